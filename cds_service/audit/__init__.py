@@ -1,0 +1,54 @@
+"""The decision log: what was asked, returned and why, kept so that a change to it can be found."""
+
+from cds_service.audit.decided import (
+    AdviceDecided,
+    CancerDecided,
+    CardReturned,
+    LineDecided,
+    MissingInput,
+    Outcome,
+    Unmet,
+)
+from cds_service.audit.decision import AsOf, Decision, User, Versions, decision_event
+from cds_service.audit.entries import (
+    Feedback,
+    delivery_event,
+    feedback_event,
+    refusal_event,
+    service_started_event,
+    service_stopped_event,
+)
+from cds_service.audit.events import Call, Client, Event, EventType
+from cds_service.audit.inputs import Input
+from cds_service.audit.log import DecisionLog, Limits, open_decision_log
+from cds_service.audit.store import Recorded
+
+__all__ = [
+    "AdviceDecided",
+    "AsOf",
+    "Call",
+    "CancerDecided",
+    "CardReturned",
+    "Client",
+    "Decision",
+    "DecisionLog",
+    "Event",
+    "EventType",
+    "Feedback",
+    "Input",
+    "Limits",
+    "LineDecided",
+    "MissingInput",
+    "Outcome",
+    "Recorded",
+    "Unmet",
+    "User",
+    "Versions",
+    "decision_event",
+    "delivery_event",
+    "feedback_event",
+    "open_decision_log",
+    "refusal_event",
+    "service_started_event",
+    "service_stopped_event",
+]

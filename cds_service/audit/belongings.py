@@ -1,0 +1,84 @@
+"""Whether the search terms and payloads beside the events are those that the envelopes tell of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from cds_service.audit.envelope import index_of
+from cds_service.audit.findings import Kind
+from cds_service.audit.reading import LogReader, StoredEvent
+
+Item = TypeVar("Item")
+
+
+class _InStep(Generic[Item]):
+    """Rows in the order of the events, handed out event by event, none skipped unseen."""
+
+    def __init__(self, rows: Iterator[tuple[int, Item]]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+        self.stray: int | None = None
+
+    def of(self, seq: int | None) -> list[Item]:
+        """The rows of this event; of None, those after the last. A row passed on the way belongs
+        to no event: `stray` keeps the first."""
+        items: list[Item] = []
+        while self._next is not None and (seq is None or self._next[0] <= seq):
+            if self._next[0] == seq:
+                items.append(self._next[1])
+            elif self.stray is None:
+                self.stray = self._next[0]
+            self._next = next(self._rows, None)
+        return items
+
+
+class Belongings:
+    """Walks terms and payloads beside the events, so that each is read once and none is missed."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._terms = _InStep(reader.terms())
+        self._payloads = _InStep(reader.payloads())
+
+    def faults_of(self, event: StoredEvent, members: dict[str, Any]) -> Iterator[tuple[Kind, str]]:
+        """What is wrong beside an event whose bytes are sound."""
+        terms = frozenset(self._terms.of(event.seq))
+        if not _are_derived(event, terms, members):
+            yield Kind.INDEX_MISMATCH, "a column or search term is not what the event says"
+        sealed = members.get("sealed", {})
+        expected: dict[str, str] = dict(sealed.get("digests", {}))
+        for payload in self._payloads.of(event.seq):
+            recorded = expected.pop(payload.name, None)
+            if payload.digest != recorded or payload.scheme != sealed.get("scheme"):
+                yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
+        if expected:
+            yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"
+
+    def pass_over(self, event: StoredEvent) -> None:
+        """The same walk past an event that cannot be asked."""
+        self._terms.of(event.seq)
+        self._payloads.of(event.seq)
+
+    def strays(self) -> Iterator[tuple[Kind, int]]:
+        """What belongs to no event, with the place it claims. To be asked last."""
+        self._terms.of(None)
+        self._payloads.of(None)
+        if self._terms.stray is not None:
+            yield Kind.INDEX_MISMATCH, self._terms.stray
+        if self._payloads.stray is not None:
+            yield Kind.PAYLOAD_ALTERED, self._payloads.stray
+
+
+def _are_derived(
+    event: StoredEvent, terms: frozenset[tuple[str, str]], members: dict[str, Any]
+) -> bool:
+    try:
+        index = index_of(members)
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return terms == index.terms and (
+        event.event_id,
+        event.event_type,
+        event.decision_id,
+        event.recorded_at,
+    ) == (index.event_id, index.event_type, index.decision_id, index.recorded_at)

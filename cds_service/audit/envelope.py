@@ -1,0 +1,165 @@
+"""From an event to the bytes that are chained, and from those bytes to what can be searched for."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from cds_service.audit.canonical import Json, canonical_json, digest, write_unambiguous
+from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
+from cds_service.audit.events import (
+    NOT_ID_SHAPED,
+    Event,
+    EventType,
+    id_shaped,
+    timestamp,
+    utc_now,
+)
+from cds_service.audit.pseudonyms import PseudonymKey
+from cds_service.audit.seal import Payload, seal
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Which process wrote an entry: names of the machine and of its current start, and the pid."""
+
+    host_id: str
+    boot_id: str
+    pid: int
+
+    @classmethod
+    def this(cls) -> Process:
+        try:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
+            boot = "unknown"
+        return cls(id_shaped(socket.gethostname()) or "unknown", boot, os.getpid())
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that waits for its place: everything dear is done, before any lock is taken."""
+
+    event: Event
+    event_id: str
+    members: Mapping[str, Json]
+    payloads: tuple[Payload, ...]
+    call_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a stored envelope can be found by. Nothing here that is not in the envelope."""
+
+    event_id: str
+    event_type: str
+    decision_id: str | None
+    recorded_at: str
+    terms: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry in its place."""
+
+    seq: int
+    prev_hash: bytes
+    leaf_hash: bytes
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorder:
+    """Makes entries of events, with one clock, one maker of ids and one set of keys."""
+
+    keys: tuple[PseudonymKey, ...]
+    clock: Callable[[], datetime] = utc_now
+    make_id: Callable[[], str] = lambda: str(uuid4())
+    process: Process
+
+    def draft(self, event: Event) -> Draft:
+        """Seal and write all but what depends on the entry's place.
+
+        Raises ValueError where a member has no canonical form or an input is no resource.
+        """
+        payloads = tuple(
+            seal(name, content() if callable(content) else content)
+            for name, content in event.sealed.items()
+        )
+        event_id = event.event_id or self.make_id()
+        members: dict[str, Json] = {
+            **event.members,
+            "schemaVersion": FORMAT_VERSION,
+            "eventType": event.type,
+            "eventId": event_id,
+            "hostId": self.process.host_id,
+            "bootId": self.process.boot_id,
+            "pid": self.process.pid,
+        }
+        if payloads:
+            digests: dict[str, Json] = {payload.name: payload.digest for payload in payloads}
+            members["sealed"] = {"scheme": payloads[0].scheme, "digests": digests}
+        canonical_json(members)  # an event at fault is found here, not under the lock
+        return Draft(event, event_id, members, payloads, call_key(members))
+
+    def place(self, draft: Draft, seq: int, prev_hash: bytes, links: Mapping[str, Json]) -> Entry:
+        """The entry at this place of the chain; `links` are what the log knows about it."""
+        place: dict[str, Json] = {
+            "seq": seq,
+            "prevHash": prev_hash.hex(),
+            "recordedAt": timestamp(self.clock()),
+        }
+        envelope = write_unambiguous({**draft.members, **links, **place})
+        return Entry(seq, prev_hash, leaf_hash(envelope), envelope)
+
+
+def index_of(envelope: Mapping[str, Any]) -> Index:
+    """What this envelope is found by; KeyError or TypeError where it is not one of ours."""
+    return Index(
+        event_id=envelope["eventId"],
+        event_type=envelope["eventType"],
+        decision_id=envelope.get("decisionId"),
+        recorded_at=envelope["recordedAt"],
+        terms=frozenset(_terms(envelope)),
+    )
+
+
+def call_key(members: Mapping[str, Any]) -> str | None:
+    """The same text for the same hook call of the same client; None where it is no hook call."""
+    instance = members.get("hookInstance")
+    if members["eventType"] != EventType.DECISION or instance in (None, NOT_ID_SHAPED):
+        return None
+    client = members.get("client", {}).get("iss", "")
+    return digest("\x1f".join((client, members["serviceId"], instance.lower())).encode())
+
+
+_TERMS_OF_ONE = {
+    "service": "serviceId",
+    "hook": "hook",
+    "outcome": "outcome",
+    "patient": "patientPseudonym",
+    "card": "card",
+}
+
+
+def _terms(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for field, member in _TERMS_OF_ONE.items():
+        if member in envelope:
+            yield field, envelope[member]
+    for cancer in envelope.get("cancers", ()):
+        yield "disease", cancer["disease"]
+        for line in cancer.get("lines", ()):
+            yield "status", line["status"]
+    for advice in envelope.get("advice", ()):
+        yield "advice", advice["kind"]
+    for card in envelope.get("cards", ()):
+        yield "card", card["uuid"]
+    key = call_key(envelope)
+    if key is not None:
+        yield "call", key

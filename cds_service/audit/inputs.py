@@ -1,0 +1,78 @@
+"""The chart data behind a decision, as they are sealed: which resources, in which version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from cds_service.audit.canonical import CONTENT_FORM, Json, content_hashes, digest
+from cds_service.audit.events import present
+
+_write = msgspec.json.Encoder(order="deterministic").encode
+_TYPE = re.compile(r"[A-Za-z]{1,40}")
+_ACCESS_TOKEN = re.compile(rb'"access_token"\s*:\s*"(?:[^"\\]|\\.)*"')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One resource that the decision rests on; `content` is its bytes as they were received.
+
+    `url` is what was asked for where the service read or searched itself.
+    """
+
+    reference: str
+    content: bytes | memoryview
+    origin: Literal["prefetch", "read", "search"]
+    version_id: str | None = None
+    last_updated: str | None = None
+    url: str | None = None
+
+    @property
+    def resource_type(self) -> str:
+        kind = self.reference.partition("/")[0]
+        return kind if _TYPE.fullmatch(kind) else "other"
+
+    def as_json(self) -> dict[str, Json]:
+        hashes = content_hashes(self.content)
+        return present(
+            {
+                "reference": self.reference,
+                "versionId": self.version_id,
+                "lastUpdated": self.last_updated,
+                "origin": self.origin,
+                "url": self.url,
+                "whole": hashes.whole,
+                "statement": hashes.statement,
+            }
+        )
+
+
+def inputs_document(request: bytes | None, inputs: Sequence[Input]) -> bytes:
+    """What is sealed about the inputs: two digests for each resource that was used, and one of the
+    whole request body as it came, which also covers the resources that were not."""
+    return small_json(
+        present(
+            {
+                "form": CONTENT_FORM,
+                "request": digest(request) if request is not None else None,
+                "resources": [one.as_json() for one in inputs],
+            }
+        )
+    )
+
+
+def without_access_token(body: bytes) -> bytes:
+    """The request body with the text of every `access_token` in it replaced.
+
+    A token opens the whole chart to whoever reads it; it is used for one call and never kept.
+    """
+    return _ACCESS_TOKEN.sub(b'"access_token":"(removed)"', body)
+
+
+def small_json(document: Mapping[str, Json]) -> bytes:
+    """A document of ours, for sealing: the same value always gives the same bytes."""
+    return _write(document)

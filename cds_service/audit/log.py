@@ -1,0 +1,184 @@
+"""The decision log as the service uses it: `await log.append(event)` returns once it is on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+from cds_service.audit.entries import delivery_event
+from cds_service.audit.envelope import Process, Recorder
+from cds_service.audit.events import Event, EventType, utc_now
+from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
+from cds_service.audit.sqlite_file import create_log
+from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.audit.store import Recorded, Store
+from cds_service.errors import AuditError, LogUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait for the disk, and how much goes into one transaction."""
+
+    waiting_events: int = 1_000
+    waiting_bytes: int = 256 * 1024 * 1024
+    batch_events: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: Event | None  # None: only ask whether the store would take one
+    receipt: Future[Recorded | None] = field(default_factory=Future)
+
+    @property
+    def held(self) -> int:
+        return self.event.held if self.event else 0
+
+
+class DecisionLog:
+    """One writer thread in front of a store. All events that wait go into one transaction.
+
+    Nothing is dropped to save time: what cannot be stored raises LogUnavailable, and then no card
+    may leave.
+    """
+
+    def __init__(self, store: Store, *, limits: Limits | None = None) -> None:
+        self._store = store
+        self._limits = limits or Limits()
+        self._queue: deque[_Waiting] = deque()
+        self._held = 0
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._writer = threading.Thread(target=self._write, name="decision-log", daemon=True)
+        self._writer.start()
+
+    async def append(self, event: Event) -> Recorded:
+        """The receipt for this event, which is on disk by then.
+
+        Raises LogUnavailable where the store cannot take it or too much is waiting, AuditError
+        where the event itself cannot be recorded. A decision whose caller gives up waiting is
+        followed by a `delivery` entry that says so, if it was too late to leave it out.
+        """
+        receipt = self._offer(event)
+        try:
+            recorded = await asyncio.wrap_future(receipt)
+        except asyncio.CancelledError:
+            was_taken = not receipt.cancel()
+            if was_taken and event.type is EventType.DECISION and event.event_id:
+                with suppress(LogUnavailable):
+                    self._offer(delivery_event(event.event_id, cause="gave-up-waiting"))
+            raise
+        if recorded is None:
+            raise LogUnavailable("the decision log gave no receipt")
+        return recorded
+
+    async def probe(self) -> None:
+        """Raise LogUnavailable where an entry could not be stored now. Writes nothing."""
+        await asyncio.wrap_future(self._offer(None))
+
+    @property
+    def waiting(self) -> int:
+        """How many entries wait for the disk."""
+        return len(self._queue)
+
+    def close(self) -> None:
+        """Store what waits, refuse what comes, and let go of the store. May be called twice."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._writer.join()
+
+    def _offer(self, event: Event | None) -> Future[Recorded | None]:
+        waiting = _Waiting(event)
+        with self._changed:
+            if self._is_closed:
+                raise LogUnavailable("the decision log is closed")
+            if not self._has_room_for(waiting):
+                raise LogUnavailable("too many entries wait for the decision log")
+            self._queue.append(waiting)
+            self._held += waiting.held
+            self._changed.notify()
+        return waiting.receipt
+
+    def _has_room_for(self, waiting: _Waiting) -> bool:
+        return (
+            len(self._queue) < self._limits.waiting_events
+            and self._held + waiting.held <= self._limits.waiting_bytes
+        )
+
+    def _write(self) -> None:
+        batch: list[_Waiting] = []
+        try:
+            while batch := self._take():
+                self._commit([one for one in batch if one.receipt.set_running_or_notify_cancel()])
+        finally:  # after an error that nobody foresaw, too, no caller is left waiting
+            with self._changed:
+                self._is_closed = True
+                batch += self._queue
+                self._queue.clear()
+            for one in batch:
+                if not one.receipt.done():
+                    one.receipt.set_exception(LogUnavailable("the decision log has stopped"))
+            self._store.close()
+
+    def _take(self) -> list[_Waiting]:
+        """What waits, at most one transaction's worth; nothing once the log is closed and empty."""
+        with self._changed:
+            while not self._queue and not self._is_closed:
+                self._changed.wait()
+            count = min(len(self._queue), self._limits.batch_events)
+            batch = [self._queue.popleft() for _ in range(count)]
+            self._held -= sum(one.held for one in batch)
+            return batch
+
+    def _commit(self, batch: list[_Waiting]) -> None:
+        try:
+            receipts = iter(self._store.append([one.event for one in batch if one.event]))
+        except LogUnavailable as error:
+            for one in batch:
+                one.receipt.set_exception(LogUnavailable(str(error)))
+            return
+        for one in batch:
+            receipt = next(receipts) if one.event else None
+            if isinstance(receipt, AuditError):
+                one.receipt.set_exception(receipt)
+            else:
+                one.receipt.set_result(receipt)
+
+
+def open_decision_log(
+    path: Path,
+    *,
+    key_file: Path | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    make_id: Callable[[], str] = lambda: str(uuid4()),
+    patience_seconds: float = 5.0,
+    limits: Limits | None = None,
+) -> DecisionLog:
+    """The log at this path, ready to take entries; made first, with its key, if there is none.
+
+    Raises AuditError where it cannot be made or opened, LogUnavailable where it cannot be written.
+    A log whose key has gone missing is not opened: its patients would quietly get new pseudonyms.
+    """
+    key_file = key_file or default_key_file(path)
+    if path.exists():
+        keys = load_keys(key_file)
+    else:  # the key first: whoever finds the log finds the key
+        keys = load_or_create_keys(key_file)
+        create_log(path, log_id=make_id(), created_at=clock())
+    recorder = Recorder(keys=keys, clock=clock, make_id=make_id, process=Process.this())
+    store = SqliteStore(path, recorder, patience_seconds=patience_seconds)
+    store.append([])  # fails now rather than at the first decision
+    return DecisionLog(store, limits=limits)
+
+
+def default_key_file(path: Path) -> Path:
+    """Where the pseudonym key lies unless a setting says otherwise. Better: on another disk."""
+    return path.with_name(path.name + ".pseudonym-key")

@@ -1,0 +1,206 @@
+"""The reading side of the log: pages of entries, one entry and what followed it, raw rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cds_service.audit.events import EventType, timestamp
+from cds_service.audit.listing import FEW, Wanted, conditions
+from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
+from cds_service.audit.seal import Payload, unseal
+from cds_service.audit.sqlite_file import UNREADABLE, open_log
+from cds_service.errors import AuditError
+
+# Cast, so that a value somebody stored with another type is still read, and judged by its bytes.
+_COLUMNS = (
+    "CAST(e.seq AS INTEGER) AS seq, CAST(e.prev_hash AS BLOB), CAST(e.leaf_hash AS BLOB),"
+    " e.event_id, e.event_type, e.decision_id, e.recorded_at, CAST(e.envelope AS BLOB)"
+)
+_PAYLOAD = "name, scheme, key_id, CAST(nonce AS BLOB), CAST(stored AS BLOB)"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One row as it stands in the database; `envelope` is what was hashed."""
+
+    seq: int
+    prev_hash: bytes
+    leaf_hash: bytes
+    event_id: str
+    event_type: str
+    decision_id: str | None
+    recorded_at: str
+    envelope: bytes
+
+    def read(self) -> dict[str, Any]:
+        """The members of the envelope; AuditError where the bytes are none."""
+        try:
+            members = msgspec.json.decode(self.envelope)
+        except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
+            raise AuditError(f"event {self.seq} cannot be read") from error
+        if not isinstance(members, dict):
+            raise AuditError(f"event {self.seq} cannot be read")
+        return members
+
+
+class LogReader:
+    """One consistent view of a log, as it was when it was opened, however long it is read."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        db.text_factory = partial(str, encoding="utf-8", errors="replace")
+        db.execute("BEGIN")
+        db.execute("SELECT 1 FROM head").fetchone()  # the view is that of the first reading
+
+    def first_link(self) -> tuple[str, bytes]:
+        """The log's id, and the bytes that its chain begins with."""
+        row = self._db.execute("SELECT log_id, CAST(first_link AS BLOB) FROM log").fetchone()
+        if row is None:
+            raise AuditError("the decision log has lost its beginning")
+        log_id, first = row
+        return log_id, first
+
+    def head(self) -> tuple[int, bytes] | None:
+        """Size and newest hash as the head row says; None where there is no such row."""
+        row = self._db.execute(
+            "SELECT CAST(size AS INTEGER), CAST(leaf_hash AS BLOB) FROM head"
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def events(self) -> Iterator[StoredEvent]:
+        """Every entry in its stored order."""
+        rows = self._db.execute(f"SELECT {_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
+        return (StoredEvent(*row) for row in rows)
+
+    def terms(self) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Every search term with the entry it stands for, in the order of the entries."""
+        rows = self._db.execute("SELECT seq, field, value FROM terms ORDER BY seq")
+        return ((seq, (name, value)) for seq, name, value in rows)
+
+    def payloads(self) -> Iterator[tuple[int, Payload]]:
+        """Every payload with its entry, in the order of the entries."""
+        rows = self._db.execute(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
+        return ((seq, Payload(*row)) for seq, *row in rows)
+
+    def page(self, wanted: Wanted) -> list[StoredEvent]:
+        """One page of entries, the newest first."""
+        where, values = self._where(wanted)
+        query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
+        return [StoredEvent(*row) for row in self._db.execute(query, values)]
+
+    def _where(self, wanted: Wanted) -> tuple[str, dict[str, object]]:
+        clauses: list[str] = []
+        values: dict[str, object] = {"limit": wanted.limit}
+        for condition in conditions(wanted):
+            values |= condition.values
+            rare = self._db.execute(condition.count, condition.values).fetchone()[0] < FEW
+            clauses.append(condition.as_list if rare else condition.of_event)
+        return " AND ".join(clauses) or "1", values
+
+    def find(self, name: str) -> StoredEvent | None:
+        """The entry with this decision id or other event id, or with this `seq`."""
+        column = "seq" if name.isdecimal() else "event_id"
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM events e WHERE e.{column} = ?",  # noqa: S608
+            (name.lower(),),
+        ).fetchone()
+        return StoredEvent(*row) if row else None
+
+    def about(self, decision: StoredEvent) -> list[StoredEvent]:
+        """What followed a decision, oldest first: deliveries, and all feedback on its cards, the
+        orphaned too."""
+        cards = [card["uuid"] for card in decision.read().get("cards", ())]
+        places = ", ".join("?" * len(cards))
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
+            " WHERE e.decision_id = ? AND e.decision_id <> e.event_id"
+            f" UNION SELECT {_COLUMNS} FROM terms t JOIN events e ON e.seq = t.seq"
+            f" WHERE t.field = 'card' AND t.value IN ({places}) AND e.event_type = 'feedback'"
+            " ORDER BY 1",
+            (decision.decision_id, *cards),
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def content(self, event: StoredEvent, name: str) -> bytes | None:
+        """The bytes that were sealed under this name; None where the entry has none.
+
+        Raises AuditError where they are missing or are not the ones that were recorded.
+        """
+        expected = event.read().get("sealed", {}).get("digests", {}).get(name)
+        if expected is None:
+            return None
+        row = self._db.execute(
+            f"SELECT {_PAYLOAD} FROM payloads WHERE seq = ? AND name = ?",  # noqa: S608
+            (event.seq, name),
+        ).fetchone()
+        if row is None or (payload := Payload(*row)).digest != expected:
+            raise AuditError(f"the {name} of event {event.seq} is missing or was altered")
+        return unseal(payload)
+
+    def pseudonyms(self, patient: PatientIdentity, keys: Sequence[PseudonymKey]) -> list[str]:
+        """Every name this patient has in the log, under any of these keys."""
+        names: list[str] = []
+        for key in keys:
+            rows = self._db.execute(
+                "SELECT salt FROM patients WHERE lookup_id = ?", (key.lookup_id(patient),)
+            )
+            names += [key.pseudonym(patient, salt) for (salt,) in rows]
+        return names
+
+    def complaints(self) -> list[str]:
+        """What SQLite itself finds wrong with the file: pages, indexes, unique columns."""
+        found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found
+
+    def definitions(self) -> frozenset[tuple[str, str]]:
+        """Name and text of every table, index and trigger."""
+        rows = self._db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return frozenset((name, sql) for name, sql in rows)
+
+
+@contextmanager
+def open_reader(path: Path) -> Iterator[LogReader]:
+    """A reader of the log at this path; AuditError where it cannot be read, also half-way."""
+    db = open_log(path, patience_seconds=5.0, read_only=True)
+    try:
+        yield LogReader(db)
+    except UNREADABLE as error:
+        raise AuditError(f"the decision log cannot be read: {error}") from error
+    finally:
+        db.close()
+
+
+def current_feedback(feedback: Sequence[StoredEvent]) -> dict[str, dict[str, Any]]:
+    """What holds for each card: the feedback with the latest time of its own, then of ours.
+
+    A card that is not in the result had no feedback, which is not an override. Orphaned feedback
+    counts for nothing.
+
+    Source: CDS Hooks 2.0, Feedback (the same card may be reported several times).
+    """
+    current: dict[str, dict[str, Any]] = {}
+    for event in feedback:
+        members = event.read()
+        if event.event_type != EventType.FEEDBACK or "orphan" in members:
+            continue
+        standing = current.get(members["card"])
+        if standing is None or _when(members) >= _when(standing):
+            current[members["card"]] = members
+    return current
+
+
+def _when(feedback: Mapping[str, Any]) -> tuple[str, int]:
+    try:
+        at = timestamp(datetime.fromisoformat(feedback["outcomeTimestamp"]))
+    except (KeyError, ValueError):
+        at = feedback["receivedAt"]
+    return at, feedback["seq"]

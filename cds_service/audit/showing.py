@@ -1,0 +1,121 @@
+"""One entry with everything that belongs to it, opened for an auditor, without naming the patient.
+
+The sealed identity and the raw request stay shut: who the patient is, is asked elsewhere and for a
+reason. What is opened is checked against its digest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from cds_service.audit.chain import leaf_hash
+from cds_service.audit.events import EventType
+from cds_service.audit.reading import LogReader, StoredEvent, current_feedback
+from cds_service.errors import AuditError
+
+_CARD_MEMBERS = ("uuid", "indicator", "summary", "detail")
+_INPUT_MEMBERS = ("reference", "versionId", "lastUpdated", "origin", "whole", "statement")
+
+
+def summary(event: StoredEvent) -> dict[str, Any]:
+    """One line of a list: what a reader needs to pick an entry."""
+    members = event.read()
+    lines = [
+        {"disease": cancer["disease"], "line": line["number"], "status": line["status"]}
+        for cancer in members.get("cancers", ())
+        for line in cancer.get("lines", ())
+    ]
+    picked = {
+        "seq": event.seq,
+        "eventId": event.event_id,
+        "decisionId": event.decision_id,
+        "eventType": event.event_type,
+        "recordedAt": event.recorded_at,
+        "serviceId": members.get("serviceId"),
+        "hook": members.get("hook"),
+        "userId": members.get("user", {}).get("userId"),
+        "outcome": members.get("outcome"),
+        "httpStatus": members.get("httpStatus"),
+        "patientPseudonym": members.get("patientPseudonym"),
+        "lines": lines,
+        "advice": members.get("advice"),
+        "cards": len(members.get("cards", ())) if event.event_type == EventType.DECISION else None,
+        "duplicateOf": members.get("duplicateOf"),
+        "orphan": members.get("orphan"),
+    }
+    return {name: value for name, value in picked.items() if value not in (None, [])}
+
+
+def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
+    """The envelope, what was sealed beside it, and what followed. `faults` says what could not be
+    shown because it is not what was recorded."""
+    faults: list[str] = []
+    if leaf_hash(event.envelope) != event.leaf_hash:
+        faults.append(f"event {event.seq} is not what was recorded: run verify")
+    shown: dict[str, Any] = {
+        "seq": event.seq,
+        "eventType": event.event_type,
+        "leafHash": event.leaf_hash.hex(),
+        "envelope": event.read(),
+    }
+
+    def opened(name: str, pick: Callable[[Any], Any]) -> None:
+        try:
+            content = reader.content(event, name)
+            if content is not None:
+                shown[name] = pick(msgspec.json.decode(content))
+        except (AuditError, msgspec.DecodeError) as error:
+            faults.append(str(error))
+
+    if event.event_type == EventType.DECISION:
+        opened("response", _cards)
+        opened("inputs", _inputs)
+        opened("assessment", _assessment)
+        followed = reader.about(event)
+        shown["followed"] = [_followed(reader, one, faults) for one in followed]
+        shown["feedbackByCard"] = {
+            card: members["outcome"] for card, members in current_feedback(followed).items()
+        }
+    if faults:
+        shown["faults"] = faults
+    return shown
+
+
+def _cards(response: Any) -> Any:
+    if not isinstance(response, dict) or "cards" not in response:
+        return {"members": sorted(response) if isinstance(response, dict) else []}
+    return {
+        "cards": [
+            {name: card[name] for name in _CARD_MEMBERS if name in card}
+            for card in response["cards"]
+        ]
+    }
+
+
+def _inputs(document: Any) -> Any:
+    resources = [
+        {name: one[name] for name in _INPUT_MEMBERS if name in one}
+        for one in document.get("resources", ())
+    ]
+    for resource in resources:
+        if resource["reference"].startswith("Patient/"):
+            resource["reference"] = "Patient/(sealed)"
+    return {"request": document.get("request"), "resources": resources}
+
+
+def _assessment(assessment: Any) -> Any:
+    return {name: value for name, value in assessment.items() if name != "patient"}
+
+
+def _followed(reader: LogReader, event: StoredEvent, faults: list[str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"seq": event.seq, **event.read()}
+    if event.event_type == EventType.FEEDBACK:
+        try:
+            given = msgspec.json.decode(reader.content(event, "feedback") or b"{}")
+            entry["comment"] = given.get("overrideReason", {}).get("userComment")
+        except (AuditError, msgspec.DecodeError, AttributeError) as error:
+            faults.append(str(error))
+    return {name: value for name, value in entry.items() if value is not None}

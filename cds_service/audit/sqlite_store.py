@@ -1,0 +1,219 @@
+"""The decision log in one SQLite file: one chain, however many processes write it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cds_service.audit.canonical import Json
+from cds_service.audit.envelope import Draft, Entry, Recorder, index_of
+from cds_service.audit.events import Event, EventType
+from cds_service.audit.pseudonyms import new_salt
+from cds_service.audit.sqlite_file import file_ids, open_log
+from cds_service.audit.store import Recorded
+from cds_service.errors import AuditError, LogUnavailable
+
+_TRIES = 20
+
+# All that the log may already know about an event, in one question.
+_KNOWN = """
+SELECT
+    EXISTS (SELECT 1 FROM events WHERE event_id = :event_id),
+    (SELECT salt FROM patients WHERE lookup_id = :lookup_id),
+    (SELECT decision_id FROM terms JOIN events USING (seq)
+      WHERE field = 'call' AND value = :call ORDER BY seq LIMIT 1),
+    (SELECT envelope FROM terms JOIN events USING (seq)
+      WHERE field = 'card' AND value = :card AND event_type = 'decision' ORDER BY seq LIMIT 1)
+"""
+
+
+class SqliteStore:
+    """Appends to an existing log file; opens it at first use, and again after a failure."""
+
+    def __init__(self, path: Path, recorder: Recorder, *, patience_seconds: float = 5.0) -> None:
+        self._path = path
+        self._recorder = recorder
+        self._patience_seconds = patience_seconds
+        self._db: sqlite3.Connection | None = None
+        self._file_ids: tuple[tuple[int, int], ...] | None = None
+        self._last = (0, b"")  # size and hash of the chain when this process last saw it
+        self._out_of_service: str | None = None
+
+    def append(self, events: Sequence[Event]) -> list[Recorded | AuditError]:
+        """See `Store.append`. The order of the events is the order in the chain."""
+        drafts = [self._draft(event) for event in events]
+        for _ in range(_TRIES):
+            try:
+                return self._write(drafts)
+            except sqlite3.Error as error:
+                if not _lost_a_race(error):
+                    raise self._unavailable(error) from error
+        raise LogUnavailable("the decision log's head keeps moving")
+
+    def close(self) -> None:
+        self._out_of_service = self._out_of_service or "it is closed"
+        self._disconnect()
+
+    def _draft(self, event: Event) -> Draft | AuditError:
+        try:
+            return self._recorder.draft(event)
+        except ValueError as error:
+            return AuditError(
+                f"a {event.type} event cannot be written down: {type(error).__name__}"
+            )
+
+    def _write(self, drafts: Sequence[Draft | AuditError]) -> list[Recorded | AuditError]:
+        db = self._connection()
+        self._begin(db)
+        try:
+            head = self._head(db)
+            receipts: list[Recorded | AuditError] = []
+            for draft in drafts:
+                receipt = draft if isinstance(draft, AuditError) else self._add(db, draft, head)
+                if isinstance(receipt, Recorded):
+                    head = (receipt.seq, receipt.leaf_hash)
+                receipts.append(receipt)
+            self._commit(db)
+        except BaseException:
+            self._roll_back(db)
+            raise
+        self._same_files()
+        self._last = head
+        return receipts
+
+    def _add(
+        self, db: sqlite3.Connection, draft: Draft, head: tuple[int, bytes]
+    ) -> Recorded | AuditError:
+        links = self._links(db, draft)
+        if isinstance(links, AuditError):
+            return links
+        entry = self._recorder.place(draft, head[0] + 1, head[1], links)
+        self._insert(db, draft, entry)
+        return Recorded(entry.seq, draft.event_id, entry.leaf_hash)
+
+    def _links(self, db: sqlite3.Connection, draft: Draft) -> dict[str, Json] | AuditError:
+        """What joins an event to what is already there: patient, repeated call, card."""
+        event = draft.event
+        key = self._recorder.keys[-1] if event.patient else None
+        lookup_id = key.lookup_id(event.patient) if key and event.patient else None
+        asked = {
+            "event_id": draft.event_id,
+            "lookup_id": lookup_id,
+            "call": draft.call_key,
+            "card": event.members.get("card") if event.type is EventType.FEEDBACK else None,
+        }
+        is_known, salt, earlier, decision = db.execute(_KNOWN, asked).fetchone()
+        if is_known:
+            return AuditError(f"{draft.event_id} is already in the decision log")
+        links: dict[str, Json] = {}
+        if key and event.patient:
+            if salt is None:
+                salt = new_salt()
+                row = (lookup_id, key.key_id, salt)
+                db.execute("INSERT INTO patients VALUES (?, ?, ?, NULL)", row)
+            links["patientPseudonym"] = key.pseudonym(event.patient, salt)
+            links["pseudonymKeyId"] = key.key_id
+        if earlier is not None:
+            links["duplicateOf"] = earlier
+        if event.type is EventType.FEEDBACK:
+            links |= _decision_of_card(event, decision)
+        return links
+
+    def _insert(self, db: sqlite3.Connection, draft: Draft, entry: Entry) -> None:
+        index = index_of(msgspec.json.decode(entry.envelope))
+        _insert_rows(
+            db,
+            "payloads",
+            [(entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads],
+        )
+        _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
+        row = (
+            entry.seq,
+            entry.prev_hash,
+            entry.leaf_hash,
+            index.event_id,
+            index.event_type,
+            index.decision_id,
+            index.recorded_at,
+            entry.envelope,
+        )
+        _insert_rows(db, "events", [row])
+
+    def _begin(self, db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+
+    def _commit(self, db: sqlite3.Connection) -> None:
+        db.execute("COMMIT")
+
+    def _head(self, db: sqlite3.Connection) -> tuple[int, bytes]:
+        """Size and hash of the chain; LogUnavailable where it is not the one last written to."""
+        size, leaf = db.execute("SELECT size, leaf_hash FROM head").fetchone() or (-1, b"")
+        last_size, last_leaf = self._last
+        if size < last_size or (size == last_size > 0 and leaf != last_leaf):
+            raise LogUnavailable("the decision log is not the one that was last written to")
+        return size, leaf
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._out_of_service:
+            raise LogUnavailable(f"the decision log takes no entries: {self._out_of_service}")
+        if self._db is None:
+            try:
+                db = open_log(self._path, patience_seconds=self._patience_seconds)
+            except AuditError as error:
+                raise LogUnavailable(str(error)) from error
+            self._db, self._file_ids = db, file_ids(str(self._path))
+        return self._db
+
+    def _same_files(self) -> None:
+        """Raise LogUnavailable where what was written no longer bears the log's name."""
+        if self._file_ids is None or file_ids(str(self._path)) != self._file_ids:
+            self._disconnect()
+            raise LogUnavailable("the decision log's file was removed or replaced")
+
+    def _roll_back(self, db: sqlite3.Connection) -> None:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+    def _unavailable(self, error: sqlite3.Error) -> LogUnavailable:
+        """Why nothing could be stored. The file is opened anew next time, but not after a failed
+        write or flush: what the disk then holds is unknown, and only a restart reads it again."""
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+            self._out_of_service = f"{error}; the service has to be restarted"
+        self._disconnect()
+        return LogUnavailable(f"the decision log cannot be written: {error}")
+
+    def _disconnect(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """One statement for all rows: each statement gives up Python's lock and has to win it back,
+    and the log's own lock is held meanwhile."""
+    if rows:
+        places = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
+        values = [value for row in rows for value in row]
+        db.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 # our own names
+
+
+def _decision_of_card(event: Event, decision: bytes | None) -> dict[str, Json]:
+    """The decision that returned this card; or why the feedback on it counts for nothing."""
+    if decision is None:
+        return {"orphan": "unknown-card"}
+    found = msgspec.json.decode(decision)
+    client: Any = event.members.get("client", {})
+    if found.get("client", {}).get("iss") != client.get("iss"):
+        return {"orphan": "other-client"}
+    return {"decisionId": found["decisionId"]}
+
+
+def _lost_a_race(error: sqlite3.Error) -> bool:
+    """Whether another writer took the place in the chain. The lock prevents it; should the lock
+    fail, the unique columns and the triggers do, and the place is sought anew."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.IntegrityError) or code == sqlite3.SQLITE_BUSY_SNAPSHOT

@@ -1,0 +1,247 @@
+"""Whether the log is whole: every hash, link, place, column and payload worked out again.
+
+Needs no secret, and memory for one event at a time. It believes the bytes of the envelopes and
+nothing else: every column is a claim about them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from cds_service.audit.anchor import Anchor, Anchors
+from cds_service.audit.belongings import Belongings
+from cds_service.audit.chain import FORMAT_VERSION, Tree, leaf_hash
+from cds_service.audit.findings import Findings, Kind, Report, Standing
+from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.sqlite_file import schema
+from cds_service.errors import AuditError
+
+
+def verify(reader: LogReader, anchors: Sequence[Anchor] = ()) -> Report:
+    """The report on the log as `reader` sees it. Raises AuditError where it cannot be read at all.
+
+    Without an anchor, a log that was cut off at its end, and had its head row set back to match,
+    looks whole; so does an entry added by somebody who may write.
+    """
+    walk = _Walk(reader, anchors)
+    rows = map(_read, reader.events())
+    row = next(rows, None)
+    while row is not None:
+        following = next(rows, None)
+        walk.step(row, following)
+        row = following
+    return walk.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A stored event with what its bytes say of it; `own_seq` is None where they say nothing."""
+
+    stored: StoredEvent
+    leaf: bytes
+    members: dict[str, Any]
+    own_seq: int | None
+    follows: bytes
+
+    @property
+    def place(self) -> int:
+        return self.stored.seq
+
+    @property
+    def shift(self) -> int:
+        """How far its own number is from the place it has."""
+        return 0 if self.own_seq is None else self.own_seq - self.place
+
+    @property
+    def standing(self) -> Standing:
+        return Standing(self.place, self.members.get("recordedAt"))
+
+
+def _read(stored: StoredEvent) -> _Row:
+    leaf = leaf_hash(stored.envelope)
+    try:
+        members = stored.read()
+        own_seq, follows = int(members["seq"]), bytes.fromhex(members["prevHash"])
+        version = int(members["schemaVersion"])
+    except (AuditError, KeyError, TypeError, ValueError):
+        return _Row(stored, leaf, {}, None, b"")
+    if version > FORMAT_VERSION and leaf == stored.leaf_hash:
+        raise AuditError(f"event {stored.seq} was written by a newer version of this software")
+    return _Row(stored, leaf, members, own_seq, follows)
+
+
+class _Place(Enum):
+    """Where an event stands, seen from the one before it."""
+
+    NEXT = "next to it"
+    AFTER_BREAK = "after a break that has been noted"
+    ASTRAY = "where it does not belong"
+
+
+class _Walk:
+    """One pass over the events in their stored order, each seen with the one that follows it."""
+
+    def __init__(self, reader: LogReader, anchors: Sequence[Anchor]) -> None:
+        self._reader = reader
+        self._log_id, first_link = reader.first_link()
+        self._head = reader.head()
+        self._belongings = Belongings(reader)
+        self._findings = Findings()
+        self._anchors = Anchors(self._log_id, anchors, self._findings)
+        self._tree = Tree()
+        self._types: Counter[str] = Counter()
+        self._first_at: str | None = None
+        self._latest_at = ""
+        self._last: _Row | None = None
+        self._shift = 0
+        # The hashes that the next event may name as the one before it; none: not to be judged.
+        self._may_follow: tuple[bytes, ...] = (leaf_hash(first_link),)
+
+    def step(self, row: _Row, following: _Row | None) -> None:
+        """Judge one event. What merely follows from a finding is not reported again."""
+        self._findings.come_to(row.standing, following.standing if following else None)
+        if self._is_altered(row, following):
+            self._findings.add(Kind.CONTENT_ALTERED, "the bytes are not those that were recorded")
+            self._belongings.pass_over(row.stored)
+            self._may_follow = ()
+        else:
+            self._judge(row, following)
+        self._types[row.stored.event_type] += 1
+        self._last = row
+        self._tree.add(row.leaf)
+        self._anchors.compare(self._tree)
+
+    def finish(self) -> Report:
+        """Judge what concerns the log as a whole."""
+        self._findings.come_to(None, None)
+        self._judge_head()
+        self._anchors.finish(self._tree.size)
+        for kind, place in self._belongings.strays():
+            self._findings.add(kind, "rows beside the events belong to none", first=place)
+        for complaint in self._reader.complaints():
+            self._findings.add(Kind.INDEX_MISMATCH, f"SQLite: {complaint}")
+        if not _definitions() <= self._reader.definitions():
+            self._findings.add(
+                Kind.GUARDS_MISSING, "a table, index or trigger is not as it was made"
+            )
+        if not self._anchors.vouched_for:
+            self._findings.add(Kind.UNANCHORED, "no anchor was given that vouches for any event")
+        return Report(
+            log_id=self._log_id,
+            size=self._tree.size,
+            root=self._tree.root(),
+            anchored=self._anchors.vouched_for,
+            first_at=self._first_at,
+            last_at=self._latest_at or None,
+            events_by_type=self._types,
+            findings=tuple(self._findings.all),
+            left_out=self._findings.left_out,
+        )
+
+    def _is_altered(self, row: _Row, following: _Row | None) -> bool:
+        """Whether the bytes have changed, and not just the column with their hash: the event that
+        follows, or else the head row, tells which."""
+        if row.own_seq is None:
+            return True
+        if row.leaf == row.stored.leaf_hash:
+            return False
+        if following is not None:
+            return following.follows != row.leaf
+        return self._head != (row.place, row.leaf)
+
+    def _judge(self, row: _Row, following: _Row | None) -> None:
+        place = self._judge_place(row, following)
+        if place is _Place.ASTRAY:
+            self._belongings.pass_over(row.stored)
+            self._may_follow = ()
+            return
+        if place is _Place.NEXT and self._may_follow and row.follows not in self._may_follow:
+            self._note_broken_link(row)
+        self._may_follow = (row.leaf,)
+        if self._shift:  # whether terms and payloads moved with it cannot be known
+            self._belongings.pass_over(row.stored)
+            return
+        if (row.stored.leaf_hash, row.stored.prev_hash) != (row.leaf, row.follows):
+            self._findings.add(Kind.INDEX_MISMATCH, "a hash column is not what the event says")
+        for kind, detail in self._belongings.faults_of(row.stored, row.members):
+            self._findings.add(kind, detail)
+        self._judge_time(row.members)
+
+    def _judge_place(self, row: _Row, following: _Row | None) -> _Place:
+        place_before = self._last.place if self._last else 0
+        if row.place < 1:
+            self._findings.add(Kind.INSERTED, "an event stands before the first")
+            return _Place.ASTRAY
+        if row.place == place_before:
+            self._findings.add(Kind.FORKED, "two events stand in one place")
+            return _Place.ASTRAY
+        missing = row.place - max(place_before, 0) - 1
+        if row.shift == self._shift and not missing:
+            return _Place.NEXT
+        if row.shift != self._shift and not self._has_shifted(row, following):
+            self._findings.add(Kind.REORDERED, "an event stands in another's place")
+            return _Place.ASTRAY
+        missing += row.shift - self._shift
+        self._shift = row.shift
+        if missing > 0:
+            own_seq = row.place + row.shift
+            detail = "events are missing"
+            self._findings.add(Kind.SEQUENCE_GAP, detail, first=own_seq - missing, last=own_seq - 1)
+        else:
+            detail = "an event was put in, and later ones moved on"
+            self._findings.add(Kind.INSERTED, detail, first=row.place + missing, last=row.place - 1)
+        return _Place.AFTER_BREAK
+
+    def _has_shifted(self, row: _Row, following: _Row | None) -> bool:
+        """Whether this event and all after it moved together, rather than this one alone."""
+        if following is not None:
+            return following.shift == row.shift and following.follows == row.leaf
+        if row.shift > self._shift:
+            return True
+        return self._last is not None and row.follows == self._last.follows
+
+    def _note_broken_link(self, row: _Row) -> None:
+        if self._last is None:
+            self._findings.add(Kind.LINK_BROKEN, "the first event belongs to another beginning")
+        elif row.follows == self._last.follows:
+            detail = "two events follow the same one"
+            self._findings.add(Kind.FORKED, detail, first=self._last.place, last=row.place)
+        else:
+            detail = "an event names another hash than that of the one before it"
+            self._findings.add(Kind.LINK_BROKEN, detail, first=self._last.place, last=row.place)
+
+    def _judge_time(self, members: dict[str, Any]) -> None:
+        at = members["recordedAt"]
+        self._first_at = self._first_at or at
+        if at < self._latest_at:
+            self._findings.add(Kind.CLOCK_REGRESSION, "recorded earlier than an event before it")
+        self._latest_at = max(at, self._latest_at)
+
+    def _judge_head(self) -> None:
+        """Compare the head row, which moves with every event, to the last event there is."""
+        last = self._last.place if self._last else 0
+        if self._head is None:
+            self._findings.add(Kind.TRUNCATED, "the head row is gone: how long the log was, too")
+            return
+        size, leaf = self._head
+        if size > last:
+            detail = "the head row knows of later events"
+            self._findings.add(Kind.TRUNCATED, detail, first=last + 1, last=size)
+        elif size < last:
+            detail = "events stand after the head"
+            self._findings.add(Kind.INSERTED, detail, first=size + 1, last=last)
+        elif self._may_follow and leaf not in self._may_follow:
+            detail = "the head row names another hash than that of the last event"
+            self._findings.add(Kind.LINK_BROKEN, detail, first=last)
+
+
+def _definitions() -> frozenset[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        db.executescript(schema())
+        return LogReader(db).definitions()

@@ -1,0 +1,147 @@
+"""The five stages on one page: record → lines → evidence → status → advice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from cds_service.clinical.advice import (
+    NO_EARLIER_CARDS,
+    Advice,
+    EarlierCards,
+    Judged,
+    choose_advice,
+)
+from cds_service.clinical.evidence import gather_evidence, unlinked_evidence
+from cds_service.clinical.lines import Line, find_lines
+from cds_service.clinical.record import AnyResource, Cancer, Issue, Record, read_record
+from cds_service.clinical.status import (
+    Case,
+    Composites,
+    History,
+    LineStatus,
+    decide_status,
+    find_composites,
+)
+from cds_service.knowledge.model import Disease, Knowledge
+
+
+@dataclass(frozen=True, slots=True)
+class CancerAssessment:
+    """One cancer: its lines with where each stands, the labels over them, and the advice."""
+
+    cancer: Cancer
+    disease: Disease
+    judged: tuple[Judged, ...]
+    composites: Composites
+    advice: tuple[Advice, ...]
+
+    @property
+    def notation(self) -> str:
+        """LoT N (CLoT + PLoT); a line of unknown intent counts among the latter.
+
+        Source: Saini & Twelves 2021.
+        """
+        curative = sum(j.line.intent == "curative" for j in self.judged)
+        total = len(self.judged)
+        return f"LoT {total} ({curative} + {total - curative})"
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What the chart of one patient says on one day, by one state of the knowledge.
+
+    `used`: references of the resources that were read for it.
+    """
+
+    patient: str
+    as_of: date
+    knowledge_version: str
+    knowledge_digest: str
+    cancers: tuple[CancerAssessment, ...]
+    issues: tuple[Issue, ...]
+    record: Record = field(compare=False)
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        return self.record.used
+
+
+def assess(
+    resources: Iterable[AnyResource],
+    as_of: date,
+    knowledge: Knowledge,
+    patient: str | None = None,
+    earlier_cards: EarlierCards = NO_EARLIER_CARDS,
+) -> Assessment:
+    """Lines of therapy, where each stands, and advice, for one patient's chart up to `as_of`.
+
+    Pure: the same answer for the same input, whatever the order of the resources.
+    """
+    record = read_record(resources, as_of, knowledge, patient)
+    lines = find_lines(record, knowledge)
+    cancers = tuple(
+        cancer
+        for condition in record.cancers
+        if (
+            cancer := _assess_cancer(
+                condition, lines.of[condition.condition], record, knowledge, earlier_cards
+            )
+        )
+    )
+    issues = {*record.issues, *lines.issues, *unlinked_evidence(record)}
+    return Assessment(
+        patient=record.patient.reference,
+        as_of=as_of,
+        knowledge_version=knowledge.version,
+        knowledge_digest=knowledge.digest,
+        cancers=cancers,
+        issues=tuple(sorted(issues)),
+        record=record,
+    )
+
+
+def _assess_cancer(
+    cancer: Cancer,
+    lines: Sequence[Line],
+    record: Record,
+    knowledge: Knowledge,
+    earlier_cards: EarlierCards,
+) -> CancerAssessment | None:
+    """Evidence and status of each line in turn, then what holds over all of them.
+
+    None for a cancer that is history or in remission, unless a line runs or newer evidence exists.
+    """
+    disease = knowledge.disease(cancer.disease)
+    judged: list[Judged] = []
+    earlier: list[tuple[Line, LineStatus]] = []
+    had_control = any(e.kind == "surgery-resection" for e in record.events)
+    for line in lines:
+        evidence = gather_evidence(record, cancer, line, knowledge)
+        case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
+        status = decide_status(case)
+        judged.append(Judged(line, evidence, status))
+        earlier.append((line, status))
+        had_control = (
+            had_control
+            or line.is_curative
+            or any(e.is_response or e.finding == "stable" for e in evidence)
+        )
+    if not _is_live(cancer, judged):
+        return None
+    composites = find_composites(History(record, cancer, disease, knowledge, earlier))
+    advice = choose_advice(record, cancer, disease, judged, composites, earlier_cards)
+    return CancerAssessment(cancer, disease, tuple(judged), composites, advice)
+
+
+def _is_live(cancer: Cancer, judged: Sequence[Judged]) -> bool:
+    """Whether a cancer is assessed: active; or quiet, but treated, or with newer evidence."""
+    if not (cancer.is_history or cancer.is_in_remission):
+        return True
+    if cancer.is_in_remission and any(j.line.is_ongoing for j in judged):
+        return True
+    evidence = [e for j in judged for e in j.evidence if e.kind != "treatment-change"]
+    complete = [e.on for e in evidence if e.finding == "complete-response"]
+    since = max(complete, default=cancer.remission_on)
+    return any(since is None or e.on > since for e in evidence if e.finding != "complete-response")

@@ -1,0 +1,93 @@
+"""The third stage: `Record` and one line → its dated evidence, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from cds_service.clinical.evidence.evidence import (
+    PROGRESSIONS,
+    RESPONSES,
+    Evidence,
+    Finding,
+    Kind,
+    in_order,
+)
+from cds_service.clinical.evidence.markers import from_marker
+from cds_service.clinical.evidence.molecular import from_milestones
+from cds_service.clinical.evidence.statements import from_statement, from_stops
+from cds_service.clinical.lines import Line
+from cds_service.clinical.record import Cancer, Issue, Measurement, Record, Statement
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Knowledge
+
+__all__ = [
+    "PROGRESSIONS",
+    "RESPONSES",
+    "Evidence",
+    "Finding",
+    "Kind",
+    "gather_evidence",
+    "unlinked_evidence",
+]
+
+
+def gather_evidence(
+    record: Record, cancer: Cancer, line: Line, knowledge: Knowledge
+) -> tuple[Evidence, ...]:
+    """All evidence dated in the line or after it, up to the first day of the next one.
+
+    A finding of the day on which a line starts is the reason for it and speaks of the one before.
+    """
+    disease = knowledge.disease(cancer.disease)
+    until = line.next_start or record.as_of
+    found = [
+        evidence
+        for statement in record.statements
+        if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
+        if (evidence := from_statement(statement)) is not None
+    ]
+    found += from_stops(line)
+    values = _measurements(record, cancer)
+    for rule in disease.marker_rules:
+        marker = knowledge.terms.markers.get(rule.marker)
+        if marker is not None:
+            found += from_marker(rule, marker, line, values, record.events, until)
+    for milestones in disease.milestones:
+        found += from_milestones(milestones, line, values, until)
+    return tuple(sorted(set(found), key=in_order))
+
+
+def is_about(statement: Statement, cancer: Cancer, record: Record) -> bool:
+    """Whether a statement speaks of this cancer: by its focus, else because there is no other."""
+    if statement.focus:
+        return bool(set(statement.focus) & set(cancer.conditions))
+    if statement.disease:
+        return statement.disease == cancer.disease
+    active = [c for c in record.cancers if not (c.is_history or c.is_in_remission)]
+    if len(active) == 1:
+        return active[0] is cancer
+    return len(record.cancers) == 1
+
+
+def unlinked_evidence(record: Record) -> list[Issue]:
+    """Statements that name no cancer in a chart that has several: never used, always reported."""
+    return [
+        Issue(
+            "warning",
+            "unlinked-evidence",
+            statement.resource,
+            "does not say which of several cancers it speaks of; not used",
+        )
+        for statement in record.statements
+        if record.cancers and not any(is_about(statement, c, record) for c in record.cancers)
+    ]
+
+
+def _falls_into(on: PartialDate, line: Line, until: date) -> bool:
+    return on.last > line.start.first and on.first <= until
+
+
+def _measurements(record: Record, cancer: Cancer) -> Sequence[Measurement]:
+    own = set(cancer.conditions)
+    return [m for m in record.measurements if not m.focus or set(m.focus) & own]

@@ -1,0 +1,98 @@
+"""One dated piece of evidence of how a line went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cds_service.dates import PartialDate
+
+Kind = Literal[
+    "disease-status",
+    "response-category",
+    "tumour-marker",
+    "haematology",
+    "molecular",
+    "condition",
+    "treatment-change",
+    "imaging",
+    "procedure",
+]
+Finding = Literal[
+    "complete-response",
+    "very-good-partial-response",
+    "partial-response",
+    "minimal-response",
+    "stable",
+    "progression",
+    "unconfirmed-progression",
+    "not-evaluable",
+    "rising",
+    "falling",
+    "stopped-for-progression",
+    "stopped-for-toxicity",
+    "relapse",
+    "remission",
+]
+
+RESPONSES = (
+    "complete-response",
+    "very-good-partial-response",
+    "partial-response",
+    "minimal-response",
+)
+"""Response categories, best first."""
+PROGRESSIONS = frozenset({"progression", "relapse"})
+
+# Precedence, 1 speaks loudest. Source: histology, milestone laboratory results, formal imaging
+# categories, clinician's status with imaging, clinician's status, validated marker rules, other
+# marker rules, a change of treatment with its reason.
+HISTOLOGY, MILESTONE, FORMAL, IMAGED, JUDGED, VALIDATED_MARKER, MARKER, CHANGE = range(1, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one resource (or one series of results) says of a line.
+
+    `rank` is the precedence, 1 loudest. `is_documented`: a clinician wrote refractory, resistant
+    or relapsed; `is_refractory_in_words` leaves out relapsed. `is_confirmed`: says itself that it
+    confirms an earlier finding (iCPD). `is_response`: speaks of response, of whatever degree. `sites` limit a statement
+    to named sites. `rule` is the marker rule or milestone that read it; `missed` names a milestone
+    that was not reached. `decides` is False for what only supports. `confirms` counts scans that
+    confirm a progression.
+    """
+
+    resource: str
+    on: PartialDate
+    kind: Kind
+    finding: Finding
+    detail: str
+    rank: int
+    is_documented: bool = False
+    is_response: bool = False
+    is_formal: bool = False
+    is_mixed: bool = False
+    is_unconfirmed: bool = False
+    is_confirmed: bool = False
+    is_atypical: bool = False
+    is_new_lesion: bool = False
+    is_not_comparable: bool = False
+    is_refractory_in_words: bool = False
+    sites: tuple[str, ...] = ()
+    rule: str = ""
+    missed: str = ""
+    decides: bool = True
+
+    @property
+    def is_progression(self) -> bool:
+        return self.finding in PROGRESSIONS
+
+    @property
+    def is_whole(self) -> bool:
+        """Said of the whole disease, not of named sites."""
+        return not self.sites
+
+
+def in_order(evidence: Evidence) -> tuple[object, ...]:
+    """Order of dates; on one day the quieter first, so that the louder is the later word."""
+    return evidence.on.first, evidence.on.last, -evidence.rank, evidence.resource, evidence.detail

@@ -1,0 +1,161 @@
+"""Molecular milestones: whether a transcript fell as far as it should have by its time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+
+from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Finding
+from cds_service.clinical.evidence.series import Point, series_of
+from cds_service.clinical.lines import Line
+from cds_service.clinical.record import Measurement
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Milestone, Milestones
+
+
+def from_milestones(
+    milestones: Milestones, line: Line, measurements: Sequence[Measurement], until: date
+) -> list[Evidence]:
+    """Every value of the transcript during the line, read against the milestone of its time."""
+    if not any(milestones.agents.include(use.drug) for use in line.uses):
+        return []
+    start = line.start.first
+    series = series_of(milestones.marker, measurements, start, until)
+    points = [day.named for day in series.after_start()]
+    last_dose = line.last_day.last
+    return [
+        _read(position, points, milestones, start, last_dose) for position in range(len(points))
+    ]
+
+
+def unreadable(milestones: Milestones, line: Line, measurements: Sequence[Measurement]) -> bool:
+    """Whether the transcript was measured on a scale that no milestone can be read from."""
+    return any(
+        m.marker == milestones.marker and m.quantity is None and m.on.last > line.start.first
+        for m in measurements
+    )
+
+
+def _read(
+    position: int, points: Sequence[Point], milestones: Milestones, start: date, last_dose: date
+) -> Evidence:
+    point = points[position]
+    if point.on > last_dose and _had_major_response(points[:position], milestones):
+        return _off_therapy(point, milestones)
+    day = (point.on - start).days
+    step = next((s for s in milestones.steps if _is_due(s, day)), None)
+    value = point.value
+    if step is not None and value > step.failure_above and not point.quantity.is_upper_bound:
+        return _missed(position, points, step, milestones)
+    lost = _lost(position, points, milestones, day)
+    if lost is not None:
+        return lost
+    if value <= milestones.early_response_at_most * 10:
+        named = f" at {step.name}" if step else ""
+        met = step is not None and value <= step.optimal_at_most
+        said = "milestone met" if met else "below the limit of failure"
+        return _evidence(point, milestones, "falling", f"{said}{named}", is_response=True)
+    return _evidence(point, milestones, "not-evaluable", "no milestone is due at this time")
+
+
+def _is_due(step: Milestone, day: int) -> bool:
+    return step.from_day <= day and (step.to_day is None or day <= step.to_day)
+
+
+def _missed(
+    position: int, points: Sequence[Point], step: Milestone, milestones: Milestones
+) -> Evidence:
+    point = points[position]
+    said = f"above {step.failure_above} % at {step.name}"
+    if not step.confirm_to:
+        return _evidence(point, milestones, "progression", said, missed=step.name)
+    later = [
+        p
+        for p in points[position + 1 :]
+        if step.confirm_from <= (p.on - point.on).days <= step.confirm_to
+    ]
+    if any(p.value > step.failure_above for p in later):
+        return _evidence(point, milestones, "progression", f"{said}, confirmed", missed=step.name)
+    return _evidence(
+        point,
+        milestones,
+        "unconfirmed-progression",
+        f"{said}, not confirmed",
+        missed=step.name,
+        is_unconfirmed=True,
+    )
+
+
+def _lost(
+    position: int, points: Sequence[Point], milestones: Milestones, day: int
+) -> Evidence | None:
+    """A response that an earlier value had reached and this one has left."""
+    point, earlier = points[position], points[:position]
+    if point.value <= milestones.major_response_at_most:
+        return None
+    had_early = any(p.value <= milestones.early_response_at_most for p in earlier)
+    if had_early and point.value > milestones.early_response_at_most:
+        return _evidence(
+            point,
+            milestones,
+            "unconfirmed-progression",
+            f"was at most {milestones.early_response_at_most} % and is above it again on day {day}",
+            is_unconfirmed=True,
+        )
+    if _had_major_response(earlier, milestones):
+        return _evidence(
+            point,
+            milestones,
+            "unconfirmed-progression",
+            "major molecular response lost",
+            is_unconfirmed=True,
+        )
+    return None
+
+
+def _had_major_response(points: Sequence[Point], milestones: Milestones) -> bool:
+    return any(p.value <= milestones.major_response_at_most for p in points)
+
+
+def _off_therapy(point: Point, milestones: Milestones) -> Evidence:
+    """After a stop in deep response: loss of it is the end of treatment-free remission."""
+    if point.value <= milestones.major_response_at_most:
+        return _evidence(
+            point, milestones, "remission", "treatment-free remission", is_response=True
+        )
+    return _evidence(
+        point,
+        milestones,
+        "relapse",
+        "major molecular response lost after the treatment was stopped",
+    )
+
+
+def _evidence(
+    point: Point,
+    milestones: Milestones,
+    finding: Finding,
+    said: str,
+    *,
+    missed: str = "",
+    is_unconfirmed: bool = False,
+    is_response: bool = False,
+) -> Evidence:
+    return Evidence(
+        resource=point.resource,
+        on=PartialDate.on(point.on),
+        kind="molecular",
+        finding=finding,
+        detail=f"BCR::ABL1 {_percent(point)} (International Scale): {said}",
+        rank=MILESTONE,
+        is_formal=True,
+        is_response=is_response,
+        is_unconfirmed=is_unconfirmed,
+        rule=milestones.id,
+        missed=missed,
+    )
+
+
+def _percent(point: Point) -> str:
+    return f"{point.quantity.comparator}{Decimal(point.value).normalize():f} %"

@@ -1,0 +1,88 @@
+"""A series of one marker during one line, day by day, and the reference that it is read against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from cds_service.clinical.record import Measurement
+from cds_service.quantities import Quantity
+
+BASELINE_DAYS = 90
+"""The last value before a line is its baseline if it is at most this old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value on one day."""
+
+    on: date
+    quantity: Quantity
+    resource: str
+    uln: Decimal | None
+    laboratory: str
+
+    @property
+    def value(self) -> Decimal:
+        return self.quantity.value
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """All values of one day; a rise needs all of them, the lowest is the nadir."""
+
+    on: date
+    points: tuple[Point, ...]
+
+    @property
+    def lowest(self) -> Point:
+        return min(self.points, key=lambda p: (p.value, p.resource))
+
+    @property
+    def named(self) -> Point:
+        """The value that stands for the day: the last in order of references."""
+        return max(self.points, key=lambda p: p.resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Days of values from the baseline on; `baseline` is the first of them where it is one."""
+
+    days: tuple[Day, ...]
+    start: date
+
+    @property
+    def baseline(self) -> Day | None:
+        return self.days[0] if self.days else None
+
+    def after_start(self) -> tuple[Day, ...]:
+        return tuple(day for day in self.days if day.on > self.start)
+
+
+def series_of(marker: str, measurements: Iterable[Measurement], start: date, until: date) -> Series:
+    """The usable values of one marker: the baseline, then those of the line up to `until`.
+
+    Left out: values that cannot be converted, and dates known to the month only, since a rise needs
+    an order of days. Equal values of one day count once.
+    """
+    points = [
+        Point(m.on.first, m.quantity, m.resource, m.uln, m.laboratory)
+        for m in measurements
+        if m.marker == marker and m.quantity is not None and m.on.is_exact
+    ]
+    before = [p for p in points if p.on <= start]
+    baseline = max((p.on for p in before), default=None)
+    if baseline is not None and (start - baseline).days > BASELINE_DAYS:
+        baseline = None
+    own = [p for p in points if p.on == baseline or start < p.on <= until]
+    return Series(_by_day(own), start)
+
+
+def _by_day(points: Sequence[Point]) -> tuple[Day, ...]:
+    days: dict[date, dict[tuple[Decimal, str], Point]] = {}
+    for point in sorted(points, key=lambda p: (p.on, p.resource)):
+        key = (point.value, point.quantity.comparator)
+        days.setdefault(point.on, {}).setdefault(key, point)
+    return tuple(Day(on, tuple(days[on].values())) for on in sorted(days))

@@ -1,0 +1,312 @@
+"""The second stage: `Record` → the lines of therapy of each cancer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
+from cds_service.clinical.lines.find import (
+    BACKBONE_CARRY_DAYS,
+    Building,
+    Course,
+    build_lines,
+    event_days,
+    is_curative,
+)
+from cds_service.clinical.lines.line import (
+    CURATIVE_SETTINGS,
+    DEFAULT_CYCLE_DAYS,
+    AgentUse,
+    Intent,
+    Line,
+    Setting,
+)
+from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
+from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.terms import Drug
+
+__all__ = ["CURATIVE_SETTINGS", "AgentUse", "Line", "Lines", "find_lines"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of every cancer, under the reference of its Condition, and what was left over."""
+
+    of: dict[str, tuple[Line, ...]]
+    issues: tuple[Issue, ...]
+
+
+def find_lines(record: Record, knowledge: Knowledge) -> Lines:
+    """The lines of therapy of each cancer in the chart, numbered in time order."""
+    assigned, issues = exposures_by_cancer(record, knowledge)
+    return Lines(
+        {
+            c.condition: _lines_of(c, assigned[c.condition], record, knowledge)
+            for c in record.cancers
+        },
+        tuple(sorted(issues)),
+    )
+
+
+def _lines_of(
+    cancer: Cancer, exposures: Sequence[Exposure], record: Record, knowledge: Knowledge
+) -> tuple[Line, ...]:
+    disease = knowledge.disease(cancer.disease)
+    uses = without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge)
+    drugs = knowledge.terms.drugs
+    events = [
+        e for e in record.events if not e.conditions or set(e.conditions) & set(cancer.conditions)
+    ]
+    course = Course(
+        record=replace(record, exposures=tuple(uses)),
+        cancer=cancer,
+        disease=disease,
+        knowledge=knowledge,
+        signs=signs_of_progression(cancer, record, uses),
+        transplants=event_days(events, "stem-cell-transplant"),
+        surgeries=event_days(events, "surgery-resection"),
+        infusions=tuple(
+            e.start.first
+            for e in uses
+            if e.drug in drugs and disease.lines.cellular.include(drugs[e.drug])
+        ),
+    )
+    built = build_lines(course, uses)
+    return tuple(
+        _finish(number, line, built, course, events) for number, line in enumerate(built, 1)
+    )
+
+
+def signs_of_progression(
+    cancer: Cancer, record: Record, exposures: Sequence[Exposure]
+) -> tuple[PartialDate, ...]:
+    """Days on which the chart speaks of progression of this cancer: as a status, or as a reason."""
+    said = [
+        s.on
+        for s in record.statements
+        if s.category == "progression" and _speaks_of(s, cancer, record)
+    ]
+    said += [e.end or e.start for e in exposures if e.stop_reason == "progression"]
+    return tuple(sorted(said))
+
+
+def _speaks_of(statement: Statement, cancer: Cancer, record: Record) -> bool:
+    if statement.focus:
+        return bool(set(statement.focus) & set(cancer.conditions))
+    if statement.disease:
+        return statement.disease == cancer.disease
+    return len(record.cancers) == 1
+
+
+def _finish(
+    number: int, line: Building, built: Sequence[Building], course: Course, events: Sequence[Event]
+) -> Line:
+    following = built[number] if number < len(built) else None
+    next_start = following.start if following else None
+    cut = _cut(line, next_start, course)
+    uses = _agent_uses(line, cut, next_start, course)
+    is_ongoing = following is None and any(use.is_ongoing for use in uses)
+    ends = [use.last for use in uses]
+    start = min((use.first for use in uses), default=PartialDate.on(line.start))
+    within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
+    intent, setting = _intent_and_setting(line, number, built, course, within)
+    regimen = regimen_of(line, uses, course)
+    return Line(
+        number=number,
+        uses=uses,
+        start=start,
+        end=None if is_ongoing else max(ends, default=start, key=lambda day: day.last),
+        is_ongoing=is_ongoing,
+        intent=intent,
+        setting=setting,
+        regimen=regimen.name if regimen else None,
+        flags=tuple(sorted(line.flags | _evidence_flags(line, built[: number - 1], course))),
+        exposures=tuple(line.exposures),
+        next_start=next_start,
+        transplant_on=next((e.on.first for e in within if e.kind == "stem-cell-transplant"), None),
+        events=tuple(within),
+    )
+
+
+def _cut(line: Building, next_start: date | None, course: Course) -> date | None:
+    """The last day that an order without an end can still cover, once another line has begun."""
+    if next_start is None:
+        return None
+    signs = [s.last for s in course.signs if line.start < s.last and s.first <= next_start]
+    return min(max(signs), next_start) if signs else next_start - timedelta(days=1)
+
+
+def _agent_uses(
+    line: Building, cut: date | None, next_start: date | None, course: Course
+) -> tuple[AgentUse, ...]:
+    by_drug: dict[str, list[Exposure]] = {}
+    for exposure in line.exposures:
+        if course.drug(exposure.drug) is not None:
+            by_drug.setdefault(exposure.drug, []).append(exposure)
+    cycle = cycle_days_of(line, course)
+    return tuple(
+        _agent_use(
+            course.knowledge.terms.drugs[name], by_drug[name], line, cut, next_start, cycle, course
+        )
+        for name in sorted(by_drug)
+    )
+
+
+def _agent_use(
+    drug: Drug,
+    exposures: Sequence[Exposure],
+    line: Building,
+    cut: date | None,
+    next_start: date | None,
+    cycle_days: int,
+    course: Course,
+) -> AgentUse:
+    as_of = course.record.as_of
+    # what was carried over from the line before covers this one from its first day
+    start = PartialDate.on(line.start)
+    firsts = [max(e.start, start) if e.start.last < line.start else e.start for e in exposures]
+    lasts = [_last_day(e, cut, next_start, as_of) for e in exposures]
+    order = max(range(len(lasts)), key=lambda i: (lasts[i].last, lasts[i].first))
+    open_ended = any(e.is_open_ended or _reaches(e, as_of) for e in exposures)
+    explicit = [e.cycle_days for e in exposures if e.cycle_days]
+    return AgentUse(
+        drug=drug,
+        first=min(firsts),
+        last=max(lasts[order], min(firsts)),
+        is_ongoing=next_start is None and open_ended,
+        doses=tuple(sorted({first.first for first in firsts})),
+        is_continuous=any(_is_continuous(e) for e in exposures),
+        cycle_days=min(explicit) if explicit else cycle_days,
+        stop_reasons=frozenset(e.stop_reason for e in exposures if e.stop_reason),
+        longest_break_days=_longest_break(drug, exposures, as_of),
+    )
+
+
+def _last_day(
+    exposure: Exposure, cut: date | None, next_start: date | None, as_of: date
+) -> PartialDate:
+    """The last day that one use covers, as far as the lines let it."""
+    if exposure.end is None:
+        return PartialDate.on(max(cut or as_of, exposure.start.first))
+    if next_start is None or exposure.end.last <= next_start:
+        return exposure.end
+    if exposure.end.first >= next_start:
+        return PartialDate.on(max(next_start - timedelta(days=1), exposure.start.first))
+    return PartialDate(exposure.end.first, next_start)
+
+
+def _reaches(exposure: Exposure, as_of: date) -> bool:
+    """Whether a use that has an end still runs on the day asked."""
+    return (
+        exposure.end is not None
+        and exposure.end.last >= as_of
+        and exposure.is_active
+        and exposure.kind in ("order", "statement")
+    )
+
+
+def _is_continuous(exposure: Exposure) -> bool:
+    return exposure.end is None or exposure.end != exposure.start
+
+
+def _longest_break(drug: Drug, exposures: Sequence[Exposure], as_of: date) -> int:
+    """Longest run of uncovered days between uses of tablets whose supply is on record."""
+    if "oral" not in drug.routes:
+        return 0
+    known = [e for e in exposures if not e.is_estimated and _is_continuous(e)]
+    longest, covered = 0, None
+    for exposure in sorted(known, key=lambda e: e.start):
+        if covered is not None:
+            longest = max(longest, (exposure.start.first - covered).days - 1)
+        end = exposure.end.last if exposure.end else as_of
+        covered = end if covered is None else max(covered, end)
+    return longest
+
+
+def _intent_and_setting(
+    line: Building, number: int, built: Sequence[Building], course: Course, events: Sequence[Event]
+) -> tuple[Intent | None, Setting | None]:
+    """What the line was meant for: as recorded, else by surgery, radiotherapy or spread.
+
+    None where the chart does not tell.
+    """
+    said = {e.intent for e in line.exposures}
+    spread = course.cancer.metastatic_since
+    is_spread = spread is not None and spread.first <= line.start
+    if "palliative" in said:
+        return "palliative", _palliative_setting(line)
+    if is_curative(line.exposures, line.start, course):
+        return "curative", _curative_setting(line, said, course)
+    if is_spread:
+        return "palliative", _palliative_setting(line)
+    if course.disease.family == "solid":
+        if number > 1 and course.progressed(built[0].start, line.start):
+            return "palliative", _palliative_setting(line)
+        if course.disease.lines.surgery_means_curative and _has_definitive_radiotherapy(
+            line, events
+        ):
+            return "curative", "definitive"
+    return None, "maintenance" if line.is_maintenance else None
+
+
+def _palliative_setting(line: Building) -> Setting:
+    return "maintenance" if line.is_maintenance else "advanced"
+
+
+def _curative_setting(line: Building, said: set[str], course: Course) -> Setting:
+    before = [day for day in course.surgeries if day <= line.start]
+    after = [day for day in course.surgeries if day > line.start]
+    if after and not course.progressed(line.start, min(after)):
+        return "neoadjuvant"
+    if "preventive" in said or (before and (line.start - max(before)).days <= 365):
+        return "adjuvant"
+    return "definitive"
+
+
+def _has_definitive_radiotherapy(line: Building, events: Sequence[Event]) -> bool:
+    """A course of radiotherapy of three weeks or more beside the first two months of the drugs."""
+    return any(
+        event.kind == "radiotherapy"
+        and event.intent != "palliative"
+        and (event.until.last - event.on.first).days >= 21
+        and abs((event.on.first - line.start).days) <= 60
+        for event in events
+    )
+
+
+def _evidence_flags(line: Building, earlier: Sequence[Building], course: Course) -> set[str]:
+    flags = set()
+    if all(e.kind == "order" for e in line.exposures):
+        flags.add("ordered-not-confirmed")
+    if any(not e.start.is_exact for e in line.exposures):
+        flags.add("partial-date")
+    if any(_is_rechallenge(e, line, earlier, course) for e in line.exposures):
+        flags.add("rechallenge")
+    return flags
+
+
+def _is_rechallenge(
+    exposure: Exposure, line: Building, earlier: Sequence[Building], course: Course
+) -> bool:
+    """A drug that was used before, left, and is given again; a drug that went on is none."""
+    drug = course.drug(exposure.drug)
+    if drug is None or drug.is_corticosteroid or course.disease.lines.backbone.include(drug):
+        return False
+    used = [e for before in earlier for e in before.exposures if e.drug == exposure.drug]
+    if not used or exposure in used:
+        return False
+    last = max(course.record.as_of if e.end is None else e.end.last for e in used)
+    others = any(
+        e.drug != exposure.drug and e.start.first > last
+        for before in earlier
+        for e in before.exposures
+    )
+    paused = (exposure.start.first - last).days > 28
+    return paused and (others or course.progressed(min(e.start.first for e in used), line.start))
+
+
+_ = (DEFAULT_CYCLE_DAYS, BACKBONE_CARRY_DAYS)

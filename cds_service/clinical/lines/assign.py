@@ -1,0 +1,147 @@
+"""Which exposure treats which cancer, and which record of a use stands for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from cds_service.clinical.record import Cancer, Exposure, Issue, Record
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Knowledge
+
+CONFIRMED_USE = frozenset({"administration", "dispense"})
+
+
+def exposures_by_cancer(
+    record: Record, knowledge: Knowledge
+) -> tuple[dict[str, list[Exposure]], list[Issue]]:
+    """Exposures under the reference of the cancer that they treat; what treats none is reported.
+
+    A reason named in the chart decides; without one, the cancer for which the drug is used does.
+    """
+    assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
+    issues = []
+    for exposure in record.exposures:
+        cancer = _cancer_of(exposure, record, knowledge)
+        if cancer is not None:
+            assigned[cancer.condition].append(exposure)
+        elif record.cancers and not _is_for_something_else(exposure, record):
+            issues.append(
+                Issue(
+                    "information",
+                    "unassigned-drug",
+                    exposure.resource,
+                    "no reason recorded, and no cancer of this chart that it is used for",
+                )
+            )
+    return assigned, issues
+
+
+def _cancer_of(exposure: Exposure, record: Record, knowledge: Knowledge) -> Cancer | None:
+    named = set(exposure.conditions)
+    for cancer in record.cancers:
+        if named & set(cancer.conditions):
+            return cancer
+    for cancer in record.cancers:
+        if {cancer.disease, *cancer.alternatives} & set(exposure.reason_diseases):
+            return cancer
+    if _is_for_something_else(exposure, record):
+        return None
+    if len(record.cancers) == 1:
+        return record.cancers[0]
+    return _by_use(exposure, record.cancers, knowledge)
+
+
+def _is_for_something_else(exposure: Exposure, record: Record) -> bool:
+    named = set(exposure.conditions)
+    if named and named <= record.other_conditions:
+        return True
+    return exposure.reason_diseases == ("not-cancer",)
+
+
+def _by_use(exposure: Exposure, cancers: Sequence[Cancer], knowledge: Knowledge) -> Cancer | None:
+    """The one cancer whose definition lists the drug; of several, the one that is active."""
+    drug = knowledge.terms.drugs.get(exposure.drug)
+    active = [c for c in cancers if not (c.is_history or c.is_in_remission)]
+    if drug is None:
+        return active[0] if len(active) == 1 else None
+    using = [c for c in cancers if knowledge.disease(c.disease).agents.include(drug)]
+    for candidates in (using, [c for c in using if c in active]):
+        if len(candidates) == 1:
+            return candidates[0]
+    return active[0] if not using and len(active) == 1 else None
+
+
+def without_shadows(
+    exposures: Sequence[Exposure], as_of: date, gap_days: int, knowledge: Knowledge
+) -> list[Exposure]:
+    """One record of each use: an administration or dispense stands for its order.
+
+    Of tablets only a dispense does: one given in hospital says nothing of the days at home.
+
+    What the order alone says (why it was stopped, its intent, its reason) goes over to the last
+    administration under it. An active order without an end still says that use goes on, unless
+    its last administration lies more than `gap_days` back.
+    """
+    by_drug: dict[str, list[Exposure]] = {}
+    for exposure in exposures:
+        by_drug.setdefault(exposure.drug, []).append(exposure)
+    kept: list[Exposure] = []
+    for name in sorted(by_drug):
+        drug = knowledge.terms.drugs.get(name)
+        is_oral = drug is not None and drug.routes == {"oral"}
+        standing = {"dispense"} if is_oral else {"administration", "dispense"}
+        kept += _one_drug(by_drug[name], standing, as_of, gap_days)
+    return sorted(kept, key=lambda e: (e.start, e.drug, e.resource))
+
+
+def _one_drug(
+    exposures: Sequence[Exposure], standing: set[str], as_of: date, gap_days: int
+) -> list[Exposure]:
+    confirmed = [e for e in exposures if e.kind in standing]
+    orders = [e for e in exposures if e.kind == "order"]
+    statements = [e for e in exposures if e.kind == "statement"]
+    kept = [e for e in exposures if e.kind in CONFIRMED_USE]
+    for order in orders:
+        under = [e for e in confirmed if _lies_under(e, order)]
+        if not under:
+            kept.append(order)
+            continue
+        last = max(under, key=lambda e: (e.start, e.resource))
+        kept[kept.index(last)] = inherited = replace(
+            last,
+            stop_reason=last.stop_reason or order.stop_reason,
+            stop_text=last.stop_text or order.stop_text,
+            intent=last.intent or order.intent,
+            conditions=last.conditions or order.conditions,
+            cycle_days=last.cycle_days or order.cycle_days,
+        )
+        confirmed[confirmed.index(last)] = inherited
+        recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
+        if order.is_open_ended and recent:
+            kept.append(replace(order, start=max(order.start, last.start)))
+    other = [e for e in kept if e.kind != "statement"]
+    kept += [s for s in statements if not any(_overlap(s, e) for e in other)]
+    return kept
+
+
+def _lies_under(use: Exposure, order: Exposure) -> bool:
+    """Whether a use falls into the days of an order; a few days early is the same order."""
+    if use.start.last < order.start.first - timedelta(days=3):
+        return False
+    end = order.end
+    if order.is_open_ended or end is None:
+        return True
+    grace = timedelta(days=28) if order.is_estimated else timedelta(days=3)
+    return use.start.first <= end.last + grace
+
+
+def _overlap(one: Exposure, other: Exposure) -> bool:
+    return _first_after(one, other) and _first_after(other, one)
+
+
+def _first_after(one: Exposure, other: Exposure) -> bool:
+    """Whether `one` does not end before `other` starts."""
+    end: PartialDate | None = one.end
+    return end is None or end.last >= other.start.first

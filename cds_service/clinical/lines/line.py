@@ -1,0 +1,113 @@
+"""A line of therapy: its agents, the days each of them covers, and what a reader should know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+from cds_service.clinical.record import Event, Exposure
+from cds_service.dates import PartialDate
+from cds_service.knowledge.terms import Drug
+
+Intent = Literal["curative", "palliative"]
+Setting = Literal["neoadjuvant", "adjuvant", "definitive", "advanced", "maintenance"]
+
+CURATIVE_SETTINGS = frozenset({"neoadjuvant", "adjuvant", "definitive"})
+DEFAULT_CYCLE_DAYS = 21
+"""Length of a cycle where neither order nor regimen tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUse:
+    """One agent within one line: its first and last covered day there, and its doses.
+
+    `last` is the last dose of a parenteral agent, or the last covered day of tablets; for an
+    ongoing agent, the day asked. `doses` are the first days of its uses, once each.
+    """
+
+    drug: Drug
+    first: PartialDate
+    last: PartialDate
+    is_ongoing: bool
+    doses: tuple[date, ...]
+    is_continuous: bool
+    cycle_days: int
+    stop_reasons: frozenset[str]
+    longest_break_days: int = 0
+
+    def exposure_days(self, until: date) -> int:
+        """Whole days from the first dose to `until`, or to the end of its last cycle's effect."""
+        tail = 0 if self.is_continuous else self.cycle_days
+        covered = (self.last.last - self.first.first).days + tail
+        return min(covered, (until - self.first.first).days)
+
+    def cycles(self, until: date) -> int:
+        """Cycles begun up to `until`."""
+        doses = [day for day in self.doses if day <= until]
+        if not doses:
+            return 0
+        spanned = 1 + (min(until, self.last.last) - self.first.first).days // self.cycle_days
+        if len(doses) == 1 and self.is_continuous:
+            return spanned
+        return min(spanned, len(doses))
+
+    def completed_cycles(self, until: date) -> int:
+        """Cycles that had run their length by `until`."""
+        return self.cycles(until - timedelta(days=self.cycle_days))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of therapy of one cancer.
+
+    `next_start`: first day of the next line, after which evidence speaks of that one.
+    `events`: procedures that belong to it. `signs` are dates in the chart that speak of
+    progression before the next line.
+    """
+
+    number: int
+    uses: tuple[AgentUse, ...]
+    start: PartialDate
+    end: PartialDate | None
+    is_ongoing: bool
+    intent: Intent | None
+    setting: Setting | None
+    regimen: str | None
+    flags: tuple[str, ...]
+    exposures: tuple[Exposure, ...]
+    next_start: date | None = None
+    transplant_on: date | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def agents(self) -> tuple[str, ...]:
+        return tuple(sorted(use.drug.name for use in self.uses))
+
+    @property
+    def is_curative(self) -> bool:
+        return self.intent == "curative"
+
+    @property
+    def last_day(self) -> PartialDate:
+        """The last day of exposure; for a line of nothing known, its start."""
+        return max((use.last for use in self.uses), default=self.end or self.start)
+
+    def last_of_class(self, drug_class: str) -> PartialDate | None:
+        return latest(use.last for use in self.uses if use.drug.drug_class == drug_class)
+
+    def stopped_for(self, reason: str) -> bool:
+        return any(reason in use.stop_reasons for use in self.uses)
+
+    def cycles(self, until: date) -> int:
+        """Cycles of the line up to `until`: those of the agent that was given most often."""
+        lead = [use for use in self.uses if not use.drug.is_corticosteroid] or self.uses
+        return max((use.cycles(until) for use in lead), default=0)
+
+    def exposure_days(self, until: date) -> int:
+        return max((use.exposure_days(until) for use in self.uses), default=0)
+
+
+def latest(days: Iterable[PartialDate]) -> PartialDate | None:
+    return max(days, default=None, key=lambda day: (day.last, day.first))

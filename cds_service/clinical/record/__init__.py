@@ -1,0 +1,33 @@
+"""The first stage: FHIR resources of one patient → a `Record` in words of oncology, and issues."""
+
+from cds_service.clinical.record.read import AnyResource, RawResource, read_record
+from cds_service.clinical.record.record import (
+    Cancer,
+    Doubt,
+    Event,
+    Exposure,
+    Fact,
+    Issue,
+    Measurement,
+    Patient,
+    Record,
+    Request,
+    Statement,
+)
+
+__all__ = [
+    "AnyResource",
+    "Cancer",
+    "Doubt",
+    "Event",
+    "Exposure",
+    "Fact",
+    "Issue",
+    "Measurement",
+    "Patient",
+    "RawResource",
+    "Record",
+    "Request",
+    "Statement",
+    "read_record",
+]

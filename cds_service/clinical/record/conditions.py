@@ -1,0 +1,328 @@
+"""Conditions → cancers, metastases, statements of relapse, cautions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cds_service.clinical.record.elements import (
+    CodeableConcept,
+    Condition,
+    ConditionStage,
+    several,
+)
+from cds_service.clinical.record.reader import Reader
+from cds_service.clinical.record.record import Cancer, Doubt, Statement
+from cds_service.dates import PartialDate
+from cds_service.knowledge.terms import ConditionTerm, Terminology
+
+NOT_CONFIRMED = frozenset({"provisional", "differential", "unconfirmed"})
+NOT_THERE = frozenset({"refuted", "entered-in-error"})
+QUIET = frozenset({"inactive", "remission"})
+STAGE_FOUR = re.compile(r"\b(stage\s*)?(iv|4)[abc]?\b", re.IGNORECASE)
+MALIGNANT = re.compile(
+    r"\b(cancer|carcinoma|lymphoma|leuk[a]?emia|myeloma|sarcoma|melanoma|malignan\w+)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCondition:
+    """One Condition, with what its codes say."""
+
+    reference: str
+    term: ConditionTerm
+    clinical: str
+    is_unverified: bool
+    onset: PartialDate | None
+    recorded: PartialDate | None
+    abated: PartialDate | None
+    is_stage_four: bool
+
+    @property
+    def since(self) -> PartialDate | None:
+        return self.onset or self.recorded
+
+
+@dataclass(slots=True)
+class ReadConditions:
+    """What all Conditions of a chart say together."""
+
+    cancers: list[Cancer] = field(default_factory=list)
+    statements: list[Statement] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
+    is_in_hospice: bool = False
+
+
+def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondition | None:
+    """One Condition; None where it says nothing of cancer, or is refuted."""
+    verification = _code(raw.verificationStatus)
+    if verification in NOT_THERE:
+        return None
+    term = condition_term(raw.code, reader)
+    if term is None:
+        _note_unknown_cancer(raw.code, reference, reader)
+        return None
+    onset = reader.period(raw.onsetDateTime, raw.onsetPeriod, reference, "onset")
+    abated = reader.period(raw.abatementDateTime, raw.abatementPeriod, reference, "abatement")
+    return ReadCondition(
+        reference=reference,
+        term=term,
+        clinical=_code(raw.clinicalStatus),
+        is_unverified=verification in NOT_CONFIRMED,
+        onset=onset[0] if onset else None,
+        recorded=reader.day(raw.recordedDate, reference, "recordedDate"),
+        abated=abated[1] if abated else None,
+        is_stage_four=any(
+            is_stage_four(stage.summary, reader.knowledge.terms)
+            for stage in several(raw.stage, ConditionStage)
+        ),
+    )
+
+
+def condition_term(concept: CodeableConcept | None, reader: Reader) -> ConditionTerm | None:
+    """What a diagnosis says; of several codings the one that leaves least open."""
+    if concept is None:
+        return None
+    terms = reader.knowledge.terms
+    found = [term for code in concept.codes() if (term := look_up(code, terms)) is not None]
+    if found:
+        return min(found, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
+    for text in concept.texts():
+        disease = reader.knowledge.disease_names.get(text.strip().lower())
+        if disease is not None:
+            return ConditionTerm(disease, "primary", "active")
+    return WORSE_SYMPTOM if _is_worse_symptom(concept, reader) else None
+
+
+WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")
+
+
+def _is_worse_symptom(concept: CodeableConcept, reader: Reader) -> bool:
+    """Whether it is a symptom, not the disease, that is called refractory or worsening."""
+    words = reader.knowledge.words
+    return any(
+        any(word in text for word in words["worsening"])
+        and any(word in text for word in words["symptom"])
+        for text in map(str.lower, concept.texts())
+    )
+
+
+_ROLE_RANK = {"primary": 0, "secondary": 1, "history": 2, "in-situ": 3, "morphology": 8}
+
+
+def look_up(code: tuple[str, str], terms: Terminology) -> ConditionTerm | None:
+    """The row of a diagnosis code: exact before prefix, longer prefix before shorter."""
+    exact = terms.conditions.get(code)
+    if exact is not None:
+        return exact
+    prefixes = terms.condition_prefixes.get(code[0])
+    if prefixes is None:
+        return None
+    # only prefixes with this code's first letters can match, and few are longer than a code
+    return next((term for prefix, term in prefixes if code[1].startswith(prefix)), None)
+
+
+def is_stage_four(concept: CodeableConcept | None, terms: Terminology) -> bool:
+    """Whether a stage, by code or in words, is IV."""
+    if concept is None:
+        return False
+    if any(terms.fact_values.get(code) == "stage-iv" for code in concept.codes()):
+        return True
+    codes = (code for _, code in concept.codes())
+    return any(STAGE_FOUR.fullmatch(text.strip()) for text in [*concept.texts(), *codes])
+
+
+def gather_conditions(read: Iterable[ReadCondition], reader: Reader) -> ReadConditions:
+    """All Conditions together: one cancer for each disease, however often it is recorded."""
+    gathered = ReadConditions()
+    by_role: dict[str, list[ReadCondition]] = {}
+    for condition in read:
+        by_role.setdefault(condition.term.role, []).append(condition)
+    entries = _absorb_open_codes([*by_role.get("primary", ()), *by_role.get("history", ())])
+    for disease in sorted(entries):
+        gathered.cancers.append(_cancer(disease, entries[disease], by_role, reader))
+    known = {cancer.disease for cancer in gathered.cancers}
+    for condition in by_role.get("primary", ()):
+        gathered.statements += _course(condition, known)
+    for condition in by_role.get("secondary", ()):
+        gathered.statements += _metastasis(condition)
+    _gather_cautions(by_role, gathered, reader)
+    return gathered
+
+
+def _absorb_open_codes(conditions: Sequence[ReadCondition]) -> dict[str, list[ReadCondition]]:
+    """Conditions by disease; one whose code leaves several diseases open joins a settled one."""
+    groups: dict[str, list[ReadCondition]] = {}
+    open_codes: list[ReadCondition] = []
+    for condition in conditions:
+        if not condition.term.disease:
+            continue
+        if condition.term.alternatives:
+            open_codes.append(condition)
+        else:
+            groups.setdefault(condition.term.disease, []).append(condition)
+    for condition in open_codes:
+        candidates = (condition.term.disease, *condition.term.alternatives)
+        home = next((disease for disease in candidates if disease in groups), None)
+        groups.setdefault(home or condition.term.disease, []).append(condition)
+    specific = [disease for disease in groups if not disease.startswith("other-")]
+    return groups if not specific else {d: g for d, g in groups.items() if not _is_vague(g)}
+
+
+def _is_vague(group: Sequence[ReadCondition]) -> bool:
+    """A cancer of unknown primary, recorded beside a known one, is the known one."""
+    return all(condition.term.status == "unknown-primary" for condition in group)
+
+
+def _cancer(
+    disease: str,
+    entries: Sequence[ReadCondition],
+    by_role: dict[str, list[ReadCondition]],
+    reader: Reader,
+) -> Cancer:
+    live = [c for c in entries if c.term.role == "primary" and c.clinical != "resolved"]
+    # An entry in remission is quiet unless another one of the same cancer is active.
+    loud = [c for c in live if c.clinical not in QUIET and c.term.status != "in-remission"]
+    best = min(loud or live or entries, key=_naming_order)
+    settled = [c for c in entries if not c.term.alternatives]
+    quiet_days = [day for c in entries if (day := c.abated or c.recorded) is not None]
+    onsets = [c.since for c in entries if c.since is not None]
+    return Cancer(
+        condition=best.reference,
+        conditions=tuple(sorted(c.reference for c in entries)),
+        disease=disease,
+        alternatives=() if settled else best.term.alternatives,
+        is_unverified=all(c.is_unverified for c in (live or entries)),
+        onset=min(onsets, default=None),
+        remission_on=None if loud else max(quiet_days, default=None),
+        is_in_remission=bool(live) and not loud,
+        is_history=not live,
+        metastatic_since=_metastatic_since(disease, entries, by_role.get("secondary", ())),
+        subtypes=_subtypes(entries, by_role.get("status", ()), disease),
+    )
+
+
+def _naming_order(condition: ReadCondition) -> tuple[object, ...]:
+    since = condition.since
+    return (
+        condition.is_unverified,
+        bool(condition.term.alternatives),
+        condition.term.status not in ("active", ""),
+        since is None,
+        since.first.toordinal() if since else 0,
+        condition.reference,
+    )
+
+
+def _metastatic_since(
+    disease: str, entries: Sequence[ReadCondition], metastases: Sequence[ReadCondition]
+) -> PartialDate | None:
+    days = [c.since for c in entries if c.is_stage_four or c.term.status == "metastatic"]
+    days += [
+        c.since for c in metastases if c.term.status != "nodal" and c.term.disease in ("", disease)
+    ]
+    return min((day for day in days if day is not None), default=None)
+
+
+def _subtypes(
+    entries: Sequence[ReadCondition], status: Sequence[ReadCondition], disease: str
+) -> frozenset[str]:
+    said = {c.term.subtype for c in entries}
+    said |= {c.term.subtype for c in status if c.term.disease in ("", disease)}
+    return frozenset(subtype for subtype in said if subtype)
+
+
+_COURSE = {
+    "in-relapse": ("progression", "relapse"),
+    "refractory": ("progression", "documented-refractory"),
+    "blast-phase": ("progression", ""),
+    "accelerated-phase": ("progression", ""),
+    "hormone-resistant": ("", "castration-resistant"),
+}
+
+
+def _course(condition: ReadCondition, known: set[str]) -> list[Statement]:
+    """A Condition that says relapsed, refractory or transformed, as a dated statement."""
+    category, finding = _COURSE.get(condition.term.status, ("", ""))
+    on = condition.since
+    if not category and not finding and condition.clinical in ("relapse", "recurrence"):
+        category, finding = "progression", "relapse"
+        # The status of a diagnosis that was recorded once has no date of its own.
+        on = _recorded_later(condition)
+    if on is None or not (category or finding) or condition.is_unverified:
+        return []
+    return [
+        Statement(
+            resource=condition.reference,
+            on=on,
+            kind="condition",
+            category=category,
+            finding=finding,
+            criteria="clinician",
+            text=f"condition recorded as {(finding or condition.term.status).replace('-', ' ')}",
+            disease=condition.term.disease if condition.term.disease in known else "",
+        )
+    ]
+
+
+def _recorded_later(condition: ReadCondition) -> PartialDate | None:
+    if condition.recorded is None or condition.onset is None:
+        return None
+    return condition.recorded if condition.recorded.first > condition.onset.last else None
+
+
+def _metastasis(condition: ReadCondition) -> list[Statement]:
+    """A newly dated metastasis: progression, if it falls into a line and not before it."""
+    if condition.onset is None or condition.is_unverified or condition.clinical == "resolved":
+        return []
+    return [
+        Statement(
+            resource=condition.reference,
+            on=condition.onset,
+            kind="condition",
+            category="progression",
+            finding="new-metastasis",
+            criteria="clinician",
+            text="new metastasis recorded",
+            disease=condition.term.disease,
+            is_new_lesion=True,
+        )
+    ]
+
+
+def _gather_cautions(
+    by_role: dict[str, list[ReadCondition]], gathered: ReadConditions, reader: Reader
+) -> None:
+    for condition in by_role.get("adherence", ()):
+        gathered.doubts.append(Doubt(condition.reference, "adherence", condition.since))
+    for condition in by_role.get("symptom", ()):
+        if condition.term != WORSE_SYMPTOM:
+            continue
+        gathered.doubts.append(Doubt(condition.reference, "symptom", condition.since))
+    for condition in by_role.get("status", ()):
+        if condition.term.status == "hormone-resistant" and condition.since is not None:
+            gathered.statements += _course(condition, set())
+    gathered.is_in_hospice = any(
+        condition.term.status == "hospice" and condition.clinical != "resolved"
+        for condition in by_role.get("hospice", ())
+    )
+
+
+def _note_unknown_cancer(concept: CodeableConcept | None, reference: str, reader: Reader) -> None:
+    if concept is not None and any(MALIGNANT.search(text) for text in concept.texts()):
+        reader.note(
+            "warning",
+            "unrecognised-condition",
+            reference,
+            "reads like a cancer, but none of its codes or words is known; left out",
+        )
+
+
+def _code(concept: CodeableConcept | None) -> str:
+    """The code of a status concept, of whichever system; its text where that is all there is."""
+    if concept is None:
+        return ""
+    codes = concept.codes()
+    return codes[0][1].lower() if codes else (concept.text or "").strip().lower()

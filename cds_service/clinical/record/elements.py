@@ -1,0 +1,294 @@
+"""The FHIR R4 elements that are read, and nothing else: typed, thin, tolerant of the rest.
+
+A resource travels as raw JSON. It is decoded twice at most: first its head (type, id, subject,
+code), which is enough to pass over what no stage reads; then, if it is relevant, the structure of
+its family. Elements that only refine a finding stay raw here and are decoded on their own
+(`optional`), so that a fault in one of them costs that element and not the resource.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+ABSENT = msgspec.Raw(b"")
+
+
+class Element(msgspec.Struct, gc=False):
+    """The base of every structure: unknown members are skipped, as FHIR servers have many."""
+
+
+class Coding(Element):
+    system: str | None = None
+    code: str | None = None
+    display: str | None = None
+
+
+class CodeableConcept(Element):
+    coding: list[Coding] = []
+    text: str | None = None
+
+    def codes(self) -> list[tuple[str, str]]:
+        return [(c.system or "", c.code) for c in self.coding if c.code]
+
+    def texts(self) -> list[str]:
+        """What the concept says in words, its own text first."""
+        said = [self.text] if self.text else []
+        return said + [c.display for c in self.coding if c.display]
+
+
+class Reference(Element):
+    reference: str | None = None
+
+
+class Meta(Element):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
+class Period(Element):
+    start: str | None = None
+    end: str | None = None
+
+
+class Quantity(Element):
+    # a raw number keeps its digits: 1.10 stays 1.10
+    value: msgspec.Raw = ABSENT
+    comparator: str | None = None
+    unit: str | None = None
+    system: str | None = None
+    code: str | None = None
+
+
+class Duration(Element):
+    value: float | None = None
+    unit: str | None = None
+    code: str | None = None
+
+
+class Range(Element):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
+class Extension(Element):
+    url: str | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+
+
+class Head(Element):
+    """What decides whether a resource is read at all."""
+
+    resourceType: str
+    id: str | None = None
+    subject: Reference | None = None
+    patient: Reference | None = None
+    code: CodeableConcept | None = None
+    status: str | None = None
+
+
+class Name(Element):
+    """The least that can be said of a broken resource."""
+
+    resourceType: str | None = None
+    id: str | None = None
+
+
+class Patient(Element):
+    birthDate: str | None = None
+    deceasedBoolean: bool | None = None
+    deceasedDateTime: str | None = None
+
+
+class Condition(Element):
+    id: str | None = None
+    clinicalStatus: CodeableConcept | None = None
+    verificationStatus: CodeableConcept | None = None
+    code: CodeableConcept | None = None
+    category: msgspec.Raw = ABSENT
+    onsetDateTime: str | None = None
+    onsetPeriod: Period | None = None
+    abatementDateTime: str | None = None
+    abatementPeriod: Period | None = None
+    recordedDate: str | None = None
+    stage: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
+
+
+class ConditionStage(Element):
+    summary: CodeableConcept | None = None
+
+
+class Medication(Element):
+    id: str | None = None
+    code: CodeableConcept | None = None
+    ingredient: msgspec.Raw = ABSENT
+
+
+class Ingredient(Element):
+    itemCodeableConcept: CodeableConcept | None = None
+
+
+class Repeat(Element):
+    boundsPeriod: Period | None = None
+    boundsDuration: Duration | None = None
+    count: int | None = None
+    period: float | None = None
+    periodUnit: str | None = None
+
+
+class Timing(Element):
+    event: list[str] = []
+    repeat: Repeat | None = None
+
+
+class Dosage(Element):
+    timing: Timing | None = None
+    route: CodeableConcept | None = None
+
+
+class DispenseRequest(Element):
+    validityPeriod: Period | None = None
+    numberOfRepeatsAllowed: int | None = None
+    expectedSupplyDuration: Duration | None = None
+
+
+class MedicationUse(Element):
+    """MedicationRequest, -Administration, -Dispense and -Statement: what their uses share."""
+
+    id: str | None = None
+    status: str | None = None
+    intent: str | None = None
+    doNotPerform: bool | None = None
+    medicationCodeableConcept: CodeableConcept | None = None
+    medicationReference: Reference | None = None
+    contained: list[msgspec.Raw] = []
+    reasonCode: msgspec.Raw = ABSENT
+    reasonReference: msgspec.Raw = ABSENT
+    statusReason: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
+    # MedicationRequest
+    authoredOn: str | None = None
+    dosageInstruction: msgspec.Raw = ABSENT
+    dispenseRequest: msgspec.Raw = ABSENT
+    # MedicationAdministration, MedicationStatement
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    dosage: msgspec.Raw = ABSENT
+    # MedicationDispense
+    whenHandedOver: str | None = None
+    whenPrepared: str | None = None
+    daysSupply: msgspec.Raw = ABSENT
+
+
+class Observation(Element):
+    id: str | None = None
+    meta: Meta | None = None
+    status: str | None = None
+    code: CodeableConcept | None = None
+    focus: list[Reference] = []
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    effectiveInstant: str | None = None
+    issued: str | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueString: str | None = None
+    valueInteger: int | None = None
+    valueBoolean: bool | None = None
+    dataAbsentReason: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
+    bodySite: msgspec.Raw = ABSENT
+    method: msgspec.Raw = ABSENT
+    interpretation: msgspec.Raw = ABSENT
+    referenceRange: msgspec.Raw = ABSENT
+    performer: msgspec.Raw = ABSENT
+    identifier: msgspec.Raw = ABSENT
+    component: msgspec.Raw = ABSENT
+
+
+class Component(Element):
+    code: CodeableConcept | None = None
+    valueQuantity: Quantity | None = None
+    valueCodeableConcept: CodeableConcept | None = None
+    valueString: str | None = None
+
+
+class Procedure(Element):
+    id: str | None = None
+    status: str | None = None
+    statusReason: msgspec.Raw = ABSENT
+    category: msgspec.Raw = ABSENT
+    code: CodeableConcept | None = None
+    performedDateTime: str | None = None
+    performedPeriod: Period | None = None
+    reasonReference: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
+
+
+class ServiceRequest(Element):
+    id: str | None = None
+    status: str | None = None
+    intent: str | None = None
+    code: CodeableConcept | None = None
+    category: msgspec.Raw = ABSENT
+    authoredOn: str | None = None
+    occurrenceDateTime: str | None = None
+    reasonReference: msgspec.Raw = ABSENT
+    reasonCode: msgspec.Raw = ABSENT
+
+
+class DiagnosticReport(Element):
+    id: str | None = None
+    status: str | None = None
+    code: CodeableConcept | None = None
+    category: msgspec.Raw = ABSENT
+    effectiveDateTime: str | None = None
+    effectivePeriod: Period | None = None
+    issued: str | None = None
+    conclusionCode: msgspec.Raw = ABSENT
+
+
+class ResearchSubject(Element):
+    id: str | None = None
+    status: str | None = None
+    period: Period | None = None
+
+
+T = TypeVar("T")
+_DECODERS: dict[object, msgspec.json.Decoder[object]] = {}
+
+
+def decode(raw: bytes | msgspec.Raw, into: type[T]) -> T:
+    """Read one structure; raises `msgspec.DecodeError` (its subclass `ValidationError` included).
+
+    The messages of msgspec name a path and types, never a value.
+    """
+    decoder = _DECODERS.get(into)
+    if decoder is None:
+        decoder = _DECODERS[into] = msgspec.json.Decoder(into)
+    return decoder.decode(raw)  # type: ignore[return-value]
+
+
+def optional(raw: msgspec.Raw, into: type[T]) -> T | None:
+    """An element that only refines a finding; None where it is missing or faulty."""
+    if raw == ABSENT:
+        return None
+    try:
+        return decode(raw, into)
+    except msgspec.DecodeError:
+        return None
+
+
+def several(raw: msgspec.Raw, into: type[T]) -> list[T]:
+    """A repeating element, entry by entry: a faulty entry is passed over, a lone object is read.
+
+    (Real clients send `category` as an object where FHIR has an array.)
+    """
+    entries = optional(raw, list[msgspec.Raw])
+    if entries is None:
+        alone = optional(raw, into)
+        return [] if alone is None else [alone]
+    read = (optional(entry, into) for entry in entries)
+    return [entry for entry in read if entry is not None]

@@ -1,0 +1,354 @@
+"""Orders, administrations, dispenses, statements of medication → exposures to drugs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cds_service.clinical.record.drug_names import Recognised, recognise_medication
+
+from cds_service.clinical.record.conditions import look_up
+from cds_service.clinical.record.elements import (
+    CodeableConcept,
+    DispenseRequest,
+    Dosage,
+    Duration,
+    Extension,
+    Ingredient,
+    Medication,
+    MedicationUse,
+    Quantity,
+    Reference,
+    optional,
+    several,
+)
+from cds_service.clinical.record.reader import Reader
+from cds_service.clinical.record.record import Doubt, Exposure, UseKind
+from cds_service.dates import PartialDate
+from cds_service.knowledge.terms import ATC, RXNORM, SNOMED, Terminology
+
+ONE_CYCLE_DAYS = 28
+"""Exposure that an order without an end stands for, unless it is active."""
+
+USES: dict[str, UseKind] = {
+    "MedicationRequest": "order",
+    "MedicationAdministration": "administration",
+    "MedicationDispense": "dispense",
+    "MedicationStatement": "statement",
+}
+# Statuses that speak of use; whatever is not named here was not given, or is not known to be.
+USED_STATUSES: dict[UseKind, frozenset[str]] = {
+    "order": frozenset({"active", "on-hold", "completed", "stopped"}),
+    "administration": frozenset({"in-progress", "on-hold", "completed", "stopped"}),
+    "dispense": frozenset({"completed", "in-progress", "on-hold", "stopped"}),
+    "statement": frozenset({"active", "completed", "stopped", "on-hold"}),
+}
+DRUG_SYSTEMS = frozenset({RXNORM, ATC, SNOMED, "http://hl7.org/fhir/sid/ndc"})
+PRESCRIBING = frozenset(
+    {"order", "original-order", "instance-order", "filler-order", "reflex-order"}
+)
+INTENT_EXTENSIONS = ("mcode-procedure-intent", "mcode-treatment-intent")
+DAYS_OF_UNIT = {
+    "d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7,
+    "mo": 30, "month": 30, "months": 30, "a": 365, "year": 365, "years": 365,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """The days that one use covers."""
+
+    start: PartialDate
+    end: PartialDate | None
+    is_open_ended: bool = False
+    is_estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadUse:
+    """What one resource says of one or several drugs."""
+
+    exposures: tuple[Exposure, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+
+NOTHING = ReadUse()
+
+
+def read_use(
+    raw: MedicationUse,
+    resource_type: str,
+    reference: str,
+    medications: Mapping[str, Medication],
+    reader: Reader,
+) -> ReadUse:
+    """The exposures that one resource records; none where it was planned, cancelled or unknown."""
+    kind = USES[resource_type]
+    recognised = _recognise(raw, medications, reader)
+    if recognised is None:
+        return NOTHING
+    if raw.status == "not-taken":
+        return ReadUse(doubts=_doubts(recognised, reference, _day_of(raw, reference, reader)))
+    if not _was_used(raw, kind):
+        return NOTHING
+    if not (recognised.drugs or recognised.investigational):
+        _note_unrecognised(raw, recognised, reference, reader)
+        return NOTHING
+    if not recognised.systemic or _is_local_route(raw, kind, reader):
+        return NOTHING
+    covered = _covered(raw, kind, reference, reader)
+    if covered is None:
+        return NOTHING
+    reason, reason_text = _stop_reason(raw, reader.knowledge.terms)
+    intent = _intent(raw, reader)
+    if intent == "supportive":
+        return NOTHING
+    conditions, reason_diseases = _reasons(raw, reader)
+    exposures = tuple(
+        Exposure(
+            resource=reference,
+            drug=drug,
+            kind=kind,
+            start=covered.start,
+            end=covered.end,
+            is_open_ended=covered.is_open_ended,
+            is_estimated=covered.is_estimated,
+            is_active=raw.status in ("active", "in-progress"),
+            stop_reason=reason,
+            stop_text=reason_text,
+            intent=intent,
+            cycle_days=_cycle_days(raw),
+            conditions=conditions,
+            reason_diseases=reason_diseases,
+            label=recognised.text,
+        )
+        for drug in recognised.drugs or ("",)
+    )
+    doubts = (
+        _doubts(recognised, reference, covered.end or covered.start)
+        if reason == "adherence"
+        else ()
+    )
+    return ReadUse(exposures, doubts)
+
+
+def _recognise(
+    raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
+) -> Recognised | None:
+    concepts = _named(raw, medications, reader)
+    if not concepts:
+        return None
+    return recognise_medication(
+        [code for concept in concepts for code in concept.codes()],
+        [text for concept in concepts for text in concept.texts()],
+        reader.knowledge.terms,
+    )
+
+
+def _named(
+    raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
+) -> list[CodeableConcept]:
+    """The concepts that name the drug: inline, in a contained or in another resource."""
+    if raw.medicationCodeableConcept is not None:
+        return [raw.medicationCodeableConcept]
+    if raw.medicationReference is None or not raw.medicationReference.reference:
+        return []
+    target = raw.medicationReference.reference
+    if target.startswith("#"):
+        inside = (optional(entry, Medication) for entry in raw.contained)
+        found = next((m for m in inside if m is not None and m.id == target[1:]), None)
+    else:
+        found = medications.get(reader.local(target))
+    if found is None:
+        return []
+    if found.code is not None:
+        return [found.code]
+    parts = several(found.ingredient, Ingredient)
+    return [part.itemCodeableConcept for part in parts if part.itemCodeableConcept is not None]
+
+
+def _was_used(raw: MedicationUse, kind: UseKind) -> bool:
+    if raw.doNotPerform or raw.status not in USED_STATUSES[kind]:
+        return False
+    return kind != "order" or raw.intent in PRESCRIBING
+
+
+def _note_unrecognised(
+    raw: MedicationUse, recognised: Recognised, reference: str, reader: Reader
+) -> None:
+    """Free text that names no known drug may be a cancer drug; a code of another drug is not."""
+    concept = raw.medicationCodeableConcept
+    is_coded = concept is not None and any(s in DRUG_SYSTEMS for s, _ in concept.codes())
+    if recognised.how == "none" and not is_coded:
+        reader.note(
+            "information",
+            "unrecognised-drug",
+            reference,
+            "neither its code nor its text names a drug that is known; not used",
+        )
+
+
+def _is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
+    """Whether the drug was given into a compartment and treats nothing else."""
+    local = reader.knowledge.value_sets["local-routes"]
+    dosages = several(raw.dosage if kind == "administration" else raw.dosageInstruction, Dosage)
+    routes = [dosage.route for dosage in dosages if dosage.route is not None]
+    return bool(routes) and all(
+        any(code in local for _, code in route.codes())
+        or any(text.strip().lower() in local for text in route.texts())
+        for route in routes
+    )
+
+
+def _covered(raw: MedicationUse, kind: UseKind, reference: str, reader: Reader) -> Covered | None:
+    if kind == "order":
+        return _ordered_days(raw, reference, reader)
+    if kind == "dispense":
+        return _dispensed_days(raw, reference, reader)
+    spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
+    if spoken is None:
+        return None
+    start, end = spoken
+    is_open = (
+        kind == "statement"
+        and raw.status == "active"
+        and (raw.effectivePeriod is None or not raw.effectivePeriod.end)
+    )
+    if is_open:
+        return Covered(start, None, is_open_ended=True)
+    if kind == "statement" and raw.effectivePeriod is None:
+        return Covered(start, start.plus(ONE_CYCLE_DAYS), is_estimated=True)
+    return _until_today(Covered(start, end), reader)
+
+
+def _ordered_days(raw: MedicationUse, reference: str, reader: Reader) -> Covered | None:
+    """From the first date that tells when use begins to the last that tells when it ends."""
+    timing = next((d.timing for d in several(raw.dosageInstruction, Dosage) if d.timing), None)
+    repeat = timing.repeat if timing else None
+    bounds = repeat.boundsPeriod if repeat else None
+    dispensed = optional(raw.dispenseRequest, DispenseRequest)
+    validity = dispensed.validityPeriod if dispensed else None
+    starts = (
+        (timing.event[0] if timing and timing.event else None, "dosageInstruction.timing.event"),
+        (bounds.start if bounds else None, "boundsPeriod.start"),
+        (validity.start if validity else None, "validityPeriod.start"),
+        (raw.authoredOn, "authoredOn"),
+    )
+    text, element = next(((t, e) for t, e in starts if t), (None, ""))
+    if text is None:
+        reader.note("warning", "missing-date", reference, "has no date; left out")
+        return None
+    start = reader.day(text, reference, element)
+    if start is None:
+        return None
+    end = reader.end_of(bounds.end if bounds else None, reference, "boundsPeriod.end")
+    end = end or reader.end_of(validity.end if validity else None, reference, "validityPeriod.end")
+    if end is None and timing is not None and len(timing.event) > 1:
+        end = reader.day(timing.event[-1], reference, "dosageInstruction.timing.event")
+    if end is None and repeat is not None and repeat.boundsDuration is not None:
+        end = _plus(start, repeat.boundsDuration, 1)
+    if end is None and dispensed is not None and dispensed.expectedSupplyDuration is not None:
+        repeats = 1 + (dispensed.numberOfRepeatsAllowed or 0)
+        end = _plus(start, dispensed.expectedSupplyDuration, repeats)
+    if end is not None and end.last < start.first:
+        reader.note("warning", "impossible-date", reference, "ends before it starts; end not used")
+        end = None
+    if end is not None:
+        return _until_today(Covered(start, end), reader)
+    if raw.status == "active":
+        return Covered(start, None, is_open_ended=True)
+    return _until_today(Covered(start, start.plus(ONE_CYCLE_DAYS), is_estimated=True), reader)
+
+
+def _dispensed_days(raw: MedicationUse, reference: str, reader: Reader) -> Covered | None:
+    start = reader.day(raw.whenHandedOver or raw.whenPrepared, reference, "whenHandedOver")
+    if start is None:
+        return None
+    supply = optional(raw.daysSupply, Quantity)
+    number = None if supply is None else reader.number(supply, reference)
+    if number is None:
+        return _until_today(Covered(start, start.plus(ONE_CYCLE_DAYS), is_estimated=True), reader)
+    # the day of the dispense is the first day covered
+    return _until_today(Covered(start, start.plus(max(0, int(number) - 1))), reader)
+
+
+def _until_today(covered: Covered, reader: Reader) -> Covered:
+    """No day after the day asked is covered yet."""
+    end = covered.end
+    if end is None or end.last <= reader.as_of:
+        return covered
+    last = PartialDate(min(end.first, reader.as_of), reader.as_of)
+    return Covered(covered.start, last, covered.is_open_ended, covered.is_estimated)
+
+
+def _plus(start: PartialDate, duration: Duration, times: int) -> PartialDate | None:
+    days = DAYS_OF_UNIT.get((duration.code or duration.unit or "").strip().lower())
+    if days is None or duration.value is None or not 0 <= duration.value <= 3660:
+        return None
+    shift = timedelta(days=round(duration.value * days * times))
+    return PartialDate(start.first + shift, start.last + shift)
+
+
+def _day_of(raw: MedicationUse, reference: str, reader: Reader) -> PartialDate | None:
+    spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
+    return spoken[0] if spoken else None
+
+
+def _doubts(recognised: Recognised, reference: str, on: PartialDate | None) -> tuple[Doubt, ...]:
+    return tuple(Doubt(reference, "adherence", on, drug) for drug in recognised.drugs)
+
+
+def _stop_reason(raw: MedicationUse, terms: Terminology) -> tuple[str, str]:
+    """Why it was stopped, as one of the reasons of the terminology, and its words."""
+    for concept in several(raw.statusReason, CodeableConcept):
+        said = next(iter(concept.texts()), "")
+        for code in concept.codes():
+            if (reason := terms.stop_reasons.get(code)) is not None:
+                return reason, said
+        for text in concept.texts():
+            reason = terms.stop_reason_words.get(" ".join(text.lower().split()))
+            if reason is not None:
+                return reason, said
+    return "", ""
+
+
+def _intent(raw: MedicationUse, reader: Reader) -> str:
+    known = reader.knowledge.value_sets["treatment-intents"]
+    for extension in several(raw.extension, Extension):
+        if (extension.url or "").endswith(INTENT_EXTENSIONS) and extension.valueCodeableConcept:
+            for _, code in extension.valueCodeableConcept.codes():
+                if code in known:
+                    return known[code]
+    return ""
+
+
+def _reasons(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Conditions named as the reason, and diseases that reason codes stand for.
+
+    A code of something that is no cancer gives "not-cancer".
+    """
+    references = tuple(
+        reader.local(reason.reference)
+        for reason in several(raw.reasonReference, Reference)
+        if reason.reference
+    )
+    diseases = []
+    for concept in several(raw.reasonCode, CodeableConcept):
+        found = [term for c in concept.codes() if (term := look_up(c, reader.knowledge.terms))]
+        if found:
+            diseases += [term.disease for term in found if term.disease]
+        elif concept.codes():
+            diseases.append("not-cancer")
+    return references, tuple(sorted(set(diseases)))
+
+
+def _cycle_days(raw: MedicationUse) -> int | None:
+    """Length of a cycle where the timing tells it."""
+    for dosage in several(raw.dosageInstruction, Dosage):
+        repeat = dosage.timing.repeat if dosage.timing else None
+        if repeat is not None and repeat.period and repeat.periodUnit in DAYS_OF_UNIT:
+            days = round(repeat.period * DAYS_OF_UNIT[repeat.periodUnit])
+            if 7 <= days <= 84:
+                return days
+    return None

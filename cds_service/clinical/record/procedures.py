@@ -1,0 +1,97 @@
+"""Procedures, orders of tests and referrals, reports → events and requests."""
+
+from __future__ import annotations
+
+from cds_service.clinical.record.elements import (
+    CodeableConcept,
+    DiagnosticReport,
+    Extension,
+    Procedure,
+    Reference,
+    ServiceRequest,
+    several,
+)
+from cds_service.clinical.record.medications import INTENT_EXTENSIONS
+from cds_service.clinical.record.reader import Reader
+from cds_service.clinical.record.record import Event, Request
+from cds_service.knowledge.terms import Terminology
+
+DONE = frozenset({"completed", "in-progress"})
+OPEN = frozenset({"active", "draft", "on-hold"})
+REFUSED = "105480006"
+"""SNOMED CT: refusal of treatment by patient."""
+
+
+def kind_of(concept: CodeableConcept | None, terms: Terminology) -> str:
+    """What a procedure or an order is, by code, else by a phrase in its words; else empty."""
+    if concept is None:
+        return ""
+    for code in concept.codes():
+        if (kind := terms.procedures.get(code)) is not None:
+            return kind
+    for text in map(str.lower, concept.texts()):
+        for phrase, kind in terms.procedure_words.items():
+            if phrase in text:
+                return kind
+    return ""
+
+
+def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Request | None:
+    """A procedure that was done; or, where the patient declined it, a declined request."""
+    kind = kind_of(raw.code, reader.knowledge.terms)
+    if not kind:
+        return None
+    conditions = tuple(reader.local(r.reference) for r in several(raw.reasonReference, Reference))
+    if raw.status == "not-done":
+        refused = _says_refused(several(raw.statusReason, CodeableConcept))
+        spoken = reader.period(raw.performedDateTime, raw.performedPeriod, reference, "performed")
+        on = spoken[0] if spoken else None
+        return Request(reference, kind, on, is_declined=True) if refused else None
+    if raw.status not in DONE:
+        return None
+    spoken = reader.period(raw.performedDateTime, raw.performedPeriod, reference, "performed")
+    if spoken is None:
+        return None
+    return Event(reference, kind, *spoken, conditions, _intent(raw, reader))
+
+
+def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request | None:
+    """An order of something that advice may suggest, or that the patient declined."""
+    kind = kind_of(raw.code, reader.knowledge.terms)
+    if not kind:
+        return None
+    declined = raw.status == "revoked" and _says_refused(several(raw.reasonCode, CodeableConcept))
+    return Request(
+        resource=reference,
+        kind=kind,
+        on=reader.day(raw.authoredOn or raw.occurrenceDateTime, reference, "authoredOn"),
+        is_open=raw.status in OPEN and raw.intent != "proposal",
+        is_completed=raw.status == "completed",
+        is_declined=declined,
+        conditions=tuple(
+            reader.local(r.reference) for r in several(raw.reasonReference, Reference)
+        ),
+    )
+
+
+def read_report_event(raw: DiagnosticReport, reference: str, reader: Reader) -> Event | None:
+    """A report as proof that its study was done."""
+    kind = kind_of(raw.code, reader.knowledge.terms)
+    if not kind or raw.status in ("entered-in-error", "cancelled", "registered"):
+        return None
+    spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
+    return None if spoken is None else Event(reference, kind, *spoken)
+
+
+def _says_refused(concepts: list[CodeableConcept]) -> bool:
+    return any(code == REFUSED for concept in concepts for _, code in concept.codes())
+
+
+def _intent(raw: Procedure, reader: Reader) -> str:
+    known = reader.knowledge.value_sets["treatment-intents"]
+    for extension in several(raw.extension, Extension):
+        if (extension.url or "").endswith(INTENT_EXTENSIONS) and extension.valueCodeableConcept:
+            for _, code in extension.valueCodeableConcept.codes():
+                if code in known:
+                    return known[code]
+    return ""

@@ -1,0 +1,106 @@
+"""What the readers of all resource families share: references, dates, and the issues they find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from cds_service.clinical.record.elements import ABSENT, Period, Quantity
+from cds_service.clinical.record.record import Issue, Severity
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Knowledge
+
+
+@dataclass(slots=True)
+class Reader:
+    """One chart while it is read."""
+
+    knowledge: Knowledge
+    as_of: date
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    birth_date: PartialDate | None = None
+    systems: frozenset[str] = frozenset()
+    """Response systems of the diseases in this chart: they tell what "MR" means."""
+    issues: list[Issue] = field(default_factory=list)
+
+    def note(self, severity: Severity, code: str, resource: str, detail: str) -> None:
+        self.issues.append(Issue(severity, code, resource, detail))
+
+    def local(self, reference: str | None) -> str:
+        """A reference as `Type/id`, whether it was relative, absolute, versioned or a URN."""
+        if not reference:
+            return ""
+        known = self.aliases.get(reference)
+        return known if known is not None else local_reference(reference, self.aliases)
+
+    def day(self, text: str | None, resource: str, element: str) -> PartialDate | None:
+        """A date of the chart up to `as_of`; None, with an issue, where it cannot be meant.
+
+        A month or year that is not over yet ends with `as_of`.
+        """
+        if not text:
+            return None
+        try:
+            day = PartialDate.parse(text)
+        except ValueError:
+            self.note("warning", "invalid-date", resource, f"{element} is no FHIR date; left out")
+            return None
+        if day.first > self.as_of:
+            self.note("information", "future-date", resource, f"{element} lies after the day asked")
+            return None
+        if self.birth_date is not None and day.last < self.birth_date.first:
+            self.note("warning", "impossible-date", resource, f"{element} precedes the birth date")
+            return None
+        return day if day.last <= self.as_of else PartialDate(day.first, self.as_of)
+
+    def period(
+        self, at: str | None, period: Period | None, resource: str, element: str
+    ) -> tuple[PartialDate, PartialDate] | None:
+        """First and last day of a dateTime or Period; the first alone where the end is open."""
+        if at:
+            day = self.day(at, resource, f"{element}DateTime")
+            return None if day is None else (day, day)
+        if period is None:
+            return None
+        start = self.day(period.start, resource, f"{element}Period.start")
+        end = self.end_of(period.end, resource, f"{element}Period.end")
+        if start is None or (end is not None and end.last < start.first):
+            return None if start is None else (start, start)
+        return start, end or start
+
+    def end_of(self, text: str | None, resource: str, element: str) -> PartialDate | None:
+        """The end of a period: may lie in the future, where it says how long an order runs."""
+        if not text:
+            return None
+        try:
+            return PartialDate.parse(text)
+        except ValueError:
+            self.note("warning", "invalid-date", resource, f"{element} is no FHIR date; left out")
+            return None
+
+    def number(self, quantity: Quantity, resource: str) -> Decimal | None:
+        """The value of a quantity with its digits; None, with an issue, where it is no number."""
+        raw = bytes(quantity.value)
+        if quantity.value == ABSENT or raw == b"null":
+            return None
+        try:
+            value = Decimal(raw.decode("ascii"))
+        except (InvalidOperation, UnicodeDecodeError):
+            self.note("warning", "invalid-value", resource, "the value is no number; left out")
+            return None
+        return value if value.is_finite() else None
+
+
+def local_reference(reference: str, aliases: Mapping[str, str]) -> str:
+    """`Type/id` of a reference as charts write them; the text itself where it has another form."""
+    if reference.startswith("#"):
+        return reference
+    bare = reference.split("/_history/", 1)[0]
+    if bare in aliases:
+        return aliases[bare]
+    if bare.startswith(("urn:uuid:", "urn:oid:")):
+        return aliases.get(bare.rsplit(":", 1)[1], bare)
+    parts = bare.rsplit("/", 2)
+    return "/".join(parts[-2:]) if len(parts) >= 2 else bare

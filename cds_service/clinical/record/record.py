@@ -1,0 +1,198 @@
+"""What a chart says in words of oncology, with the reference of each statement's resource."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from cds_service.dates import PartialDate
+from cds_service.quantities import Quantity
+
+Severity = Literal["information", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Issue:
+    """A fault of the chart: what was left out or doubted, and why. `detail` holds no chart text."""
+
+    severity: Severity
+    code: str
+    resource: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    reference: str
+    birth_date: PartialDate | None = None
+    is_deceased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancer:
+    """One primary cancer, however many Conditions the chart has of it.
+
+    `condition` is the reference of the Condition that names it best, `conditions` all of them.
+    `alternatives` are other diseases that no code rules out. `remission_on` is set where the chart
+    calls the cancer inactive; `is_history` where only history or resolved entries speak of it.
+    `metastatic_since` is the earliest record of distant spread or stage IV.
+    """
+
+    condition: str
+    conditions: tuple[str, ...]
+    disease: str
+    alternatives: tuple[str, ...] = ()
+    is_unverified: bool = False
+    onset: PartialDate | None = None
+    remission_on: PartialDate | None = None
+    is_in_remission: bool = False
+    is_history: bool = False
+    metastatic_since: PartialDate | None = None
+    subtypes: frozenset[str] = frozenset()
+
+
+UseKind = Literal["administration", "dispense", "order", "statement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One recorded use of one drug, with the days it covers.
+
+    `drug` is a generic name of the terminology, or empty for a study drug that cannot be mapped.
+    `end` is the last covered day; None with `is_open_ended` for an active order without an end.
+    `is_estimated` says that the end is our default of one cycle. `stop_reason` is one of the stop
+    reasons of the terminology. `cancers` are the Conditions named as its reason.
+    """
+
+    resource: str
+    drug: str
+    kind: UseKind
+    start: PartialDate
+    end: PartialDate | None
+    is_open_ended: bool = False
+    is_estimated: bool = False
+    is_active: bool = False
+    is_plan_completed: bool = False
+    stop_reason: str = ""
+    stop_text: str = ""
+    intent: str = ""
+    cycle_days: int | None = None
+    conditions: tuple[str, ...] = ()
+    reason_diseases: tuple[str, ...] = ()
+    label: str = ""
+
+
+StatementKind = Literal["disease-status", "response-category", "imaging", "condition"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What somebody recorded of the course of a cancer.
+
+    `category` and `finding` as in `ResponseTerm`. `by` are the kinds of evidence that the author
+    names (imaging, histology, laboratory, marker, examination, symptom). `sites` are body sites
+    that the statement is limited to; empty for the whole disease. `focus` are the Conditions that
+    it speaks of.
+    """
+
+    resource: str
+    on: PartialDate
+    kind: StatementKind
+    category: str
+    finding: str
+    criteria: str
+    text: str
+    by: frozenset[str] = frozenset()
+    sites: tuple[str, ...] = ()
+    focus: tuple[str, ...] = ()
+    is_new_lesion: bool = False
+    disease: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One laboratory value of a marker, in its canonical unit.
+
+    `quantity` is None where unit or scale cannot be converted: the value is shown, never used.
+    `uln` is the upper limit of normal of this very result, in the canonical unit.
+    """
+
+    resource: str
+    on: PartialDate
+    marker: str
+    quantity: Quantity | None
+    as_recorded: str
+    uln: Decimal | None = None
+    laboratory: str = ""
+    code: str = ""
+    focus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A procedure or report that was done on a day; `kind` as in `Terminology.procedures`."""
+
+    resource: str
+    kind: str
+    on: PartialDate
+    until: PartialDate
+    conditions: tuple[str, ...] = ()
+    intent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An order of a test, a procedure or a referral; open, done or declined by the patient."""
+
+    resource: str
+    kind: str
+    on: PartialDate | None
+    is_open: bool = False
+    is_completed: bool = False
+    is_declined: bool = False
+    conditions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A finding about the tumour or the patient that is no measure of response."""
+
+    resource: str
+    name: str
+    value: str
+    on: PartialDate | None
+    focus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that makes a failure no failure of the drug: adherence, access, a symptom."""
+
+    resource: str
+    kind: Literal["adherence", "symptom"]
+    on: PartialDate | None
+    drug: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The chart of one patient, as far as it speaks of cancer, in order of date and reference."""
+
+    patient: Patient
+    as_of: date
+    cancers: tuple[Cancer, ...] = ()
+    other_conditions: frozenset[str] = frozenset()
+    """Conditions that are no cancer: a drug given for one of them treats no cancer."""
+    exposures: tuple[Exposure, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    events: tuple[Event, ...] = ()
+    requests: tuple[Request, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    is_in_hospice: bool = False
+    issues: tuple[Issue, ...] = ()
+    used: tuple[str, ...] = field(default=(), compare=False)
+    """References of the resources that were read, sorted."""

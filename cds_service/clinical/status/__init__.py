@@ -1,0 +1,72 @@
+"""The fourth stage: a line and its evidence → where it stands; all lines together → composites."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cds_service.clinical.evidence import PROGRESSIONS, Evidence
+from cds_service.clinical.status.composites import Composites, History, find_composites
+from cds_service.clinical.status.judge import judge
+from cds_service.clinical.status.line_status import (
+    Answer,
+    Case,
+    Caveat,
+    Confidence,
+    Earlier,
+    LineStatus,
+    PatternName,
+    Status,
+)
+
+__all__ = [
+    "Answer",
+    "Case",
+    "Caveat",
+    "Composites",
+    "Confidence",
+    "Earlier",
+    "History",
+    "LineStatus",
+    "PatternName",
+    "Status",
+    "decide_status",
+    "find_composites",
+]
+
+ADVERSE: frozenset[Status] = frozenset({"possible-refractory", "relapsed", "progressing"})
+
+
+def decide_status(case: Case) -> LineStatus:
+    """Say where one line of therapy stands, from its own evidence alone.
+
+    Every rule answers yes, no or cannot tell, and every answer is kept. "Cannot tell" is never
+    read as "no", nor silence as "stable". A label that a later finding replaced stays in `history`.
+    """
+    present = judge(case, case.evidence)
+    history = []
+    for cut in _turns(case.evidence):
+        past = judge(case, case.evidence[:cut])
+        if past.status in ADVERSE and past.progressed_on is not None:
+            history.append(Earlier(past.progressed_on, past.status))
+    kept = tuple(e for e in history if e.status != present.status or e.on != present.progressed_on)
+    return replace(present, history=kept, flags=_flags(present, case))
+
+
+def _turns(evidence: tuple[Evidence, ...]) -> list[int]:
+    """Positions at which something favourable follows something adverse."""
+    turns, is_adverse = [], False
+    for position, found in enumerate(evidence):
+        if found.finding in PROGRESSIONS or found.is_unconfirmed:
+            is_adverse = True
+        elif is_adverse and (found.is_response or found.finding == "stable"):
+            turns.append(position)
+            is_adverse = False
+    return turns
+
+
+def _flags(status: LineStatus, case: Case) -> tuple[str, ...]:
+    """The line's own flags and those of its status."""
+    flags = {*case.line.flags, *status.flags}
+    if status.status == "no-evidence" and case.line.next_start is not None:
+        flags.add("post-line-evidence-gap")
+    return tuple(sorted(flags))

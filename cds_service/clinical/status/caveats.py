@@ -1,0 +1,221 @@
+"""What speaks against reading a progression as failure of the therapy, or qualifies it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.status.line_status import Case, Caveat
+from cds_service.clinical.status.weighing import is_favourable
+from cds_service.clinical.status.windows import Hit
+from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms import Drug
+
+SUPPLY_GAP_DAYS = 30
+LIMITED_SITES, LIMITED_ORGANS, LIMITED_DAYS = 3, 2, 28
+LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "embolisation"})
+LOCAL_THERAPY_WITHIN_DAYS = 90
+SIDE = re.compile(r"\b(left|right|bilateral|structure of|entire|both)\b")
+
+
+def caveats_of_progression(progression: Evidence, hits: Sequence[Hit], case: Case) -> set[Caveat]:
+    """The caveats that bear on one progression and the agents that it falls upon."""
+    counted = [hit for hit in hits if hit.is_adequate and not hit.lacks]
+    asked = counted or list(hits)
+    fired: set[Caveat] = set()
+    if hits and not counted:
+        fired.add("inadequate-exposure")
+    if is_too_early(progression, asked, case):
+        fired.add("assessment-too-early")
+    if _awaits_scan(progression, asked, case):
+        fired |= {"pseudoprogression-possible", "unconfirmed"}
+    if is_limited(progression, asked, case):
+        fired.add("limited-progression")
+    if is_unclarified(asked, case):
+        fired.add("diagnosis-unclarified")
+    if is_marker_only(progression):
+        fired.add("marker-only")
+    if progression.is_not_comparable:
+        fired.add("not-comparable")
+    return fired | caveats_of_line(case)
+
+
+def caveats_of_line(case: Case) -> set[Caveat]:
+    """The caveats that bear on a line whatever its evidence says."""
+    fired: set[Caveat] = set()
+    if has_adherence_doubt(case):
+        fired.add("adherence")
+    if case.cancer.is_unverified:
+        fired.add("diagnosis-unclarified")
+    if is_intolerance(case):
+        fired.add("intolerance")
+    if _is_symptom_only(case):
+        fired.add("symptom-only")
+    if _is_stale(case):
+        fired.add("stale-evidence")
+    return fired
+
+
+def is_too_early(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    """Before the first day on which an assessment of this therapy can be read.
+
+    A new lesion, which no early assessment explains away, is read at any time.
+    """
+    if progression.is_new_lesion or progression.kind in ("molecular", "tumour-marker"):
+        return False
+    earliest = min((h.rule.earliest_days for h in hits), default=case.disease.earliest_days)
+    return bool(progression.on.within_days_after(case.line.start.first, earliest - 1))
+
+
+def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    """Whether a rule asks for a confirming scan that the chart does not have."""
+    days = max((h.rule.confirming_scan_days for h in hits), default=0)
+    others = [h for h in hits if not h.rule.confirming_scan_days]
+    if not days or others or progression.is_confirmed:
+        return False
+    return not any(
+        e.is_progression
+        and e.kind != "tumour-marker"
+        and (e.on.first - progression.on.last).days >= days
+        for e in case.evidence
+    )
+
+
+def is_limited(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    """Few named sites with the rest stable, or local therapy while the same drug goes on."""
+    return _is_at_few_sites(progression, case) or _was_treated_locally(progression, hits, case)
+
+
+def _is_at_few_sites(progression: Evidence, case: Case) -> bool:
+    span = timedelta(days=LIMITED_DAYS)
+    near = [e for e in case.evidence if abs(e.on.first - progression.on.first) <= span]
+    growing = [e for e in near if e.is_progression]
+    if not all(e.sites for e in growing):
+        return False
+    sites = {site for e in growing for site in e.sites}
+    organs = {" ".join(SIDE.sub("", site).split()) for site in sites}
+    if len(sites) > LIMITED_SITES or len(organs) > LIMITED_ORGANS:
+        return False
+    return any(
+        is_favourable(e)
+        and e.kind not in ("tumour-marker", "haematology")
+        and not set(e.sites) & sites
+        for e in near
+    )
+
+
+def _was_treated_locally(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    first = progression.on.first
+    for event in case.record.events:
+        if event.kind not in LOCAL_THERAPY:
+            continue
+        if event.conditions and not set(event.conditions) & set(case.cancer.conditions):
+            continue
+        if not first <= event.on.first <= first + timedelta(days=LOCAL_THERAPY_WITHIN_DAYS):
+            continue
+        goes_on = event.on.first + timedelta(days=LIMITED_DAYS)
+        if any(h.use.last.last >= goes_on and h.use.first.first <= first for h in hits):
+            return True
+    return False
+
+
+def is_unclarified(hits: Sequence[Hit], case: Case) -> bool:
+    """Whether the diagnosis leaves open which definition applies."""
+    if case.cancer.is_unverified or open_alternatives(case):
+        return True
+    return bool(missing_receptors((hit.rule for hit in hits), case))
+
+
+def open_alternatives(case: Case) -> tuple[str, ...]:
+    """Diseases that neither the code nor the drugs of the line rule out."""
+    drugs = [use.drug for use in case.line.uses if not use.drug.is_corticosteroid]
+    if not case.cancer.alternatives or _points_to_own(drugs, case):
+        return ()
+    return case.cancer.alternatives
+
+
+def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
+    """Whether a drug, or the regimen, is used for this disease and for no alternative."""
+    if any(map(case.disease.marks.include, drugs)):
+        return True
+    names = frozenset(drug.name for drug in drugs)
+    regimens = [r for r in case.knowledge.terms.regimens.values() if r.components == names]
+    if any(set(case.cancer.alternatives) & r.diseases for r in regimens):
+        return False
+    return any(case.cancer.disease in r.diseases for r in regimens)
+
+
+def missing_receptors(rules: Iterable[Rule], case: Case) -> frozenset[str]:
+    """Receptors that the rules rest on and that the chart does not tell."""
+    needed = {name for rule in rules for name in (rule.rests_on or case.disease.rests_on)}
+    return frozenset(needed - _receptors(case))
+
+
+def _receptors(case: Case) -> frozenset[str]:
+    """Which receptors have a recorded result: hr, her2."""
+    known = set()
+    facts = {f.name for f in case.record.facts if f.value in ("positive", "negative")}
+    subtypes = case.cancer.subtypes
+    if facts & {"er", "pr"} or any(s.startswith(("hr-", "er-", "pr-", "tnbc")) for s in subtypes):
+        known.add("hr")
+    if "her2" in facts or any("her2" in s or s == "tnbc" for s in subtypes):
+        known.add("her2")
+    return frozenset(known)
+
+
+def is_marker_only(progression: Evidence) -> bool:
+    return progression.kind == "tumour-marker"
+
+
+def has_adherence_doubt(case: Case) -> bool:
+    """Missed doses, access problems, a stop for such a reason, or a gap in the supply of tablets."""
+    line = case.line
+    if line.stopped_for("adherence"):
+        return True
+    if not case.disease.lines.resumes_after_break and any(
+        use.longest_break_days > SUPPLY_GAP_DAYS for use in line.uses
+    ):
+        return True
+    until = line.next_start or case.record.as_of
+    return any(
+        doubt.kind == "adherence"
+        and (not doubt.drug or doubt.drug in line.agents)
+        and doubt.on is not None
+        and doubt.on.last >= line.start.first
+        and doubt.on.first < until + timedelta(days=1)
+        for doubt in case.record.doubts
+    )
+
+
+def is_intolerance(case: Case) -> bool:
+    """Stopped for toxicity, with no progression recorded up to the last dose."""
+    if not case.line.stopped_for("toxicity"):
+        return False
+    last = case.line.last_day.last
+    return not any(e.is_progression and e.on.first <= last for e in case.evidence)
+
+
+def _is_symptom_only(case: Case) -> bool:
+    until = case.line.next_start or date.max
+    worse = any(
+        doubt.kind == "symptom"
+        and doubt.on is not None
+        and case.line.start.first <= doubt.on.last
+        and doubt.on.first <= until
+        for doubt in case.record.doubts
+    )
+    return worse and not any(e.is_progression or e.is_unconfirmed for e in case.evidence)
+
+
+def _is_stale(case: Case) -> bool:
+    """Latest evidence older than the disease's restaging interval while therapy goes on."""
+    said = [e.on.last for e in case.evidence if e.kind != "treatment-change"]
+    if not case.line.is_ongoing or not said:
+        return False
+    drugs = [use.drug for use in case.line.uses]
+    days = case.disease.restaging_interval_days
+    if drugs and all(map(case.disease.slow_restaging.include, drugs)):
+        days = case.disease.slow_restaging_days
+    return (case.record.as_of - max(said)).days > days

@@ -1,0 +1,410 @@
+"""One line and its evidence → where it stands: the progression, the response or the silence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.status.caveats import (
+    caveats_of_line,
+    caveats_of_progression,
+    missing_receptors,
+    open_alternatives,
+)
+from cds_service.clinical.status.line_status import (
+    DOUBTFUL,
+    WITHHOLDING,
+    Answer,
+    Case,
+    Caveat,
+    Confidence,
+    LineStatus,
+    Status,
+)
+from cds_service.clinical.status.pattern import best_response_of, pattern_of
+from cds_service.clinical.status.weighing import Weighed, is_favourable, weigh
+from cds_service.clinical.status.windows import (
+    Hit,
+    Reach,
+    applies,
+    in_order_of_rules,
+    reach_of,
+    stopped_as_planned,
+)
+from cds_service.knowledge.model import Rule
+
+DOCUMENTED = "shared.documented-refractory"
+RESOLVING_DAYS = 28
+"""Stability later than this after a withheld progression settles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one progression makes of the line."""
+
+    status: Status
+    progression: Evidence
+    reach: Reach
+    hits: tuple[Hit, ...] = ()
+    caveats: frozenset[Caveat] = frozenset()
+    confidence: Confidence | None = None
+    rules: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def judge(case: Case, evidence: Sequence[Evidence]) -> LineStatus:
+    """Where the line stands by this evidence, the last of it being the present."""
+    case = replace(case, evidence=tuple(evidence))
+    weighed = weigh(evidence)
+    if not weighed.speaking:
+        return _silence(case)
+    if weighed.mixed and _is_last_word(weighed.mixed, weighed):
+        return _plain(case, "indeterminate", {"mixed-response"})
+    if weighed.progressions:
+        return _after_progression(case, weighed)
+    if weighed.suspicions:
+        return _after_suspicion(case, weighed)
+    return _without_progression(case, weighed)
+
+
+def _silence(case: Case) -> LineStatus:
+    """Nothing that decides: no evidence, unless values are there that cannot be read."""
+    until = case.line.next_start or case.record.as_of
+    markers = {rule.marker for rule in case.disease.marker_rules}
+    markers |= {m.marker for m in case.disease.milestones}
+    unreadable = any(
+        m.marker in markers
+        and m.quantity is None
+        and case.line.start.first < m.on.last
+        and m.on.first <= until
+        for m in case.record.measurements
+    )
+    if unreadable:
+        return _plain(case, "indeterminate", {"not-comparable"})
+    return _plain(case, "no-evidence", set())
+
+
+def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
+    return LineStatus(
+        status=status,
+        best_response=best_response_of(case.evidence),
+        caveats=_sorted({*caveats, *caveats_of_line(case)}),
+    )
+
+
+def _is_last_word(mixed: Sequence[Evidence], weighed: Weighed) -> bool:
+    return all(e.on <= mixed[0].on for e in weighed.speaking if e.kind != "treatment-change")
+
+
+def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
+    """The progression that decides: the first that counts in full, else the first of all."""
+    verdicts = [_verdict(e, case, weighed) for e in weighed.progressions]
+    best = min(verdicts, key=lambda v: _WEIGHT[v.status])
+    if best.status == "progressing" and _settled_since(best, weighed):
+        return _plain(case, "stable", set())
+    pattern = None
+    if best.status == "possible-refractory" and best.hits:
+        rules = in_order_of_rules(best.hits, case)
+        lead = next(hit for hit in best.hits if hit.rule.id == rules[0].id)
+        pattern = pattern_of(best.progression.on, lead, case)
+    elif best.status == "possible-refractory":
+        pattern = "primary" if best.progression.missed and _never_responded(case, best) else None
+        if best.progression.missed and not _never_responded(case, best):
+            pattern = "secondary"
+    drugs = {hit.use.drug for hit in best.hits} if best.status == "possible-refractory" else set()
+    return LineStatus(
+        status=best.status,
+        pattern=pattern,
+        confidence=best.confidence,
+        best_response=best_response_of(case.evidence),
+        refractory_to=tuple(sorted(drug.name for drug in drugs)),
+        refractory_classes=tuple(sorted({drug.drug_class for drug in drugs})),
+        rules=best.rules,
+        caveats=_sorted(best.caveats),
+        flags=_flags(best, case),
+        answers=best.reach.answers,
+        progressed_on=best.progression.on.first,
+        interval_days=best.reach.interval_days,
+        labels=tuple(dict.fromkeys(hit.rule.label for hit in best.hits if hit.rule.label)),
+        missing=best.missing,
+    )
+
+
+_WEIGHT: dict[Status, int] = {
+    "possible-refractory": 0,
+    "relapsed": 1,
+    "progressing": 2,
+    "indeterminate": 3,
+}
+
+
+def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
+    """Whether stable disease was recorded well after a progression that did not count in full."""
+    first = verdict.progression.on
+    latest = max(e.on for e in weighed.progressions)
+    return any(
+        e.finding == "stable"
+        and e.is_whole
+        and e.on > latest
+        and (e.on.first - first.last).days > RESOLVING_DAYS
+        for e in weighed.episode
+    )
+
+
+def _never_responded(case: Case, verdict: Verdict) -> bool:
+    return not any(
+        e.is_response and e.on < verdict.progression.on and "below the limit" not in e.detail
+        for e in case.evidence
+    )
+
+
+def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
+    """What one progression makes of the line, with the caveats that bear on it."""
+    reach = reach_of(progression.on, case)
+    is_refractory_in_words = progression.is_refractory_in_words or any(
+        e.is_refractory_in_words for e in weighed.episode
+    )
+    if progression.missed:
+        return _missed_milestone(progression, reach, case, is_refractory_in_words)
+    if not reach.hits:
+        if is_refractory_in_words:
+            return _documented(progression, reach, case, weighed)
+        return _outside(progression, reach, case, weighed)
+    counted = reach.counted or reach.hits
+    caveats = frozenset(caveats_of_progression(progression, reach.hits, case))
+    rules = [rule.id for rule in in_order_of_rules(counted, case)]
+    rules += [progression.rule] if progression.rule else []
+    missing = _missing(counted, case)
+    if is_refractory_in_words:
+        # a clinician's word stands above what only withholds the label
+        return Verdict(
+            "possible-refractory", progression, reach, counted, caveats, "documented",
+            (*rules, DOCUMENTED), missing,
+        )  # fmt: skip
+    planned = _planned_stop(progression, reach, counted, case)
+    if planned is not None:
+        extra: set[Caveat] = {"unconfirmed"} if planned == "indeterminate" else set()
+        confidence = _confidence(progression, caveats, counted, weighed)
+        return Verdict(
+            planned, progression, reach, counted, caveats | extra,
+            confidence if planned == "progressing" else None, tuple(rules), missing,
+        )  # fmt: skip
+    status: Status = "progressing" if caveats & WITHHOLDING else "possible-refractory"
+    return Verdict(
+        status, progression, reach, counted, caveats,
+        _confidence(progression, caveats, counted, weighed), tuple(rules), missing,
+    )  # fmt: skip
+
+
+def _missing(hits: Sequence[Hit], case: Case) -> tuple[str, ...]:
+    missing = set(missing_receptors((hit.rule for hit in hits), case))
+    missing |= {hit.lacks for hit in hits if hit.lacks}
+    missing |= {f"histology ({name})" for name in open_alternatives(case)}
+    return tuple(sorted(missing))
+
+
+def _confidence(
+    progression: Evidence, caveats: frozenset[Caveat], hits: Sequence[Hit], weighed: Weighed
+) -> Confidence:
+    if any(e.is_documented for e in (progression, *weighed.progressions)) and not (
+        caveats & DOUBTFUL
+    ):
+        return "documented"
+    if caveats & DOUBTFUL or (hits and all(hit.rule.is_signal_only for hit in hits)):
+        return "signal"
+    return "criteria"
+
+
+def _planned_stop(
+    progression: Evidence, reach: Reach, hits: Sequence[Hit], case: Case
+) -> Status | None:
+    """What a progression after a planned stop is, where a rule says so."""
+    said = {hit.rule.planned_stop for hit in hits} - {""}
+    if not said or reach.interval_days <= 0 or not stopped_as_planned(case):
+        return None
+    return "indeterminate" if "indeterminate" in said else "progressing"
+
+
+def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) -> Verdict:
+    """A progression that falls upon no agent: too long after, or not to be told."""
+    caveats = frozenset(caveats_of_line(case))
+    rules = tuple(dict.fromkeys(a.rule for a in reach.answers))
+    if reach.unknown:
+        return Verdict("indeterminate", progression, reach, (), caveats, None, rules)
+    documented = any(e.is_documented for e in (progression, *weighed.progressions))
+    confidence: Confidence = "documented" if documented else "criteria"
+    status: Status = "relapsed" if _had_control(progression, case) else "progressing"
+    if progression.kind == "tumour-marker":
+        caveats |= {"marker-only"}
+    return Verdict(status, progression, reach, (), caveats, confidence, rules)
+
+
+def _had_control(progression: Evidence, case: Case) -> bool:
+    """Whether response, stability, or local therapy meant to cure came before, on any line."""
+    if case.had_control or progression.finding == "relapse":
+        return True
+    if any(is_favourable(e) and e.on < progression.on for e in case.evidence if e.decides):
+        return True
+    return case.line.is_curative
+
+
+def _documented(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) -> Verdict:
+    """Refractory in a clinician's words, outside every window: the word stands, for no class."""
+    word = next((e for e in weighed.episode if e.is_refractory_in_words), progression)
+    return Verdict(
+        "possible-refractory", word, reach, (), frozenset(caveats_of_line(case)), "documented",
+        (DOCUMENTED,),
+    )  # fmt: skip
+
+
+def _missed_milestone(
+    progression: Evidence, reach: Reach, case: Case, is_refractory_in_words: bool
+) -> Verdict:
+    """A response that should have been reached by now: failure, unless a caveat explains it."""
+    milestones = next(m for m in case.disease.milestones if m.id == progression.rule)
+    caveats = caveats_of_line(case)
+    exposed = case.line.exposure_days(progression.on.first)
+    if exposed < milestones.min_exposure_days:
+        caveats.add("inadequate-exposure")
+    hits = tuple(hit for hit in reach.hits if milestones.agents.include(hit.use.drug))
+    withheld = bool(caveats & WITHHOLDING) and not is_refractory_in_words
+    confidence: Confidence = "documented" if is_refractory_in_words else "criteria"
+    return Verdict(
+        "indeterminate" if withheld else "possible-refractory",
+        progression,
+        reach,
+        hits,
+        frozenset(caveats),
+        "signal" if withheld else confidence,
+        (progression.rule,),
+    )
+
+
+def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
+    """An unconfirmed progression: what would confirm it is missing, or later evidence settles it."""
+    first = weighed.suspicions[0]
+    if any(e.finding == "stable" and e.on > first.on for e in weighed.episode):
+        return _plain(case, "stable", set())
+    if any(e.is_refractory_in_words for e in weighed.episode):
+        verdict = _verdict(first, case, weighed)
+        return (
+            _after_progression(case, replace(weighed, episode=(replace_finding(first),)))
+            if (verdict.hits)
+            else _plain(case, "progressing", {"unconfirmed"})
+        )
+    caveats: set[Caveat] = {"unconfirmed"}
+    if all(e.is_atypical for e in weighed.suspicions):
+        caveats.add("pseudoprogression-possible")
+    if all(e.kind == "tumour-marker" for e in weighed.suspicions):
+        caveats.add("marker-only")
+    if any(e.is_not_comparable for e in weighed.suspicions):
+        caveats.add("not-comparable")
+    missed = any(e.missed for e in weighed.suspicions)
+    reach = reach_of(first.on, case)
+    rules = [rule.id for rule in in_order_of_rules(reach.hits, case)]
+    rules += [first.rule] if first.rule else []
+    status: Status = "indeterminate" if missed else "progressing"
+    inferred = all(e.kind == "treatment-change" for e in weighed.suspicions)
+    return LineStatus(
+        status=status,
+        confidence="signal",
+        best_response=best_response_of(case.evidence),
+        rules=tuple(rules),
+        caveats=_sorted({*caveats, *caveats_of_line(case)}),
+        flags=("treatment-change-inferred",) if inferred else (),
+        answers=reach.answers,
+        progressed_on=first.on.first,
+        interval_days=reach.interval_days,
+    )
+
+
+def replace_finding(evidence: Evidence) -> Evidence:
+    """A suspicion that a clinician's word confirms, as a progression."""
+    return replace(evidence, finding="progression", is_unconfirmed=False)
+
+
+def _without_progression(case: Case, weighed: Weighed) -> LineStatus:
+    """The latest word, when none of them is progression."""
+    told = [e for e in weighed.speaking if e.finding != "not-evaluable"]
+    if not told:
+        return _plain(case, "indeterminate", set())
+    latest = told[-1]
+    if latest.is_response:
+        return _plain(case, "responding", set())
+    missed = _missed_response(latest, case)
+    return missed if missed is not None else _plain(case, "stable", set())
+
+
+def _missed_response(stable: Evidence, case: Case) -> LineStatus | None:
+    """Stable disease where the definition asks for more by now: nonresponsive disease.
+
+    Only a category of a response system says that; "condition stable" may be said of a response.
+    """
+    best = best_response_of(case.evidence)
+    if not stable.is_formal or best in RESPONSES or case.had_response_before(stable.on):
+        return None
+    asked = [
+        rule
+        for rule in case.disease.rules
+        if rule.criterion == "no-response" and applies(rule.when, rule.agents, case)
+    ]
+    for rule in asked:
+        held = _is_long_enough(rule, stable, case)
+        if held:
+            return _nonresponsive(rule, stable, case)
+    return None
+
+
+def _is_long_enough(rule: Rule, stable: Evidence, case: Case) -> bool:
+    minimum = rule.minimum
+    if minimum is None:
+        return True
+    on = stable.on.first
+    enough_cycles = case.line.cycles(on) >= minimum.cycles
+    return enough_cycles and (
+        rule.counts_cycles_only or case.line.exposure_days(on) >= minimum.days
+    )
+
+
+def _nonresponsive(rule: Rule, stable: Evidence, case: Case) -> LineStatus:
+    caveats = caveats_of_line(case)
+    withheld = bool(caveats & WITHHOLDING)
+    uses = [use for use in case.line.uses if not use.drug.is_corticosteroid]
+    near = rule.minimum is not None and case.line.cycles(stable.on.first) == rule.minimum.cycles
+    return LineStatus(
+        status="indeterminate" if withheld else "possible-refractory",
+        pattern=None if withheld else "primary",
+        confidence="signal" if withheld else "criteria",
+        best_response=best_response_of(case.evidence),
+        refractory_to=() if withheld else tuple(sorted(use.drug.name for use in uses)),
+        refractory_classes=() if withheld else tuple(sorted({use.drug.drug_class for use in uses})),
+        rules=(rule.id,),
+        caveats=_sorted(caveats),
+        flags=("near-threshold",) if near and rule.counts_cycles_only else (),
+        answers=(Answer(rule.id, True, "no response was reached after adequate exposure"),),
+        progressed_on=stable.on.first,
+    )
+
+
+def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
+    flags = set()
+    if verdict.reach.is_near_boundary:
+        flags.add("near-threshold")
+    if not verdict.progression.on.is_exact:
+        flags.add("partial-date")
+    if verdict.status == "relapsed" and _is_early_relapse(verdict, case):
+        flags.add("early-relapse")
+    return tuple(sorted(flags))
+
+
+def _is_early_relapse(verdict: Verdict, case: Case) -> bool:
+    days = case.disease.early_relapse_days
+    when = case.disease.early_relapse_when
+    if not days or not applies(when, case.disease.agents, case):
+        return False
+    return bool(verdict.progression.on.within_days_after(case.line.last_day.last, days))
+
+
+def _sorted(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:
+    return tuple(sorted(set(caveats)))

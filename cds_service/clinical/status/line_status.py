@@ -1,0 +1,118 @@
+"""Where one line of therapy stands, and everything that was asked on the way there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.lines import Line
+from cds_service.clinical.record import Cancer, Record
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Disease, Knowledge
+
+Status = Literal[
+    "possible-refractory",
+    "relapsed",
+    "progressing",
+    "responding",
+    "stable",
+    "indeterminate",
+    "no-evidence",
+]
+PatternName = Literal["primary", "secondary"]
+Confidence = Literal["documented", "criteria", "signal"]
+Caveat = Literal[
+    "inadequate-exposure",
+    "adherence",
+    "diagnosis-unclarified",
+    "assessment-too-early",
+    "not-comparable",
+    "pseudoprogression-possible",
+    "symptom-only",
+    "limited-progression",
+    "mixed-response",
+    "intolerance",
+    "marker-only",
+    "unconfirmed",
+    "stale-evidence",
+]
+
+WITHHOLDING: frozenset[Caveat] = frozenset(
+    {
+        "inadequate-exposure",
+        "adherence",
+        "assessment-too-early",
+        "pseudoprogression-possible",
+        "diagnosis-unclarified",
+        "limited-progression",
+        "unconfirmed",
+    }
+)
+"""Caveats that keep a progression from being called refractory, unless it is documented so."""
+
+DOUBTFUL: frozenset[Caveat] = WITHHOLDING - {"adherence", "limited-progression"}
+"""Of these, the ones under which the progression itself is no more than a signal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a rule said of one line: yes, no, or None where the chart cannot tell; and why."""
+
+    rule: str
+    holds: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier status of the same line that a later finding replaced."""
+
+    on: date
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatus:
+    """Where a line stands on the day asked.
+
+    `progressed_on` is the first day of the progression that decided. `missing` are facts whose
+    absence kept a rule from being answered.
+    """
+
+    status: Status
+    pattern: PatternName | None = None
+    confidence: Confidence | None = None
+    best_response: str | None = None
+    refractory_to: tuple[str, ...] = ()
+    refractory_classes: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    flags: tuple[str, ...] = ()
+    history: tuple[Earlier, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    progressed_on: date | None = None
+    interval_days: int | None = None
+    labels: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One line with all that bears on it."""
+
+    record: Record
+    cancer: Cancer
+    disease: Disease
+    knowledge: Knowledge
+    line: Line
+    evidence: tuple[Evidence, ...]
+    earlier: tuple[tuple[Line, LineStatus], ...] = ()
+    """The lines before it, with where each stands."""
+    had_control: bool = field(default=False)
+    """Whether response, stability or curative local therapy was ever recorded before this line."""
+
+    def had_response_before(self, on: PartialDate) -> bool:
+        """Whether the line had a response before a day."""
+        return any(e.is_response and e.on.first < on.last for e in self.evidence)

@@ -1,0 +1,99 @@
+"""Primary or secondary: whether a response was ever reached on the line and then lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.status.line_status import Case, PatternName
+from cds_service.clinical.status.windows import Hit, is_first
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Pattern
+
+SILENCE_DAYS = 180
+"""Later than this, a progression as the only finding says nothing of what came before it."""
+
+
+def pattern_of(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
+    """How the rule of a hit tells primary from secondary; None where neither can be told."""
+    pattern = hit.rule.pattern
+    if pattern.by == "primary":
+        return "primary"
+    if pattern.by == "time-on-therapy":
+        return _by_time(on, hit, pattern, case)
+    if pattern.by == "on-therapy-time":
+        on_therapy = on.first <= hit.use.last.last or hit.use.is_ongoing
+        early = on.within_days_after(
+            hit.use.first.first, pattern.primary_days, inclusive=pattern.is_inclusive
+        )
+        return "primary" if on_therapy and early else "secondary"
+    if pattern.by == "platinum":
+        settled = _by_platinum(on, hit, case)
+        if settled is not None:
+            return settled
+    return by_best_response(on, pattern, case)
+
+
+def _by_time(on: PartialDate, hit: Hit, pattern: Pattern, case: Case) -> PatternName | None:
+    early = on.within_days_after(
+        hit.use.first.first, pattern.primary_days, inclusive=pattern.is_inclusive
+    )
+    if early is None:
+        return None
+    if not early:
+        return "secondary"
+    if pattern.is_first_line_only and not is_first(hit.rule.agents, case):
+        return None
+    return "primary"
+
+
+def _by_platinum(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
+    """First-line platinum up to 28 days after is primary; a later line after a sensitive phase
+    is secondary.
+    """
+    within_28 = on.within_days_after(hit.use.last.last, 28)
+    if is_first(hit.rule.agents, case):
+        return "primary" if within_28 else None
+    earlier = [
+        status
+        for line, status in case.earlier
+        if any(hit.rule.agents.include(use.drug) for use in line.uses)
+    ]
+    return "secondary" if any(status.status == "relapsed" for status in earlier) else None
+
+
+def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternName | None:
+    """By what was recorded on the line before the progression.
+
+    A progression as the only finding is primary, unless it comes so late that the silence before
+    it cannot be read as failure.
+    """
+    start = case.line.start.first
+    before = [e for e in case.evidence if e.on.first < on.first and e.decides]
+    days = (on.first - start).days
+    if any(_is_response(e) for e in before):
+        return "secondary" if days >= pattern.response_days else None
+    if any(e.finding == "stable" for e in before) and pattern.stable_days is not None:
+        if days >= pattern.stable_days:
+            return "secondary"
+        return "primary" if days < pattern.brief_stable_days else None
+    if not before and days >= SILENCE_DAYS:
+        return None
+    return "primary"
+
+
+def _is_response(evidence: Evidence) -> bool:
+    return evidence.is_response
+
+
+def best_response_of(evidence: Sequence[Evidence]) -> str | None:
+    """The best category recorded on the line; None where only a response of unknown degree was."""
+    findings = [e for e in evidence if e.decides and e.is_whole]
+    for response in RESPONSES:
+        if any(e.finding == response for e in findings):
+            return response
+    if any(e.is_response for e in findings):
+        return None
+    if any(e.finding == "stable" for e in findings):
+        return "stable"
+    return "progression" if any(e.is_progression for e in findings) else None

@@ -1,0 +1,206 @@
+"""The rules that count from the last dose: which agents a progression falls upon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
+from cds_service.clinical.status.line_status import Answer, Case
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Agents, Requirement, Rule, When
+
+WINDOW = "progression-in-window"
+NEAR_DAYS = 7
+"""An interval this close to a boundary is pointed out."""
+DRAWN_AFTER_DAYS = 14
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One agent upon which a progression falls, by one rule.
+
+    `is_adequate`: exposure reached the rule's minimum. `lacks` names a fact the rule needs.
+    """
+
+    use: AgentUse
+    rule: Rule
+    is_adequate: bool
+    lacks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the window rules say of one day of progression."""
+
+    hits: tuple[Hit, ...]
+    unknown: tuple[AgentUse, ...]
+    answers: tuple[Answer, ...]
+    interval_days: int
+    is_near_boundary: bool
+
+    @property
+    def counted(self) -> tuple[Hit, ...]:
+        """The hits that stand: adequate, with every fact that their rule needs."""
+        return tuple(hit for hit in self.hits if hit.is_adequate and not hit.lacks)
+
+
+def reach_of(on: PartialDate, case: Case) -> Reach:
+    """Which agents of the line a progression on that day counts against.
+
+    Every agent is asked by its own window: one that was dropped earlier than that is not hit.
+    """
+    hits: list[Hit] = []
+    unknown: list[AgentUse] = []
+    answers: list[Answer] = []
+    is_near = False
+    for use in case.line.uses:
+        if use.drug.is_corticosteroid:
+            continue
+        asked = [(rule, _is_inside(on, use, rule, case)) for rule in rules_for(use, case)]
+        answers += [Answer(rule.id, holds, _why(on, use, rule, case)) for rule, holds in asked]
+        is_near = is_near or any(_is_near(on, use, rule, case) for rule, _ in asked)
+        inside = next((rule for rule, holds in asked if holds), None)
+        if inside is not None:
+            hits.append(_hit(on, use, inside, case))
+        elif any(holds is None for _, holds in asked):
+            unknown.append(use)
+    interval = (on.first - case.line.last_day.last).days
+    return Reach(tuple(hits), tuple(unknown), tuple(answers), interval, is_near)
+
+
+def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
+    """The window rules of one agent: the first that speaks for it, with its further categories."""
+    speaking = [
+        rule
+        for rule in case.disease.rules
+        if rule.criterion == WINDOW
+        and not rule.is_unverified
+        and rule.agents.include(use.drug)
+        and applies(rule.when, rule.agents, case)
+    ]
+    if not speaking:
+        return ()
+    first = speaking[0]
+    return tuple(r for r in speaking if r.agents == first.agents and r.when == first.when)
+
+
+def applies(when: When, agents: Agents, case: Case) -> bool:
+    """Whether a line is of the kind that a rule speaks of."""
+    line = case.line
+    drugs = [use.drug for use in line.uses if not use.drug.is_corticosteroid]
+    if when.settings and (line.setting or "unknown") not in when.settings:
+        return False
+    if when.position and (when.position == "first") != is_first(agents, case):
+        return False
+    if not when.having.is_empty and not any(map(when.having.include, drugs)):
+        return False
+    if any(map(when.lacking.include, drugs)):
+        return False
+    if not when.only.is_empty and not all(map(when.only.include, drugs)):
+        return False
+    if when.is_after_transplant and line.transplant_on is None:
+        return False
+    return not when.is_single_agent or len(drugs) == 1
+
+
+def is_first(agents: Agents, case: Case) -> bool:
+    """Whether no earlier line of the same kind held such agents.
+
+    In blood cancers any earlier line counts; in solid tumours one for advanced disease.
+    """
+    for line, _ in case.earlier:
+        if case.disease.family == "solid" and line.setting in CURATIVE_SETTINGS:
+            continue
+        if any(agents.include(use.drug) for use in line.uses if not use.drug.is_corticosteroid):
+            return False
+    return True
+
+
+def _anchor(use: AgentUse, rule: Rule, case: Case) -> PartialDate:
+    """The day from which the rule counts: the agent's last dose, or the transplant."""
+    if rule.when.is_after_transplant and case.line.transplant_on is not None:
+        return PartialDate.on(case.line.transplant_on)
+    return use.last
+
+
+def _is_inside(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> bool | None:
+    anchor = _anchor(use, rule, case)
+    if rule.unless_response and case.had_response_before(on):
+        return False
+    earliest = on.within_days_after(anchor.first, rule.days, inclusive=rule.is_inclusive)
+    latest = on.within_days_after(anchor.last, rule.days, inclusive=rule.is_inclusive)
+    below = earliest if earliest == latest else None
+    if rule.after_days is None:
+        return below
+    early = on.within_days_after(anchor.first, rule.after_days)
+    late = on.within_days_after(anchor.last, rule.after_days)
+    above = not early if early is not None and early == late else None
+    if below is False or above is False:
+        return False
+    return True if below and above else None
+
+
+def _is_near(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> bool:
+    """Within a week of a boundary, once the agent has ended."""
+    interval = (on.first - _anchor(use, rule, case).last).days
+    if interval <= 0:
+        return False
+    bounds = [rule.days] + ([rule.after_days] if rule.after_days is not None else [])
+    return any(abs(interval - bound) <= NEAR_DAYS for bound in bounds)
+
+
+def _why(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> str:
+    interval = (on.first - _anchor(use, rule, case).last).days
+    when = "on therapy" if interval <= 0 or use.is_ongoing else f"{interval} days after it"
+    return f"{use.drug.name}: progression {when}; the rule counts up to {rule.days} days"
+
+
+def _hit(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> Hit:
+    return Hit(use, rule, is_adequate(use, rule, on.first, case), _lacks(rule, on.first, case))
+
+
+def is_adequate(use: AgentUse, rule: Rule, until: date, case: Case) -> bool:
+    """Whether exposure up to the progression reached the rule's minimum of days or of cycles."""
+    minimum = rule.minimum
+    if minimum is None:
+        return True
+    if use.exposure_days(until) >= minimum.days:
+        return True
+    return bool(minimum.cycles) and use.completed_cycles(until) >= minimum.cycles
+
+
+def _lacks(rule: Rule, on: date, case: Case) -> str:
+    """The marker whose value the rule asks for and the chart does not have; empty if it has."""
+    asked = rule.requires
+    return "" if asked is None or is_met(asked, on, case) else asked.marker
+
+
+def is_met(asked: Requirement, on: date, case: Case) -> bool:
+    """Whether the last value up to that day, not older than asked, lies below the limit.
+
+    A value of the two weeks after is read too: it is drawn when the progression is noticed.
+    """
+    values = [
+        m
+        for m in case.record.measurements
+        if m.marker == asked.marker
+        and m.quantity is not None
+        and -DRAWN_AFTER_DAYS <= (on - m.on.first).days <= asked.within_days
+    ]
+    last = max(values, key=lambda m: (m.on, m.resource), default=None)
+    return last is not None and last.quantity is not None and last.quantity.value < asked.below
+
+
+def stopped_as_planned(case: Case) -> bool:
+    """Whether the chart says that the last drugs of the line were stopped by plan."""
+    last = case.line.last_day
+    ending = [use for use in case.line.uses if use.last.last >= last.first]
+    return bool(ending) and all("completed" in use.stop_reasons for use in ending)
+
+
+def in_order_of_rules(hits: Sequence[Hit], case: Case) -> list[Rule]:
+    """The rules of the hits, each once, as the disease lists them: the special before the general."""
+    found = {hit.rule.id for hit in hits}
+    return [rule for rule in case.disease.rules if rule.id in found]

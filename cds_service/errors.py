@@ -1,0 +1,113 @@
+"""Every error that is raised on purpose. The chart's own faults are not here: they are `Issue`s.
+
+    RefractoryCdsError
+    ├── UsageError          the command line or a setting was used wrongly
+    ├── UnreadableInput     a file or body cannot be read as FHIR
+    ├── InvalidRequest      a CDS Hooks call or its feedback is not what the contract says
+    ├── KnowledgeError      a knowledge file does not hold together
+    ├── FhirError           the client's FHIR server could not give what was needed
+    │   ├── FhirForbidden
+    │   ├── FhirNotFound
+    │   ├── FhirUnavailable
+    │   └── FhirNotFhir
+    └── AuditError          the decision log cannot take, or cannot give, an entry
+        └── LogUnavailable
+
+No message holds anything out of a chart, a token or a URL: each ends in logs and answers.
+"""
+
+from __future__ import annotations
+
+
+class RefractoryCdsError(Exception):
+    """The root: has a FHIR issue type for the OperationOutcome, and an HTTP status."""
+
+    code = "exception"
+    http_status = 500
+
+
+class UsageError(RefractoryCdsError):
+    """A command or a setting was used wrongly; the message says what and where."""
+
+    code = "invalid"
+    http_status = 400
+
+
+class UnreadableInput(RefractoryCdsError):
+    """A file or a request body cannot be read as FHIR JSON."""
+
+    code = "structure"
+    http_status = 400
+
+
+class InvalidRequest(RefractoryCdsError):
+    """A call does not have the form that CDS Hooks asks for; `where` is a path into it."""
+
+    code = "invalid"
+    http_status = 400
+
+    def __init__(self, message: str, *, where: str = "", http_status: int = 400) -> None:
+        self.where = where
+        self.http_status = http_status
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class KnowledgeError(RefractoryCdsError):
+    """A knowledge file is missing, malformed or does not hold together."""
+
+    code = "exception"
+
+
+class FhirError(RefractoryCdsError):
+    """Patient data that are needed could not be read: CDS Hooks asks for 412."""
+
+    code = "incomplete"
+    http_status = 412
+
+
+class FhirForbidden(FhirError):
+    """The FHIR server refused the token, or its scope leaves out what we asked for."""
+
+    code = "forbidden"
+
+    def __init__(self, resource_type: str, status: int) -> None:
+        # no URL here: it holds the patient's id
+        super().__init__(f"the FHIR server refused {resource_type} with {status}")
+
+
+class FhirNotFound(FhirError):
+    """The FHIR server does not know, or has deleted, the resource that was to be read."""
+
+    code = "not-found"
+
+    def __init__(self, resource_type: str, status: int) -> None:
+        super().__init__(f"the FHIR server has no such {resource_type}: {status}")
+
+
+class FhirUnavailable(FhirError):
+    """The FHIR server did not answer in time, or not at all."""
+
+    code = "timeout"
+
+    def __init__(self, resource_type: str, why: str) -> None:
+        super().__init__(f"the FHIR server did not give {resource_type}: {why}")
+
+
+class FhirNotFhir(FhirError):
+    """The FHIR server answered with something that is no FHIR resource."""
+
+    code = "structure"
+
+    def __init__(self, resource_type: str, why: str) -> None:
+        super().__init__(f"the answer for {resource_type} is not usable FHIR: {why}")
+
+
+class AuditError(RefractoryCdsError):
+    """The decision log cannot be opened or read."""
+
+
+class LogUnavailable(AuditError):
+    """The decision log cannot take an entry: no card may leave."""
+
+    code = "no-store"
+    http_status = 503

@@ -1,0 +1,16 @@
+"""How charts travel: from files, from prefetch and from a FHIR server, as raw resources.
+
+bundles.py       FHIR JSON → single resources, each still the bytes it came in
+bundle_parts.py  the parts of a Bundle as they stand in JSON
+references.py    whose a resource is, and which medication it points at
+charts.py        resources → one Chart a patient
+files.py         files, folders, standard input → Charts
+queries.py       what is asked for, by prefetch and by search alike
+client.py        a FHIR server: one read, one search, within a deadline
+paging.py        a search with all its pages
+links.py         base addresses, and which next page belongs to a search
+failures.py      what a status means, and what is worth one more try
+bodies.py        bodies, unzipped, up to a limit
+allowed.py       which FHIR servers a hook call may name
+connections.py   the same rules for the address that a connection is opened to
+"""

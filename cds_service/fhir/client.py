@@ -1,0 +1,266 @@
+"""Reads from a FHIR server: one resource, or a search with all its pages, within a deadline.
+
+The only module that imports httpx.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import httpcore
+import httpx
+import stamina
+
+from cds_service.errors import FhirNotFhir, FhirUnavailable, InvalidRequest
+from cds_service.fhir.allowed import AddressRules
+from cds_service.fhir.bodies import BodyTooLong, BrokenBody, read_body
+from cds_service.fhir.bundles import RawResource
+from cds_service.fhir.connections import AddressRefused, CheckedBackend, Resolve, resolve
+from cds_service.fhir.failures import TryAgain, refuse_failure, wait_before_retry
+from cds_service.fhir.links import BaseUrl
+from cds_service.fhir.paging import Ask, SearchResult, all_pages, first_page, unpack_answer
+from cds_service.fhir.references import head_of
+
+Transport = httpx.AsyncBaseTransport
+"""What carries requests: the connections of `open_connections`, or a test's own."""
+
+_NO_CONNECTION = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+)
+_BROKEN = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.TimeoutException,
+)
+_RELATIVE = re.compile(r"[A-Z][A-Za-z]+/")
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+
+for _name in ("httpx", "httpcore"):  # they log addresses, and those hold patient ids
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class FhirLimits:
+    """What one read, or one search with all its pages, may cost."""
+
+    seconds: float = 5.0
+    connect_seconds: float = 1.0
+    pages: int = 40
+    bytes: int = 64 * 2**20
+
+
+class FhirClient:
+    """Reads from one FHIR server, with one token that goes nowhere else.
+
+    Raises FhirForbidden, FhirNotFound, FhirUnavailable or FhirNotFhir; their messages hold
+    neither address nor token nor anything of the answer. A `transport` that is given is
+    shared and stays open; without one the client has its own, to any address.
+    """
+
+    def __init__(
+        self,
+        base_url: str | BaseUrl,
+        token: str | None = None,
+        *,
+        transport: Transport | None = None,
+        limits: FhirLimits | None = None,
+    ) -> None:
+        self._base = _base_of(base_url)
+        self._limits = limits or FhirLimits()
+        self._own = open_connections() if transport is None else None
+        self._http = httpx.AsyncClient(
+            transport=self._own or transport,
+            headers=_headers(token),
+            timeout=httpx.Timeout(self._limits.seconds, connect=self._limits.connect_seconds),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections that this client has opened itself."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    def keeps(self, reference: str) -> bool:
+        """Whether a reference, as a chart writes it, points at a resource of this server."""
+        return _RELATIVE.match(reference) is not None or reference.startswith(f"{self._base}/")
+
+    async def read(
+        self, resource_type: str, resource_id: str, *, deadline: float | None = None
+    ) -> RawResource:
+        """One resource by its id; `deadline` is a time of the event loop's clock."""
+        if not _ID.fullmatch(resource_id):
+            raise InvalidRequest("not a FHIR id")
+        ask = Ask(resource_type, f"{self._base}/{resource_type}/{resource_id}", is_read=True)
+        async with self._within(resource_type, deadline) as until:
+            answer = unpack_answer(ask, await self._answer(ask, self._limits.bytes, until))
+        if answer.root != resource_type:
+            raise FhirNotFhir(resource_type, "a resource of another type")
+        resource = RawResource(answer.resources[0].raw, ask.url)
+        head = head_of(resource)
+        if head is None or head.id != resource_id:
+            raise FhirNotFhir(resource_type, "another resource than the one asked for")
+        return resource
+
+    async def search(
+        self,
+        resource_type: str,
+        params: Iterable[tuple[str, str]],
+        *,
+        deadline: float | None = None,
+    ) -> SearchResult:
+        """All that a search finds; `deadline` is a time of the event loop's clock.
+
+        Pages are followed on this server and below its base only. Where a limit of pages, or
+        a link that is not followed, ends the search, it comes back as not complete.
+        """
+        async with self._within(resource_type, deadline) as until:
+            return await all_pages(
+                self._base,
+                first_page(self._base, resource_type, params),
+                lambda ask, most_bytes: self._answer(ask, most_bytes, until),
+                most_pages=self._limits.pages,
+                most_bytes=self._limits.bytes,
+            )
+
+    @asynccontextmanager
+    async def _within(self, resource_type: str, deadline: float | None) -> AsyncIterator[float]:
+        until = asyncio.get_running_loop().time() + self._limits.seconds
+        if deadline is not None:
+            until = min(until, deadline)
+        try:
+            async with asyncio.timeout_at(until):
+                yield until
+        except TimeoutError:
+            raise FhirUnavailable(resource_type, "no answer in time") from None
+
+    async def _answer(self, ask: Ask, most_bytes: int, until: float) -> bytes:
+        async for attempt in stamina.retry_context(
+            on=wait_before_retry(until), attempts=2, timeout=None
+        ):
+            with attempt:
+                return await self._answer_once(ask, most_bytes)
+        raise AssertionError("unreachable")
+
+    async def _answer_once(self, ask: Ask, most_bytes: int) -> bytes:
+        kind = ask.resource_type
+        try:
+            return await self._exchange(ask, most_bytes)
+        except AddressRefused:
+            raise FhirUnavailable(kind, "its address is not one we may read from") from None
+        except _NO_CONNECTION:
+            raise TryAgain(kind, "no connection") from None
+        except _BROKEN:
+            raise FhirUnavailable(kind, "the connection broke off") from None
+        except BodyTooLong:
+            raise FhirUnavailable(kind, f"more than {self._limits.bytes} bytes") from None
+        except BrokenBody:
+            raise FhirNotFhir(kind, "broken compression") from None
+
+    async def _exchange(self, ask: Ask, most_bytes: int) -> bytes:
+        if ask.form is None:
+            request = self._http.build_request("GET", ask.url)
+        else:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            request = self._http.build_request("POST", ask.url, content=ask.form, headers=form)
+        response = await self._http.send(request, stream=True)
+        try:
+            refuse_failure(ask, response.status_code, response.headers.get("retry-after"))
+            encoding = response.headers.get("content-encoding", "").lower()
+            return await read_body(response.aiter_raw(), encoding, most_bytes)
+        finally:
+            await response.aclose()
+
+
+def _base_of(url: str | BaseUrl) -> BaseUrl:
+    try:
+        return BaseUrl.parse(url) if isinstance(url, str) else url
+    except ValueError as error:
+        raise FhirUnavailable("patient data", f"its address is {error}") from None
+
+
+def _headers(token: str | None) -> dict[str, str]:
+    headers = {
+        "Accept": "application/fhir+json",
+        "Accept-Encoding": "gzip",
+        "User-Agent": "refractory-cds",
+    }
+    if token is not None:
+        if not _TOKEN.fullmatch(token):
+            raise InvalidRequest("not a bearer token", where="fhirAuthorization.access_token")
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def open_connections(
+    rules: AddressRules | None = None, *, resolve: Resolve = resolve, most: int = 100
+) -> Transport:
+    """Connections to share between the clients of a process, opened and kept as needed.
+
+    With `rules` only to addresses that they permit; proxies of the environment are not used,
+    since a proxy resolves names itself.
+    """
+    backend = None if rules is None else CheckedBackend(rules, resolve)
+    return _Connections(
+        httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=most,
+            keepalive_expiry=15.0,
+            network_backend=backend,
+        )
+    )
+
+
+class _Connections(httpx.AsyncBaseTransport):
+    """A pool of httpcore as a transport of httpx, whose own takes no network backend."""
+
+    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+        self._pool = pool
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        response = await self._pool.handle_async_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=request.headers.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._response.aiter_stream():
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._response.aclose()

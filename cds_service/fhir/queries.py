@@ -1,0 +1,187 @@
+"""What the service needs of a chart: one table, for discovery's prefetch and for fetching alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from cds_service.errors import FhirError, FhirUnavailable
+from cds_service.fhir.bundles import Problem, RawResource
+from cds_service.fhir.client import FhirClient
+from cds_service.fhir.paging import SearchResult
+from cds_service.fhir.references import head_of, local_name
+
+PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - a prefetch token, not a secret
+PAGE_SIZE = "500"
+"""Asked of each search: a server that pages by 20 would make every prefetch a first page."""
+
+MEDICATIONS = "medications"
+_IDS_A_SEARCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One key of the prefetch: all resources of a type that a patient has, or the Patient.
+
+    Only what servers widely support: the patient and a page size, no parameter twice, no
+    `_include`. Where it is not `required`, the assessment does without and says so.
+    """
+
+    key: str
+    resource_type: str
+    required: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        return self.resource_type == "Patient"
+
+    @property
+    def template(self) -> str:
+        """The prefetch template of CDS Hooks."""
+        if self.is_read:
+            return f"{self.resource_type}/{PATIENT_TOKEN}"
+        params = "&".join(f"{name}={value}" for name, value in self.params(PATIENT_TOKEN))
+        return f"{self.resource_type}?{params}"
+
+    def params(self, patient_id: str) -> tuple[tuple[str, str], ...]:
+        """The parameters of the search for one patient."""
+        return (("patient", patient_id), ("_count", PAGE_SIZE))
+
+
+QUERIES = (
+    Query("patient", "Patient", required=True),
+    Query("conditions", "Condition", required=True),
+    Query("medicationRequests", "MedicationRequest", required=True),
+    # Not by category or code: disease status is recorded under any category or none, and a
+    # site's own codes are in no list (docs/decisions/0021-what-is-asked-of-a-fhir-server.md)
+    Query("observations", "Observation", required=True),
+    Query("medicationAdministrations", "MedicationAdministration"),
+    Query("procedures", "Procedure"),
+    Query("serviceRequests", "ServiceRequest"),
+    Query("diagnosticReports", "DiagnosticReport"),
+)
+KEYS = tuple(query.key for query in QUERIES)
+
+
+def prefetch_templates() -> dict[str, str]:
+    """The `prefetch` of discovery."""
+    return {query.key: query.template for query in QUERIES}
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was read for each key, or why it could not be: a key stands in one of the two.
+
+    `problems` are entries of the answers that were broken and left out.
+    """
+
+    resources: Mapping[str, tuple[RawResource, ...]]
+    errors: Mapping[str, FhirError]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def failure(self) -> FhirError | None:
+        """Why the chart cannot be assessed: the first required key that is missing."""
+        return next(
+            (self.errors[q.key] for q in QUERIES if q.required and q.key in self.errors), None
+        )
+
+    @property
+    def missing_inputs(self) -> tuple[str, ...]:
+        """The optional keys that could not be read."""
+        return tuple(q.key for q in QUERIES if not q.required and q.key in self.errors)
+
+
+async def fetch_missing(
+    client: FhirClient, patient_id: str, keys: Collection[str], deadline: float | None = None
+) -> Fetched:
+    """Read these keys side by side; no failure of one costs another.
+
+    `deadline` is a time of the event loop's clock. A search that could be read in part only
+    counts as an error: half of a record is not a record.
+    """
+    wanted = [query for query in QUERIES if query.key in keys]
+    answers = await asyncio.gather(
+        *(_fetch(client, query, patient_id, deadline) for query in wanted)
+    )
+    return _fetched(zip((query.key for query in wanted), answers, strict=True))
+
+
+async def fetch_medications(
+    client: FhirClient, resources: Iterable[RawResource], deadline: float | None = None
+) -> Fetched:
+    """Read the Medications that orders point at and that are not among the `resources`.
+
+    A prefetch cannot ask for them, and where a server keeps the drug apart (most large ones
+    do) an order without its Medication names no drug. Their key is "medications".
+    """
+    ids = sorted(_unresolved_medications(client, resources))
+    batches = [ids[at : at + _IDS_A_SEARCH] for at in range(0, len(ids), _IDS_A_SEARCH)]
+    answers = await asyncio.gather(
+        *(_search(client, "Medication", [("_id", ",".join(b))], deadline) for b in batches)
+    )
+    resources_found: tuple[RawResource, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    for answer in answers:
+        if isinstance(answer, FhirError):
+            return Fetched({}, {MEDICATIONS: answer})
+        resources_found += answer.resources
+        problems += answer.problems
+    return Fetched({MEDICATIONS: resources_found}, {}, problems)
+
+
+async def _fetch(
+    client: FhirClient, query: Query, patient_id: str, deadline: float | None
+) -> SearchResult | FhirError:
+    if not query.is_read:
+        return await _search(client, query.resource_type, query.params(patient_id), deadline)
+    try:
+        resource = await client.read(query.resource_type, patient_id, deadline=deadline)
+    except FhirError as error:
+        return error
+    return SearchResult((resource,), pages=1, complete=True)
+
+
+async def _search(
+    client: FhirClient,
+    resource_type: str,
+    params: Iterable[tuple[str, str]],
+    deadline: float | None,
+) -> SearchResult | FhirError:
+    try:
+        found = await client.search(resource_type, params, deadline=deadline)
+    except FhirError as error:
+        return error
+    if not found.complete:
+        return FhirUnavailable(resource_type, "only a part of it could be read")
+    return found
+
+
+def _fetched(answers: Iterable[tuple[str, SearchResult | FhirError]]) -> Fetched:
+    resources: dict[str, tuple[RawResource, ...]] = {}
+    errors: dict[str, FhirError] = {}
+    problems: list[Problem] = []
+    for key, answer in answers:
+        if isinstance(answer, FhirError):
+            errors[key] = answer
+        else:
+            resources[key] = answer.resources
+            problems += [Problem(f"{key} {p.where}", p.what) for p in answer.problems]
+    return Fetched(resources, errors, tuple(problems))
+
+
+def _unresolved_medications(client: FhirClient, resources: Iterable[RawResource]) -> set[str]:
+    wanted: set[str] = set()
+    here: set[str] = set()
+    for resource in resources:
+        head = head_of(resource)
+        if head is None:
+            continue
+        if head.resource_type == "Medication":
+            here.add(head.name)
+        elif client.keeps(head.medication):
+            wanted.add(local_name(head.medication, {}))
+    return {
+        name.removeprefix("Medication/") for name in wanted - here if name.startswith("Medication/")
+    }

@@ -1,0 +1,107 @@
+"""Whose a resource is, and which medication it points at, read from its bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+from cds_service.fhir.bundle_parts import UNREADABLE
+from cds_service.fhir.bundles import RawResource
+
+T = TypeVar("T")
+
+_LOCAL = re.compile(
+    r"(?:^|/)(?P<name>[A-Z][A-Za-z]+/[A-Za-z0-9.\-_]+)(?:/_history/[A-Za-z0-9.\-_]+)?$"
+)
+
+
+class _Reference(msgspec.Struct, gc=False, frozen=True):
+    reference: str = ""
+
+
+class Head(msgspec.Struct, gc=False, frozen=True, rename="camel"):
+    """The little of a resource that says whose it is."""
+
+    resource_type: str
+    id: str = ""
+    subject: _Reference | None = None
+    patient: _Reference | None = None
+    individual: _Reference | None = None
+    medication_reference: _Reference | None = None
+
+    @property
+    def name(self) -> str:
+        """What references call it: "Observation/o1"; "" without an id."""
+        return f"{self.resource_type}/{self.id}" if self.id else ""
+
+    @property
+    def owner(self) -> str:
+        """The reference to its patient as the chart writes it, "" without one."""
+        owner = self.subject or self.patient or self.individual
+        return owner.reference if owner else ""
+
+    @property
+    def medication(self) -> str:
+        """The reference to a Medication as the chart writes it, "" without one."""
+        return self.medication_reference.reference if self.medication_reference else ""
+
+
+class _LooseHead(msgspec.Struct, rename="camel"):
+    resource_type: str
+    id: msgspec.Raw = msgspec.Raw()
+    subject: msgspec.Raw = msgspec.Raw()
+    patient: msgspec.Raw = msgspec.Raw()
+    individual: msgspec.Raw = msgspec.Raw()
+    medication_reference: msgspec.Raw = msgspec.Raw()
+
+
+_head = msgspec.json.Decoder(Head)
+_loose_head = msgspec.json.Decoder(_LooseHead)
+_reference = msgspec.json.Decoder(_Reference | None)
+_text = msgspec.json.Decoder(str)
+
+
+def head_of(resource: RawResource) -> Head | None:
+    """Read the head of a resource; what is malformed in it counts as absent.
+
+    None where the bytes are no resource at all.
+    """
+    try:
+        return _head.decode(resource.raw)
+    except UNREADABLE:
+        pass
+    try:
+        loose = _loose_head.decode(resource.raw)
+    except UNREADABLE:
+        return None
+    return Head(
+        loose.resource_type,
+        _or_none(_text, loose.id) or "",
+        _or_none(_reference, loose.subject),
+        _or_none(_reference, loose.patient),
+        _or_none(_reference, loose.individual),
+        _or_none(_reference, loose.medication_reference),
+    )
+
+
+def _or_none(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T | None:
+    try:
+        return decoder.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def local_name(reference: str, by_full_url: Mapping[str, str]) -> str:
+    """The "Type/id" that a reference points at, "" where it cannot be told.
+
+    Reads relative, absolute and versioned references; `urn:uuid:` and the like by way of
+    `by_full_url`, the names of the resources by their address in a Bundle.
+    """
+    known = by_full_url.get(reference)
+    if known is not None:
+        return known
+    match = _LOCAL.search(reference)
+    return match["name"] if match else ""

@@ -1,0 +1,92 @@
+"""Knowledge files → `Knowledge`, once, at start-up."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cds_service.errors import KnowledgeError
+from cds_service.knowledge.model import Citation, Disease, Knowledge, Rule
+from cds_service.knowledge.schema import build
+from cds_service.knowledge.terms_load import load_terminology
+
+DATA = Path(__file__).with_name("data")
+
+
+def load_knowledge(folder: Path = DATA) -> Knowledge:
+    """Everything in `folder`, with the version and the digest that decisions name.
+
+    Raises KnowledgeError, naming the file and the member, for a file that is missing, malformed
+    or says the same thing twice. What only a clinician or the criteria can judge is left to
+    `check.py`.
+    """
+    diseases = _diseases(folder)
+    record = _toml(folder / "record.toml")
+    return Knowledge(
+        version=str(_toml(folder / "release.toml")["version"]),
+        digest=digest_of(folder),
+        terms=load_terminology(folder / "terms"),
+        diseases=diseases,
+        shared_rules=build(
+            tuple[Rule, ...], _toml(folder / "shared.toml").get("rules", []), "shared.toml"
+        ),
+        citations={
+            key: build(Citation, table, f"citations.toml: {key}")
+            for key, table in _toml(folder / "citations.toml").items()
+        },
+        disease_names=_names(diseases.values()),
+        value_sets=build(
+            Mapping[str, Mapping[str, str]],  # type: ignore[type-abstract]
+            record["value_sets"],
+            "record.toml",
+        ),
+        words=build(
+            Mapping[str, tuple[str, ...]],  # type: ignore[type-abstract]
+            record["words"],
+            "record.toml",
+        ),
+    )
+
+
+def digest_of(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files, in order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in (".toml", ".csv")):
+        content = path.read_bytes()
+        name = path.relative_to(folder).as_posix().encode()
+        digest.update(b"%d %s %d\n" % (len(name), name, len(content)))
+        digest.update(content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _diseases(folder: Path) -> dict[str, Disease]:
+    diseases = {}
+    for path in sorted((folder / "diseases").glob("*.toml")):
+        disease = build(Disease, _toml(path), path.name)
+        if disease.id != path.stem:
+            raise KnowledgeError(f"{path.name}: its id is {disease.id!r}")
+        diseases[disease.id] = disease
+    for general in ("other-solid", "other-heme"):
+        if general not in diseases:
+            raise KnowledgeError(f"diseases/{general}.toml is missing")
+    return diseases
+
+
+def _names(diseases: Iterable[Disease]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for disease in diseases:
+        for name in disease.names:
+            if names.setdefault(name, disease.id) != disease.id:
+                raise KnowledgeError(f"{name!r} names {names[name]} and {disease.id}")
+    return names
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise KnowledgeError(f"{path.name} is missing") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise KnowledgeError(f"{path.name}: {fault}") from None

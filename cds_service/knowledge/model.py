@@ -1,0 +1,379 @@
+"""What the literature says of a disease: definitions, numbers and their sources, frozen.
+
+The files stand in `data/diseases/*.toml`; `schema.py` checks their form, `load.py` reads them.
+Nothing here decides: the criteria that the rules name are functions of `clinical`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from cds_service.knowledge.terms import Drug, Terminology
+
+Origin = Literal["C", "G", "T", "O"]
+"""C consensus criterion, G guideline, T trial or label, O our own operational default."""
+
+Family = Literal["solid", "haematological"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A source that can be looked up; `checked` where its data were confirmed a second time."""
+
+    text: str
+    doi: str = ""
+    where: str = ""
+    checked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """Which drugs a rule speaks for: any that one of its members names."""
+
+    drugs: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    superclasses: frozenset[str] = frozenset()
+    every: bool = False
+
+    def include(self, drug: Drug) -> bool:
+        return (
+            self.every
+            or drug.name in self.drugs
+            or drug.drug_class in self.classes
+            or drug.class_group in self.groups
+            or drug.superclass in self.superclasses
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return self == NO_AGENTS
+
+
+NO_AGENTS = Agents()
+EVERY_AGENT = Agents(every=True)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which lines a rule speaks for; an empty member asks nothing.
+
+    `settings` with "unknown" includes lines whose setting the chart does not tell. `having` asks
+    for at least one such agent in the line, `lacking` for none, `only` for no other. Steroids are
+    not looked at.
+    """
+
+    settings: frozenset[str] = frozenset()
+    position: Literal["", "first", "later"] = ""
+    having: Agents = NO_AGENTS
+    lacking: Agents = NO_AGENTS
+    only: Agents = NO_AGENTS
+    is_single_agent: bool = False
+    is_after_transplant: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Minimum:
+    """Adequate exposure: either number suffices where both are given."""
+
+    days: int
+    cycles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A laboratory value that a rule asks for: below a limit, at most so many days old."""
+
+    marker: str
+    below: Decimal
+    within_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """How primary is told from secondary.
+
+    best-response: a response, or stability of `stable_days`, recorded and lost is secondary; no
+    response and no stability of `brief_stable_days` is primary; between them neither. A response
+    that was lost before `response_days` from the start is neither. `stable_days` of None: stability
+    is no response in this disease.
+    time-on-therapy: progression at most (or before, by `is_inclusive`) `primary_days` from the
+    start is primary, later secondary; for first-line only where `is_first_line_only`.
+    on-therapy-time: as before, but only while still on therapy; after it secondary.
+    platinum: primary on or up to 28 days after first-line platinum; secondary in a later line
+    after an earlier platinum-sensitive phase; otherwise by best response.
+    """
+
+    by: Literal["best-response", "time-on-therapy", "on-therapy-time", "platinum", "primary"] = (
+        "best-response"
+    )
+    stable_days: int | None = None
+    brief_stable_days: int = 0
+    response_days: int = 0
+    primary_days: int = 0
+    is_inclusive: bool = True
+    is_first_line_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One sentence of a definition, with the numbers that it gives to a criterion.
+
+    `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
+    at most (or fewer than, by `is_inclusive`) `days`. `rests_on` names the receptors that must be
+    on record for it, where the disease's own list is more than it needs.
+    """
+
+    id: str
+    says: str
+    criterion: str
+    origin: Origin
+    cites: tuple[str, ...]
+    label: str = ""
+    agents: Agents = EVERY_AGENT
+    when: When = When()
+    after_days: int | None = None
+    days: int = 0
+    is_inclusive: bool = True
+    minimum: Minimum | None = None
+    earliest_days: int = 0
+    confirming_scan_days: int = 0
+    pattern: Pattern = Pattern()
+    requires: Requirement | None = None
+    rests_on: tuple[str, ...] = ()
+    planned_stop: Literal["", "progressing", "indeterminate"] = ""
+    unless_response: bool = False
+    is_signal_only: bool = False
+    counts_cycles_only: bool = False
+    is_unverified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerRule:
+    """When the course of a marker is progression.
+
+    A value satisfies the rule where it is at least `multiplier` times the reference and exceeds it
+    by `min_delta` (by more than that, where `is_delta_exclusive`), and is at least `min_value`, or
+    `min_uln` times the upper limit of normal. With a nadir of `high_nadir` or more, a rise by
+    `high_delta` suffices instead. Values of the first `ignore_first_days` of a line do not count.
+    `confirm_days`: the fewest days to the confirming value. `only_without`: markers that must not
+    be measurable (threshold by marker).
+    """
+
+    id: str
+    says: str
+    criterion: str
+    marker: str
+    origin: Origin
+    cites: tuple[str, ...]
+    multiplier: Decimal = Decimal(1)
+    min_delta: Decimal = Decimal(0)
+    is_delta_exclusive: bool = False
+    min_value: Decimal = Decimal(0)
+    min_uln: Decimal = Decimal(0)
+    high_nadir: Decimal | None = None
+    high_delta: Decimal = Decimal(0)
+    confirm_days: int = 0
+    ignore_first_days: int = 0
+    excluded_after: tuple[str, ...] = ()
+    excluded_days: int = 0
+    only_without: Mapping[str, Decimal] | None = None
+    is_sufficient_alone: bool = True
+    is_unverified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """A value that a marker must have reached by a time on therapy.
+
+    The value counts when it lies `from_day` to `to_day` days after the start (`to_day` None: any
+    time after). Above `failure_above` the milestone is missed; with `confirm_from`, only when a
+    second value between `confirm_from` and `confirm_to` days later is above it too. At or below
+    `optimal_at_most` it is met.
+    """
+
+    name: str
+    from_day: int
+    optimal_at_most: Decimal
+    failure_above: Decimal
+    to_day: int | None = None
+    confirm_from: int = 0
+    confirm_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Milestones:
+    """The milestones of one marker for one disease."""
+
+    id: str
+    says: str
+    marker: str
+    agents: Agents
+    origin: Origin
+    cites: tuple[str, ...]
+    steps: tuple[Milestone, ...]
+    major_response_at_most: Decimal
+    early_response_at_most: Decimal
+    min_exposure_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One of the classes that a composite asks to be refractory."""
+
+    agents: Agents
+    drugs: int = 1
+    counts_intolerance: bool = False
+    only_if_fact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A label over several lines, or over the interval since one class."""
+
+    id: str
+    says: str
+    criterion: str
+    origin: Origin
+    cites: tuple[str, ...]
+    needs: tuple[Need, ...] = ()
+    agents: Agents = NO_AGENTS
+    rules: tuple[str, ...] = ()
+    pattern: str = ""
+    after_days: int | None = None
+    days: int = 0
+    is_inclusive: bool = True
+    leads_to_trial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """Drugs that, begun within `days` of the last dose of the induction, belong to its line."""
+
+    agents: Agents
+    after: Agents
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Drugs that, added to a running line within `days` of its start, belong to it."""
+
+    agents: Agents
+    to: Agents
+    days: int
+    late_flag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineRules:
+    """How lines of therapy are drawn for a disease; days are whole days."""
+
+    window_days: int = 28
+    gap_days: int = 120
+    long_gap_agents: Agents = NO_AGENTS
+    long_gap_days: int = 0
+    gap_exempt: Agents = NO_AGENTS
+    counts_corticosteroids: bool = False
+    new_line_for_toxicity: bool = False
+    resumes_after_break: bool = False
+    backbone: Agents = NO_AGENTS
+    never_agents: Agents = NO_AGENTS
+    maintenance: tuple[Maintenance, ...] = ()
+    additions: tuple[Addition, ...] = ()
+    transplant_days: int = 0
+    conditioning: Agents = NO_AGENTS
+    cellular: Agents = NO_AGENTS
+    bridging_days: int = 60
+    lymphodepletion: Agents = NO_AGENTS
+    curative_gap_days: int = 120
+    surgery_means_curative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a suggestion asks for, as the draft order codes it; text alone where no code is sure."""
+
+    text: str
+    code: tuple[str, str, str] | None = None
+    category: tuple[str, str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdviceTexts:
+    """What may be suggested for a disease."""
+
+    restage: Order
+    restage_also: str
+    confirm: str
+    biopsy: Order
+    molecular: str
+    trial: str
+    adherence: str = ""
+    is_urgent: bool = False
+    may_warn: bool = False
+    restage_recent_days: int = 42
+    marker_recent_days: int = 21
+    biopsy_adds: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Disease:
+    """One disease definition.
+
+    `agents` are used for it, `marks` for it and for none of the diseases that its codes may leave
+    open. `rests_on`: receptors without which the definition cannot be applied. Under
+    `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`.
+    """
+
+    id: str
+    name: str
+    family: Family
+    names: tuple[str, ...]
+    response_systems: tuple[str, ...]
+    lines: LineRules
+    rules: tuple[Rule, ...]
+    advice: AdviceTexts
+    agents: Agents
+    restaging_interval_days: int
+    marks: Agents = NO_AGENTS
+    marker_rules: tuple[MarkerRule, ...] = ()
+    milestones: tuple[Milestones, ...] = ()
+    composites: tuple[Composite, ...] = ()
+    covers: frozenset[str] = frozenset()
+    rests_on: tuple[str, ...] = ()
+    slow_restaging: Agents = NO_AGENTS
+    slow_restaging_days: int = 0
+    early_relapse_days: int = 0
+    early_relapse_when: When = When()
+    earliest_days: int = 0
+    guides_treatment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All of it, with the version and the digest that every decision names."""
+
+    version: str
+    digest: str
+    terms: Terminology
+    diseases: Mapping[str, Disease]
+    shared_rules: tuple[Rule, ...]
+    citations: Mapping[str, Citation]
+    disease_names: Mapping[str, str]
+    """Lower-case names of diseases, for diagnoses in words → disease id."""
+    value_sets: Mapping[str, Mapping[str, str]]
+    """Small sets of codes that the record reads (evidence types, treatment intents, routes)."""
+    words: Mapping[str, tuple[str, ...]]
+    """Lower-case words by what they say (symptom, worsening)."""
+
+    def disease(self, disease_id: str) -> Disease:
+        """The definition that applies: its own, or the general one of its family."""
+        own = self.diseases.get(disease_id)
+        if own is not None:
+            return own
+        heme = self.diseases["other-heme"]
+        return heme if disease_id in heme.covers else self.diseases["other-solid"]

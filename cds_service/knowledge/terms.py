@@ -1,0 +1,191 @@
+"""What a code or a word of a chart means in oncology: the rows of the terminology tables, frozen.
+
+The tables stand in `data/terms/*.csv`; `terms_load.py` reads them into one `Terminology`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cds_service.knowledge.terms_names import MedicationNames
+
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ATC = "http://www.whocc.no/atc"
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
+UCUM = "http://unitsofmeasure.org"
+
+SAME_SYSTEM = {
+    "urn:oid:2.16.840.1.113883.6.88": RXNORM,
+    "urn:oid:2.16.840.1.113883.6.73": ATC,
+    "urn:oid:2.16.840.1.113883.6.1": LOINC,
+    "urn:oid:2.16.840.1.113883.6.96": SNOMED,
+    "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
+}
+"""Other names of a code system that charts write → its canonical URL."""
+
+Code = tuple[str, str]
+"""A code system's canonical URL and a code of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drug:
+    """An antineoplastic agent, by its generic name.
+
+    `drug_class` is the mechanism, `class_group` the coarser group across which refractoriness is
+    carried, `superclass` the modality (cytotoxic, endocrine, immunotherapy, …).
+    `backbone_equivalents` never start a new line by themselves; `toxicity_equivalents` do not
+    where the swap was for intolerance and no progression lies between.
+    """
+
+    name: str
+    drug_class: str
+    class_group: str
+    superclass: str
+    routes: frozenset[str]
+    backbone_equivalents: frozenset[str] = frozenset()
+    toxicity_equivalents: frozenset[str] = frozenset()
+
+    @property
+    def is_corticosteroid(self) -> bool:
+        return self.superclass == "corticosteroid"
+
+
+@dataclass(frozen=True, slots=True)
+class SupportiveDrug:
+    """A drug that accompanies cancer therapy, or has nothing to do with it."""
+
+    name: str
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrugTerm:
+    """What one medication code or name stands for.
+
+    `drugs` are generic names of antineoplastics (keys of `Terminology.drugs`), `supportive` of
+    supportive drugs; a combination product has several. `systemic` is False for topical,
+    ophthalmic, nasal and the like.
+    """
+
+    drugs: tuple[str, ...]
+    supportive: tuple[str, ...] = ()
+    systemic: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Regimen:
+    """A named combination; optional components neither help nor hinder its recognition."""
+
+    name: str
+    components: frozenset[str]
+    optional: frozenset[str]
+    diseases: frozenset[str]
+    cycle_days: int | None
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A laboratory quantity that rules read.
+
+    `factors`: for each unit that may be converted, how many of the canonical `unit` it is.
+    `use`: `response` may take part in a rule, `supportive` only supports, `validity` decides
+    whether another marker can be read. `kind`: the contract's evidence kind.
+    """
+
+    id: str
+    name: str
+    unit: str
+    factors: Mapping[str, Decimal]
+    typical_uln: Decimal | None
+    use: str
+    kind: str
+    diseases: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionTerm:
+    """What a diagnosis code says.
+
+    `disease`: an id, or empty. `role`: primary, secondary, in-situ, uncertain-behaviour, history,
+    marker, status, treatment, hospice, toxicity, adherence, patient-choice, symptom,
+    complication, morphology. `status`: active, in-remission, not-in-remission, in-relapse,
+    refractory, metastatic, nodal, hormone-resistant, hormone-sensitive, accelerated-phase,
+    blast-phase, or a tag of a role. `alternatives`: other diseases that the code leaves open.
+    `subtype`: what of the receptors the code states (breast), else empty.
+    """
+
+    disease: str
+    role: str
+    status: str
+    alternatives: tuple[str, ...] = ()
+    subtype: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTerm:
+    """What a value of a disease-status or response observation says.
+
+    `category`: complete-response, very-good-partial-response, partial-response,
+    minimal-response, stable, progression, unconfirmed-progression, not-evaluable, or empty.
+    `finding`: relapse, remission, responding, no-response, documented-refractory, mixed, or
+    empty. `criteria`: the response system, "clinician" for a judgement, "generic" for words.
+    """
+
+    category: str
+    finding: str
+    criteria: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terminology:
+    """Every table, indexed by what a chart holds."""
+
+    drugs: Mapping[str, Drug]
+    supportive: Mapping[str, SupportiveDrug]
+    drug_codes: Mapping[Code, DrugTerm]
+    """RxNorm ingredient and product codes, and ATC."""
+    drug_names: Mapping[str, DrugTerm]
+    """Lower-case generic names, brands, salt forms, abbreviations."""
+    regimens: Mapping[str, Regimen]
+    """By name, in the order of the table."""
+    regimen_names: Mapping[str, str]
+    """Lower-case names and aliases → regimen name, where exactly one regimen has it."""
+    markers: Mapping[str, Marker]
+    marker_codes: Mapping[Code, str]
+    """LOINC → marker id."""
+    marker_names: Mapping[str, str]
+    """Lower-case text of an observation's code → marker id, for markers without a sure code."""
+    conditions: Mapping[Code, ConditionTerm]
+    """Codes that match exactly."""
+    condition_prefixes: Mapping[str, tuple[tuple[str, ConditionTerm], ...]]
+    """System → (prefix, term), longest prefix first."""
+    observation_kinds: Mapping[Code, str]
+    """Observation.code → disease-status, response-category, tumour-size, performance-status …"""
+    responses: Mapping[Code, ResponseTerm]
+    response_words: Mapping[str, tuple[ResponseTerm, ...]]
+    """Lower-case wording → what it says, by response system where systems differ."""
+    stop_reasons: Mapping[Code, str]
+    """Reason codes → progression, toxicity, completed, patient-choice, adherence, death, other."""
+    stop_reason_words: Mapping[str, str]
+    procedures: Mapping[Code, str]
+    """Procedure and order codes → biopsy, imaging-ct, radiotherapy, surgery-resection, ablation,
+    stem-cell-transplant, car-t-infusion, trial-referral … (`PROCEDURE_KINDS` of the loader)."""
+    procedure_prefixes: Mapping[str, tuple[tuple[str, str], ...]]
+    """System → (start of a code, kind), longest first."""
+    procedure_words: Mapping[str, str]
+    """Lower-case phrase that a procedure's text contains → kind, longest phrase first."""
+    facts: Mapping[Code, str]
+    """Observation codes of facts about the patient or the tumour → er, pr, her2, ecog,
+    stage-group … (`FACTS` of the loader)."""
+    fact_values: Mapping[Code, str]
+    """Codes that are the value of a fact → positive, negative, stage-iv …"""
+    fact_words: Mapping[str, str]
+    """Lower-case wordings of such values."""
+    medication_names: MedicationNames
+    """`drug_names` and the regimens as a compiled search, for `clinical/record/drug_names.py`."""

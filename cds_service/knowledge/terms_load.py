@@ -1,0 +1,225 @@
+"""The terminology tables of a folder as one `Terminology`; a fault names file, line and column."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from cds_service.knowledge.terms import (
+    ICD10CM,
+    LOINC,
+    Code,
+    ConditionTerm,
+    Marker,
+    ResponseTerm,
+    Terminology,
+)
+from cds_service.knowledge.terms_codes import TEXT, check_code, read_system
+from cds_service.knowledge.terms_drugs import read_medications
+from cds_service.knowledge.terms_regimens import compile_names, read_regimens, unshared_names
+from cds_service.knowledge.terms_table import Row, read_sources, read_table
+from cds_service.knowledge.terms_words import (
+    CATEGORIES,
+    CRITERIA,
+    EVIDENCE_KINDS,
+    FACT_VALUES,
+    FACTS,
+    FINDINGS,
+    MARKER_USES,
+    OBSERVATION_KINDS,
+    PROCEDURE_KINDS,
+    ROLES,
+    STATUSES,
+    STOP_REASONS,
+    SUBTYPES,
+)
+
+Meaning = TypeVar("Meaning")
+
+
+def load_terminology(folder: Path) -> Terminology:
+    """Every table of `folder`, checked and indexed. Raises `KnowledgeError` at the first fault."""
+    sources = read_sources(folder)
+    medications = read_medications(folder, sources)
+    regimens, acronyms = read_regimens(folder, sources, medications)
+    markers, marker_codes, marker_names = _read_markers(folder, sources)
+    conditions, condition_prefixes = _read_conditions(folder, sources)
+    responses, response_words = _read_responses(folder, sources)
+    stop_reasons, _, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
+    kinds, _, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
+    procedures, prefixes, words = _read_codes(folder, "procedures.csv", PROCEDURE_KINDS, sources)
+    facts, _, _ = _read_codes(folder, "facts.csv", FACTS, sources)
+    values, _, value_words = _read_codes(folder, "fact_values.csv", FACT_VALUES, sources)
+    return Terminology(
+        drugs=medications.drugs,
+        supportive=medications.supportive,
+        drug_codes=medications.codes,
+        drug_names=medications.names,
+        regimens=regimens,
+        regimen_names=unshared_names(regimens),
+        markers=markers,
+        marker_codes=marker_codes,
+        marker_names=marker_names,
+        conditions=conditions,
+        condition_prefixes=condition_prefixes,
+        observation_kinds=kinds,
+        responses=responses,
+        response_words=response_words,
+        stop_reasons=stop_reasons,
+        stop_reason_words=stop_words,
+        procedures=procedures,
+        procedure_prefixes=prefixes,
+        procedure_words=words,
+        facts=facts,
+        fact_values=values,
+        fact_words=value_words,
+        medication_names=compile_names(folder, sources, medications, regimens, acronyms),
+    )
+
+
+def _add(row: Row, column: str, index: dict[Code, Meaning], code: Code, meaning: Meaning) -> None:
+    if code in index:
+        raise row.refuse(column, f"{code[1]!r} stands twice")
+    index[code] = meaning
+
+
+Prefixes = dict[str, tuple[tuple[str, Meaning], ...]]
+
+
+def _longest_first(found: dict[Code, Meaning]) -> Prefixes[Meaning]:
+    systems: dict[str, list[tuple[str, Meaning]]] = {}
+    for (system, code), meaning in found.items():
+        systems.setdefault(system, []).append((code, meaning))
+    return {
+        system: tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0])))
+        for system, pairs in systems.items()
+    }
+
+
+def _read_codes(
+    folder: Path, name: str, meanings: Collection[str], sources: Collection[str]
+) -> tuple[dict[Code, str], Prefixes[str], dict[str, str]]:
+    """Codes, starts of codes and wordings, longest first, of a table with one meaning a row."""
+    exact: dict[Code, str] = {}
+    starts: dict[Code, str] = {}
+    words: dict[Code, str] = {}
+    for row in read_table(folder, name, ("system", "code", "match", "meaning"), sources):
+        system = read_system(row)
+        is_start = row.one_of("match", ("exact", "prefix")) == "prefix"
+        code = check_code(row, "code", system, row.text("code"), part=is_start)
+        index = words if system == TEXT else starts if is_start else exact
+        _add(row, "code", index, (system, code), row.one_of("meaning", meanings))
+    by_length = sorted(words.items(), key=lambda item: (-len(item[0][1]), item[0][1]))
+    return exact, _longest_first(starts), {code: meaning for (_, code), meaning in by_length}
+
+
+def _read_markers(
+    folder: Path, sources: Collection[str]
+) -> tuple[dict[str, Marker], dict[Code, str], dict[str, str]]:
+    markers: dict[str, Marker] = {}
+    codes: dict[Code, str] = {}
+    names: dict[Code, str] = {}
+    columns = (
+        "marker", "name", "kind", "use", "unit", "factors", "typical_uln", "diseases", "loinc",
+        "names",
+    )  # fmt: skip
+    for row in read_table(folder, "markers.csv", columns, sources):
+        marker = Marker(
+            row.text("marker"),
+            row.text("name"),
+            row.text("unit"),
+            _factors(row),
+            row.decimal("typical_uln"),
+            row.one_of("use", MARKER_USES),
+            row.one_of("kind", EVIDENCE_KINDS),
+            frozenset(row.many("diseases")),
+        )
+        if marker.id in markers:
+            raise row.refuse("marker", f"{marker.id!r} stands twice")
+        if marker.use == "response" and row.maybe("confidence") == "memory":
+            raise row.refuse("use", "what is known from memory alone may only support")
+        markers[marker.id] = marker
+        for code in row.many("loinc"):
+            _add(row, "loinc", codes, (LOINC, check_code(row, "loinc", LOINC, code)), marker.id)
+        for name in row.many("names"):
+            _add(row, "names", names, (TEXT, check_code(row, "names", TEXT, name)), marker.id)
+    return markers, codes, {name: marker for (_, name), marker in names.items()}
+
+
+def _factors(row: Row) -> dict[str, Decimal]:
+    """How many of the marker's unit each spelling of a unit is ("mg/L|mcg/mL=1;g/L=1000")."""
+    factors: dict[str, Decimal] = {}
+    for part in row.many("factors"):
+        units, _, number = part.rpartition("=")
+        factor = row.as_decimal("factors", number)
+        if not units or factor == 0:
+            raise row.refuse("factors", f"{part!r} is not of the form unit|unit=factor")
+        for unit in units.split("|"):
+            if factors.setdefault(unit, factor) != factor:
+                raise row.refuse("factors", f"{unit!r} has two factors")
+    if factors.get(row.text("unit")) != 1:
+        raise row.refuse("factors", "the marker's own unit is not in it with the factor 1")
+    return factors
+
+
+def _read_conditions(
+    folder: Path, sources: Collection[str]
+) -> tuple[dict[Code, ConditionTerm], Prefixes[ConditionTerm]]:
+    exact: dict[Code, ConditionTerm] = {}
+    starts: dict[Code, ConditionTerm] = {}
+    systems: dict[str, str] = {}
+    terms: dict[tuple[str, ...], ConditionTerm] = {}
+    columns = (
+        "system", "code", "match", "disease", "role", "status", "alternatives", "subtype",
+    )  # fmt: skip
+    for row in read_table(folder, "conditions.csv", columns, sources):
+        system_name, code, match = row.values[:3]
+        system = systems.get(system_name)
+        if system is None:
+            system = systems[system_name] = read_system(row)
+        is_start = match == "prefix" or row.one_of("match", ("exact", "prefix")) == "prefix"
+        check_code(row, "code", system, code, part=is_start)
+        meaning = tuple(row.values[3:8])
+        term = terms.get(meaning)
+        if term is None:
+            term = terms[meaning] = _condition(row)
+        index = starts if is_start else exact
+        _add(row, "code", index, (system, code), term)
+        if system == ICD10CM and "." in code:
+            index[system, code.replace(".", "")] = term  # as billing systems write it
+    return exact, _longest_first(starts)
+
+
+def _condition(row: Row) -> ConditionTerm:
+    return ConditionTerm(
+        row.maybe("disease"),
+        row.one_of("role", ROLES),
+        row.one_of("status", STATUSES),
+        row.many("alternatives"),
+        row.one_of("subtype", SUBTYPES),
+    )
+
+
+def _read_responses(
+    folder: Path, sources: Collection[str]
+) -> tuple[dict[Code, ResponseTerm], dict[str, tuple[ResponseTerm, ...]]]:
+    responses: dict[Code, ResponseTerm] = {}
+    words: dict[str, tuple[ResponseTerm, ...]] = {}
+    columns = ("system", "code", "category", "finding", "criteria")
+    for row in read_table(folder, "responses.csv", columns, sources):
+        system = read_system(row)
+        code = check_code(row, "code", system, row.text("code"))
+        term = ResponseTerm(
+            row.one_of("category", CATEGORIES),
+            row.one_of("finding", FINDINGS),
+            row.one_of("criteria", CRITERIA),
+        )
+        if system != TEXT:
+            _add(row, "code", responses, (system, code), term)
+        elif any(known.criteria == term.criteria for known in words.get(code, ())):
+            raise row.refuse("code", f"{code!r} stands twice with the same criteria")
+        else:
+            words[code] = (*words.get(code, ()), term)
+    return responses, words

@@ -1,0 +1,71 @@
+"""The words that the columns of the terminology tables may hold."""
+
+from __future__ import annotations
+
+
+def _one_of(words: str, *, or_nothing: bool = False) -> frozenset[str]:
+    return frozenset(words.split()) | ({""} if or_nothing else set())
+
+
+ROUTES = _one_of(
+    "implant im intra-arterial intralesional intraperitoneal intravesical it iv nasal oral sc"
+    " topical"
+)
+SUPERCLASSES = _one_of(
+    "adc bispecific cellular-therapy corticosteroid cytotoxic differentiating endocrine"
+    " immunomodulatory immunotherapy other radioligand targeted"
+)
+WORD_MEANINGS = _one_of("filler disqualifying not-before not-after local investigational")
+ROLES = _one_of(
+    "primary secondary in-situ uncertain-behaviour history marker status treatment hospice"
+    " toxicity adherence patient-choice symptom complication morphology"
+)
+STATUSES = _one_of(
+    # of a disease
+    "active in-remission not-in-remission in-relapse refractory metastatic nodal unknown-primary"
+    " hormone-resistant hormone-sensitive accelerated-phase blast-phase"
+    # of a role that is no disease
+    " history follow-up raised rising receptor palliative-care hospice do-not-resuscitate"
+    " chemotherapy-encounter immunotherapy-encounter radiotherapy-encounter"
+    " history-of-chemotherapy history-of-immunosuppression bone-marrow-transplant"
+    " stem-cell-transplant car-t-history adverse-effect nonadherence nonadherence-financial"
+    " nonadherence-intentional nonadherence-unintentional declined cancer-pain"
+    " malignant-ascites malignant-effusion",
+    or_nothing=True,
+)
+SUBTYPES = _one_of(
+    "hr-pos-her2-neg hr-pos-her2-pos hr-neg-her2-pos tnbc"
+    " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg",
+    or_nothing=True,
+)
+CATEGORIES = _one_of(
+    "complete-response very-good-partial-response partial-response minimal-response stable"
+    " progression unconfirmed-progression not-evaluable",
+    or_nothing=True,
+)
+FINDINGS = _one_of(
+    "relapse remission responding no-response documented-refractory mixed", or_nothing=True
+)
+CRITERIA = _one_of(
+    "clinician generic recist-1.1 irecist lugano lyric imwg eln iwcll iwg pcwg3 obds"
+)
+STOP_REASONS = _one_of("progression toxicity completed patient-choice adherence death other")
+OBSERVATION_KINDS = _one_of(
+    "disease-status response-category component tumour-size performance-status"
+)
+MARKER_USES = _one_of("response supportive validity")
+EVIDENCE_KINDS = _one_of("tumour-marker haematology molecular")
+PROCEDURE_KINDS = _one_of(
+    "biopsy bone-marrow-examination imaging-ct imaging-mri imaging-pet imaging-bone-scan"
+    " imaging-other radiotherapy surgery-resection ablation embolisation stem-cell-transplant"
+    " car-t-infusion leukapheresis paracentesis-or-drainage molecular-test trial-referral"
+    " palliative-referral hospice specialist-referral"
+)
+FACTS = _one_of(
+    "er pr her2 ras kras nras braf msi egfr alk pdl1 ecog karnofsky stage-group"
+    " t-category n-category m-category hospice"
+)
+FACT_VALUES = _one_of(
+    "positive negative equivocal stage-0 stage-i stage-ii stage-iii stage-iv"
+    " msi-high msi-low mss m0 m1 yes no"
+)

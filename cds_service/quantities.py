@@ -1,0 +1,50 @@
+"""Measured values: a decimal, a unit and a comparator, and whether two can be compared at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+# FHIR Quantity.comparator; "ad" (R5) says that the amount is adequate and bounds nothing.
+BELOW = frozenset({"<", "<="})
+ABOVE = frozenset({">", ">="})
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A value in a unit (UCUM where the chart says so), perhaps only a bound on one."""
+
+    value: Decimal
+    unit: str
+    comparator: str = ""
+
+    @property
+    def is_upper_bound(self) -> bool:
+        """The true value lies below ("< 0.1"): never a rise by itself."""
+        return self.comparator in BELOW
+
+    @property
+    def is_lower_bound(self) -> bool:
+        """The true value lies above ("> 1000"): a rise if the bound already is one."""
+        return self.comparator in ABOVE
+
+    def to(self, unit: str, factors: Mapping[str, Decimal]) -> Quantity | None:
+        """The same amount in `unit`; None where this unit has no factor to it.
+
+        `factors` gives, for each unit that may be converted, how many of `unit` it is.
+        """
+        factor = factors.get(self.unit)
+        if factor is None:
+            return None
+        return Quantity(self.value * factor, unit, self.comparator)
+
+    def __str__(self) -> str:
+        number = format_decimal(self.value)
+        return f"{self.comparator}{number} {self.unit}".strip()
+
+
+def format_decimal(value: Decimal) -> str:
+    """A decimal for people: no exponent, no trailing zeros, at most four places."""
+    text = f"{round(value, 4):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

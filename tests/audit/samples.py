@@ -1,0 +1,219 @@
+"""Made-up decisions, a clock that obeys, and a log to put them in."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from cds_service.audit import (
+    AdviceDecided,
+    AsOf,
+    Call,
+    CancerDecided,
+    CardReturned,
+    Client,
+    Decision,
+    Event,
+    Feedback,
+    Input,
+    LineDecided,
+    MissingInput,
+    Outcome,
+    Recorded,
+    Unmet,
+    User,
+    Versions,
+    decision_event,
+    feedback_event,
+)
+from cds_service.audit.anchor import Anchor
+from cds_service.audit.envelope import Process, Recorder
+from cds_service.audit.findings import Report
+from cds_service.audit.pseudonyms import PseudonymKey
+from cds_service.audit.reading import open_reader
+from cds_service.audit.sqlite_file import create_log
+from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.audit.verify import verify
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+EHR = Client(iss="https://ehr.example", kid="k1", alg="ES384", jti="j1")
+KEY = PseudonymKey(bytes(range(32)))
+VERSIONS = Versions(software="0.1.0", knowledge="2026.11.0", knowledge_digest="sha256:" + "ab" * 32)
+
+
+class Clock:
+    """Moves one millisecond each time it is read, unless it is set."""
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+
+class Ids:
+    """UUIDs in order, so that a run can be repeated."""
+
+    def __init__(self, after: int = 0) -> None:
+        self._last = after
+
+    def __call__(self) -> str:
+        self._last += 1
+        return str(UUID(int=self._last, version=4))
+
+
+def decision_id(number: int) -> str:
+    return str(UUID(int=(1 << 64) + number, version=4))
+
+
+def card_id(number: int) -> str:
+    return str(UUID(int=(2 << 64) + number, version=4))
+
+
+def hook_instance(number: int) -> str:
+    return str(UUID(int=(3 << 64) + number, version=4))
+
+
+def a_decision(number: int = 1, **changes: Any) -> Decision:
+    """A myeloma patient's chart, opened once, with one card."""
+    card = card_id(number)
+    made = Decision(
+        decision_id=decision_id(number),
+        received_at=NOON,
+        call=Call(
+            service_id="refractory-status",
+            hook="patient-view",
+            hook_instance=hook_instance(number),
+            request_id=f"request-{number}",
+        ),
+        outcome=Outcome.CARDS_RETURNED,
+        http_status=200,
+        response=json.dumps({"cards": [{"uuid": card, "summary": f"Possible {number}"}]}).encode(),
+        versions=VERSIONS,
+        client=EHR,
+        user=User(user_id="Practitioner/dr-a", roles=("oncologist",)),
+        patient_id=f"p{number}",
+        encounter_id=f"e{number}",
+        fhir_server="https://ehr.example/fhir",
+        as_of=AsOf(day=date(2026, 11, 21), source="clock", time_zone="UTC"),
+        request=json.dumps({"hook": "patient-view", "prefetch": {"n": number}}).encode(),
+        inputs=(
+            Input(
+                reference=f"Observation/o{number}",
+                content=b'{"resourceType": "Observation", "value": 1.10}',
+                origin="prefetch",
+                version_id="3",
+                last_updated="2024-05-20T08:00:00Z",
+            ),
+        ),
+        inputs_missing=(MissingInput("medicationRequests", "omitted"),),
+        issues={"invalid-resource": 2},
+        cancers=(
+            CancerDecided(
+                "multiple-myeloma",
+                (
+                    LineDecided(
+                        number=1,
+                        status="possible-refractory",
+                        pattern="secondary",
+                        confidence="criteria",
+                        rules=("multiple-myeloma.imwg-60-days",),
+                        unmet=(Unmet("multiple-myeloma.primary", "cannot-tell"),),
+                        caveats=("marker-only",),
+                    ),
+                ),
+            ),
+        ),
+        advice=(
+            AdviceDecided(kind="restage", urgency="prompt", line=1),
+            AdviceDecided(kind="biopsy", urgency="routine", suppressed="recently-done"),
+        ),
+        cards=(CardReturned(card, "warning", ("restage",)),),
+        assessment=json.dumps({"patient": f"Patient/p{number}", "cancers": []}).encode(),
+        latency_ms={"total": 12.3456, "assess": 4.0},
+    )
+    return replace(made, **changes)
+
+
+def an_event(number: int = 1, **changes: Any) -> Event:
+    return decision_event(a_decision(number, **changes))
+
+
+def feedback_on(
+    card: str,
+    outcome: str = "overridden",
+    *,
+    client: Client = EHR,
+    at: str = "2026-11-21T12:30:00Z",
+    comment: str = "already planned",
+) -> Event:
+    given = Feedback(
+        card=card,
+        outcome="accepted" if outcome == "accepted" else "overridden",
+        entry=json.dumps({"card": card, "overrideReason": {"userComment": comment}}).encode(),
+        outcome_timestamp=at,
+        reason_system="https://example.org/reasons",
+        reason_code="already-planned",
+    )
+    call = Call(service_id="refractory-status")
+    return feedback_event(given, call=call, client=client, received_at=NOON)
+
+
+def a_recorder(clock: Clock | None = None, **changes: Any) -> Recorder:
+    made = Recorder(
+        keys=(KEY,),
+        clock=clock or Clock(),
+        make_id=Ids(),
+        process=Process(host_id="host", boot_id="boot", pid=1),
+    )
+    return replace(made, **changes)
+
+
+def a_store(path: Path, recorder: Recorder | None = None, **options: Any) -> SqliteStore:
+    """A store on a log that is made here, unless it is there already."""
+    create_log(path, log_id="log-1", created_at=NOON)
+    return SqliteStore(path, recorder or a_recorder(), **options)
+
+
+def record(store: SqliteStore, *events: Event) -> list[Recorded]:
+    """Append these events; none may be refused."""
+    receipts = store.append(events)
+    assert all(isinstance(receipt, Recorded) for receipt in receipts), receipts
+    return [receipt for receipt in receipts if isinstance(receipt, Recorded)]
+
+
+def a_log_of(path: Path, count: int) -> None:
+    """A log of so many decisions at this path, closed."""
+    with closing(a_store(path)) as store:
+        record(store, *(an_event(number) for number in range(1, count + 1)))
+
+
+def verified(path: Path, *anchors: Anchor) -> Report:
+    with open_reader(path) as reader:
+        return verify(reader, anchors)
+
+
+def envelopes(path: Path) -> list[dict[str, Any]]:
+    with open_reader(path) as reader:
+        return [event.read() for event in reader.events()]
+
+
+@contextmanager
+def administrator(path: Path) -> Iterator[sqlite3.Connection]:
+    """The log's file in the hands of somebody who may do anything: all triggers are gone."""
+    with closing(sqlite3.connect(path)) as db:
+        names = [
+            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
+        ]
+        for name in names:
+            db.execute(f"DROP TRIGGER {name}")
+        yield db
+        db.commit()

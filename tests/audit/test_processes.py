@@ -1,0 +1,63 @@
+"""Several processes, and processes that are killed: one chain, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from audit.samples import envelopes, verified
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
+POINTS = ["before-insert", "before-commit", "after-commit", "random"]
+
+
+def script(name: str, *arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, str(HERE / name), *map(str, arguments)],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    return output
+
+
+def test_four_processes_that_start_at_once_write_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    running = [script("append_many.py", path, 200, number) for number in range(4)]
+    for process in running:
+        finished(process)
+    entries = envelopes(path)
+    assert [entry["seq"] for entry in entries] == list(range(1, 801))
+    assert set(Counter(entry["pid"] for entry in entries).values()) == {200}
+    assert len({entry["patientPseudonym"] for entry in entries}) == 1
+    assert verified(path).exit_code == 3
+
+
+def survives(folder: Path, point: str, rounds: int) -> None:
+    done = json.loads(finished(script("crash_rounds.py", folder, point, rounds, point)))
+    assert done["rounds"] == rounds
+    assert done["acknowledged"] > 0
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, point: str) -> None:
+    survives(tmp_path, point, rounds=8)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", POINTS)
+def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
+    survives(tmp_path, point, rounds=200)

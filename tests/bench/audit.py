@@ -1,0 +1,184 @@
+"""What the decision log costs: appending alone and in group commits, hashing inputs, verifying.
+
+    python tests/bench/audit.py [--folder DIR] [--events N]
+
+The ratios are what counts; the times belong to the machine and its disk. The folder decides which
+disk is measured: a file system in memory flushes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from cds_service.audit import (
+    AdviceDecided,
+    Call,
+    CancerDecided,
+    CardReturned,
+    Client,
+    Decision,
+    Event,
+    Input,
+    LineDecided,
+    Outcome,
+    Unmet,
+    User,
+    Versions,
+    decision_event,
+    open_decision_log,
+)
+from cds_service.audit.canonical import content_hashes, digest
+from cds_service.audit.events import utc_now
+from cds_service.audit.reading import open_reader
+from cds_service.audit.verify import verify
+
+VERSIONS = Versions(software="0", knowledge="0", knowledge_digest=digest(b""))
+UNMET = [Unmet(f"multiple-myeloma.rule-{number}", "no") for number in range(6)]
+OBSERVATION = json.dumps(
+    {
+        "resourceType": "Observation",
+        "id": "observation-1",
+        "meta": {"versionId": "3", "lastUpdated": "2024-05-20T08:00:00Z"},
+        "text": {"status": "generated", "div": "<div>" + "text " * 60 + "</div>"},
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2857-1"}], "text": "PSA"},
+        "subject": {"reference": "Patient/p1"},
+        "effectiveDateTime": "2024-05-20T08:00:00Z",
+        "valueQuantity": {"value": 12.10, "unit": "ng/mL", "code": "ng/mL"},
+        "referenceRange": [{"high": {"value": 4.0, "unit": "ng/mL"}, "text": "0 to 4"}],
+        "note": [{"text": "x" * 300}],
+    }
+).encode()
+
+
+def a_decision(inputs: Sequence[Input], request: bytes) -> Event:
+    """Three lines of one cancer, two pieces of advice, one card: about 2.5 kB of envelope."""
+    lines = [
+        LineDecided(
+            number=number,
+            status="possible-refractory",
+            rules=["multiple-myeloma.imwg-60-days"],
+            unmet=UNMET,
+        )
+        for number in (1, 2, 3)
+    ]
+    return decision_event(
+        Decision(
+            decision_id=str(uuid4()),
+            received_at=utc_now(),
+            call=Call(
+                service_id="refractory-status", hook="patient-view", hook_instance=str(uuid4())
+            ),
+            client=Client(iss="https://ehr.example"),
+            user=User(user_id="Practitioner/1"),
+            patient_id="p1",
+            outcome=Outcome.CARDS_RETURNED,
+            http_status=200,
+            response=b'{"cards":[]}' * 100,
+            assessment=b'{"cancers":[]}' * 200,
+            versions=VERSIONS,
+            request=request or None,
+            inputs=inputs,
+            cancers=[CancerDecided("multiple-myeloma", lines)],
+            advice=[
+                AdviceDecided(kind="restage", urgency="prompt"),
+                AdviceDecided(kind="biopsy", urgency="routine", suppressed="recently-done"),
+            ],
+            cards=[CardReturned(str(uuid4()), "warning", ["restage"])],
+        )
+    )
+
+
+async def append(
+    path: Path, count: int, at_once: int, resources: int = 0
+) -> tuple[float, list[float]]:
+    """Events a second, and the milliseconds that each append took, sorted."""
+    log = open_decision_log(path)
+    entry = b'{"resource":' + OBSERVATION + b"},"
+    inputs = [
+        Input(reference=f"Observation/{number}", content=OBSERVATION, origin="prefetch")
+        for number in range(resources // 10)  # about what an engine uses of a prefetch
+    ]
+    took: list[float] = []
+    left = count
+
+    async def one_after_another() -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            event = a_decision(inputs, entry * resources)
+            start = time.perf_counter()
+            await log.append(event)
+            took.append((time.perf_counter() - start) * 1000)
+
+    start = time.perf_counter()
+    await asyncio.gather(*(one_after_another() for _ in range(at_once)))
+    a_second = len(took) / (time.perf_counter() - start)
+    log.close()
+    return a_second, sorted(took)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def microseconds(work: int, seconds: float) -> str:
+    return f"{seconds / work * 1e6:.1f} µs"
+
+
+def hashing() -> None:
+    count = 5_000
+    start = time.perf_counter()
+    for _ in range(count):
+        digest(OBSERVATION)
+    raw = time.perf_counter() - start
+    start = time.perf_counter()
+    for _ in range(count):
+        content_hashes(OBSERVATION)
+    both = time.perf_counter() - start
+    say(f"\na resource of {len(OBSERVATION)} bytes, hashed")
+    say(f"  as received             {microseconds(count, raw)}")
+    say(f"  both content hashes     {microseconds(count, both)}   {both / raw:.1f} × as received")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--events", type=int, default=2_000)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        say("waiting at once   events/s   × single   p50 ms   p99 ms")
+        single = 0.0
+        for at_once in (1, 8, 32, 64):
+            path = Path(folder) / f"log-{at_once}.db"
+            a_second, took = asyncio.run(append(path, chosen.events, at_once))
+            single = single or a_second
+            p99 = took[int(len(took) * 0.99) - 1]
+            say(
+                f"{at_once:15}   {a_second:8.0f}   {a_second / single:8.2f}"
+                f"   {statistics.median(took):6.2f}   {p99:6.2f}"
+            )
+        say("\nrequest kept, one at a time")
+        for resources in (0, 50, 1_000, 10_000):
+            path = Path(folder) / f"request-{resources}.db"
+            _, took = asyncio.run(append(path, 30, 1, resources))
+            size = f"{path.stat().st_size / 30 / 1024:5.0f} KiB on disk"
+            say(f"  {resources:6} resources   p50 {statistics.median(took):6.2f} ms   {size}")
+        start = time.perf_counter()
+        with open_reader(Path(folder) / "log-64.db") as reader:
+            report = verify(reader)
+        say(f"\nverify: {microseconds(report.size, time.perf_counter() - start)} an event")
+    hashing()
+
+
+if __name__ == "__main__":
+    main()

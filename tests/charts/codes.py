@@ -1,0 +1,214 @@
+"""The codes that the builders write: few, usual, and the ones that EHRs really send."""
+
+from typing import Final
+
+SNOMED: Final = "http://snomed.info/sct"
+LOINC: Final = "http://loinc.org"
+ICD10: Final = "http://hl7.org/fhir/sid/icd-10-cm"
+RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
+UCUM: Final = "http://unitsofmeasure.org"
+AJCC: Final = "http://cancerstaging.org"
+HL7: Final = "http://terminology.hl7.org/CodeSystem/"
+MCODE: Final = "http://hl7.org/fhir/us/mcode/StructureDefinition/"
+OBDS: Final = (
+    "https://www.medizininformatik-initiative.de/fhir/ext/modul-onko/CodeSystem/"
+    "mii-cs-onko-verlauf-gesamtbeurteilung"
+)
+
+# disease id → SNOMED CT, ICD-10-CM, display
+CANCERS: Final = {
+    "breast": ("254837009", "C50.919", "Malignant neoplasm of breast"),
+    "cml": ("92818009", "C92.10", "Chronic myeloid leukemia"),
+    "colorectal": ("363406005", "C18.9", "Malignant neoplasm of colon"),
+    "dlbcl": ("109969005", "C83.30", "Diffuse large B-cell lymphoma"),
+    "multiple-myeloma": ("109989006", "C90.00", "Multiple myeloma"),
+    "nsclc": ("254637007", "C34.90", "Non-small cell lung cancer"),
+    "ovarian": ("363443007", "C56.9", "Malignant neoplasm of ovary"),
+    "prostate": ("399068003", "C61", "Malignant neoplasm of prostate"),
+}
+
+# site → SNOMED CT, ICD-10-CM
+METASTASES: Final = {
+    "adrenal": ("94161006", "C79.70"),
+    "bone": ("94222008", "C79.51"),
+    "brain": ("94225005", "C79.31"),
+    "liver": ("94381002", "C78.7"),
+    "lung": ("94391008", "C78.00"),
+    "lymph-node": ("94392001", "C77.9"),
+    "peritoneum": ("836274002", "C78.6"),
+}
+
+BODY_SITES: Final = {
+    "adrenal": "23451007",
+    "bone": "272673000",
+    "brain": "12738006",
+    "liver": "10200004",
+    "lung": "39607008",
+    "lymph-node": "59441001",
+    "peritoneum": "15425007",
+}
+
+# generic name → RxNorm ingredient; "" where RxNorm has none and EHRs send a text
+DRUGS: Final = {
+    "abemaciclib": "1946825",
+    "abiraterone": "1100072",
+    "anastrozole": "84857",
+    "asciminib": "",
+    "axicabtagene ciloleucel": "1987398",
+    "bendamustine": "134547",
+    "bevacizumab": "253337",
+    "bortezomib": "358258",
+    "bosutinib": "1307619",
+    "capecitabine": "194000",
+    "carboplatin": "40048",
+    "carfilzomib": "1302966",
+    "carmustine": "2105",
+    "cetuximab": "318341",
+    "ciltacabtagene autoleucel": "2594775",
+    "cisplatin": "2555",
+    "cyclophosphamide": "3002",
+    "cytarabine": "3041",
+    "daratumumab": "1721947",
+    "daratumumab-hyaluronidase": "2372199",
+    "dasatinib": "475342",
+    "denosumab": "993449",
+    "dexamethasone": "3264",
+    "docetaxel": "72962",
+    "doxorubicin": "3639",
+    "doxorubicin liposomal": "466523",
+    "durvalumab": "1919503",
+    "enzalutamide": "1307298",
+    "etoposide": "4179",
+    "exemestane": "258494",
+    "filgrastim": "68442",
+    "fludarabine": "24698",
+    "fluorouracil": "4492",
+    "fulvestrant": "282357",
+    "gemcitabine": "12574",
+    "glofitamab": "2639782",
+    "goserelin": "50610",
+    "ifosfamide": "5657",
+    "imatinib": "282388",
+    "irinotecan": "51499",
+    "lenalidomide": "342369",
+    "letrozole": "72965",
+    "leucovorin": "6313",
+    "leuprolide": "42375",
+    "melphalan": "6718",
+    "methotrexate": "6851",
+    "nab-paclitaxel": "486610",
+    "nilotinib": "662281",
+    "nivolumab": "1597876",
+    "olaparib": "1597582",
+    "ondansetron": "26225",
+    "osimertinib": "1721560",
+    "oxaliplatin": "32592",
+    "paclitaxel": "56946",
+    "palbociclib": "1601374",
+    "pembrolizumab": "1547545",
+    "pemetrexed": "68446",
+    "pertuzumab": "1298944",
+    "polatuzumab vedotin": "2174090",
+    "pomalidomide": "1369713",
+    "prednisone": "8640",
+    "rituximab": "121191",
+    "tamoxifen": "10324",
+    "trastuzumab": "224905",
+    "trastuzumab deruxtecan": "2267574",
+    "trastuzumab emtansine": "1371041",
+    "trastuzumab-dkst": "2103478",
+    "vincristine": "11202",
+    "vinorelbine": "39541",
+}
+
+INTENTS: Final = {"curative": "373808002", "palliative": "363676003"}
+
+ROUTES: Final = {
+    "intrathecal": "72607000",
+    "intravenous": "47625008",
+    "oral": "26643006",
+    "subcutaneous": "34206005",
+}
+
+# why a drug was stopped (mCODE treatment termination reasons)
+STOP_REASONS: Final = {
+    "completed": ("182992009", "Treatment completed"),
+    "cost": ("160932005", "Financial problem"),
+    "no-response": ("266721009", "No response to treatment"),
+    "nonadherence": ("7058009", "Noncompliance with treatment"),
+    "refusal": ("105480006", "Refusal of treatment by patient"),
+    "toxicity": ("407563006", "Treatment not tolerated"),
+}
+
+# clinician's disease status (mCODE)
+DISEASE_STATUS: Final = {
+    "full-remission": ("103338009", "In full remission"),
+    "improved": ("268910001", "Patient's condition improved"),
+    "partial-remission": ("103337004", "In partial remission"),
+    "progression": ("271299001", "Patient's condition worsened"),
+    "recurrence": ("1259237005", "Recurrent malignant neoplasm"),
+    "stable": ("359746009", "Patient's condition stable"),
+    "undetermined": ("709137006", "Patient condition undetermined"),
+}
+
+EVIDENCE_TYPES: Final = {
+    "examination": ("5880005", "Clinical examination"),
+    "imaging": ("363679005", "Imaging"),
+    "laboratory": ("386344002", "Laboratory data interpretation"),
+    "marker": ("250724005", "Tumor marker measurement"),
+    "pathology": ("108257001", "Anatomic pathology procedure"),
+}
+
+# RECIST categories as LOINC answers; every other category travels as text
+RESPONSES: Final = {
+    "CR": ("LA28366-5", "Complete response"),
+    "PD": ("LA28370-7", "Progressive disease"),
+    "PR": ("LA28369-9", "Partial response"),
+    "SD": ("LA28371-5", "Stable disease"),
+}
+
+# analyte → LOINC, display, usual UCUM unit
+MARKERS: Final = {
+    "ca-125": ("10334-1", "Cancer Ag 125 [Units/volume] in Serum or Plasma", "U/mL"),
+    "ca-15-3": ("6875-9", "Cancer Ag 15-3 [Units/volume] in Serum or Plasma", "U/mL"),
+    "cea": ("2039-6", "Carcinoembryonic Ag [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "cyfra-21-1": ("25390-6", "Cytokeratin 19 [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "flc-kappa": ("36916-5", "Kappa light chains.free [Mass/volume] in Serum", "mg/L"),
+    "flc-lambda": ("33944-0", "Lambda light chains.free [Mass/volume] in Serum", "mg/L"),
+    "flc-ratio": ("48378-4", "Kappa/lambda light chains.free [Mass Ratio] in Serum", "{ratio}"),
+    "m-protein": ("33358-3", "Protein.monoclonal [Mass/volume] in Serum or Plasma", "g/dL"),
+    "m-protein-urine": ("42482-0", "Protein.monoclonal [Mass/time] in 24 hour Urine", "mg/(24.h)"),
+    "psa": ("2857-1", "Prostate specific Ag [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "testosterone": ("2986-8", "Testosterone [Mass/volume] in Serum or Plasma", "ng/dL"),
+    "testosterone-molar": ("14913-8", "Testosterone [Moles/volume] in Serum or Plasma", "nmol/L"),
+}
+
+RECEPTORS: Final = {
+    "ER": ("16112-5", "Estrogen receptor [Interpretation] in Tissue"),
+    "HER2": ("48676-1", "HER2 [Interpretation] in Tissue"),
+    "PR": ("16113-3", "Progesterone receptor [Interpretation] in Tissue"),
+}
+
+# act → SNOMED CT, display, category
+SURGERY: Final = "387713003"
+RADIOTHERAPY: Final = "108290001"
+PROCEDURES: Final = {
+    "asct": ("425983008", "Autologous peripheral blood stem cell transplant", SURGERY),
+    "biopsy": ("86273004", "Biopsy", "165197003"),
+    "chemoradiation": ("1217123003", "Radiotherapy course of treatment", RADIOTHERAPY),
+    "colectomy": ("43075005", "Partial resection of colon", SURGERY),
+    "debulking": ("116028008", "Salpingo-oophorectomy", SURGERY),
+    "hospice": ("305336008", "Admission to hospice", "277132007"),
+    "lobectomy": ("173171007", "Lobectomy of lung", SURGERY),
+    "mastectomy": ("69031006", "Excision of breast tissue", SURGERY),
+    "paracentesis": ("86088003", "Abdominal paracentesis", "277132007"),
+    "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
+    "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
+}
+
+REQUESTS: Final = {
+    "biopsy": (SNOMED, "86273004", "Biopsy"),
+    "ct": (SNOMED, "418023006", "Computed tomography of chest, abdomen and pelvis"),
+    "palliative-care": (SNOMED, "306237005", "Referral to palliative care service"),
+    "trial": (SNOMED, "702475000", "Referral to clinical trial"),
+}
