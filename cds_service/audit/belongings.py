@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+import msgspec
+
 from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import LogReader, StoredEvent
@@ -33,6 +35,13 @@ class _InStep(Generic[Item]):
         return items
 
 
+class Sealed(msgspec.Struct, frozen=True):
+    """What an envelope says of the payloads beside it."""
+
+    scheme: str = ""
+    digests: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class Belongings:
     """Walks terms and payloads beside the events, so that each is read once and none is missed."""
 
@@ -40,16 +49,17 @@ class Belongings:
         self._terms = _InStep(reader.terms())
         self._payloads = _InStep(reader.payloads())
 
-    def faults_of(self, event: StoredEvent, members: dict[str, Any]) -> Iterator[tuple[Kind, str]]:
+    def faults_of(
+        self, event: StoredEvent, members: dict[str, Any], sealed: Sealed
+    ) -> Iterator[tuple[Kind, str]]:
         """What is wrong beside an event whose bytes are sound."""
         terms = frozenset(self._terms.of(event.seq))
         if not _are_derived(event, terms, members):
             yield Kind.INDEX_MISMATCH, "a column or search term is not what the event says"
-        sealed = members.get("sealed", {})
-        expected: dict[str, str] = dict(sealed.get("digests", {}))
+        expected = dict(sealed.digests)
         for payload in self._payloads.of(event.seq):
             recorded = expected.pop(payload.name, None)
-            if payload.digest != recorded or payload.scheme != sealed.get("scheme"):
+            if payload.digest != recorded or payload.scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
         if expected:
             yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"

@@ -103,7 +103,7 @@ class Findings:
         if first is None and self._now is not None:
             first = self._now.place
         last = first if last is None else last
-        good = [one for one in self._good if first is None or one.place < first]
+        good = [one for one in self._good if first is not None and one.place < first]
         finding = Finding(
             kind=kind,
             detail=detail,

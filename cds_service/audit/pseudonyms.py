@@ -23,14 +23,17 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class PatientIdentity:
-    """Who a chart is about: an id is unique on one server of one tenant only."""
+    """Who a chart is about: an id is unique on one server of one tenant only.
+
+    Raises ValueError where a part is no text that could be hashed.
+    """
 
     tenant: str
     fhir_server: str
     patient_id: str
 
     def __post_init__(self) -> None:
-        if "\x1f" in self.tenant + self.fhir_server + self.patient_id:
+        if self.as_bytes().count(_SEPARATOR) != 2:
             raise ValueError("a patient's identity holds a control character")
 
     def as_bytes(self) -> bytes:

@@ -22,10 +22,13 @@ from cds_service.errors import AuditError
 
 # Cast, so that a value somebody stored with another type is still read, and judged by its bytes.
 _COLUMNS = (
-    "CAST(e.seq AS INTEGER) AS seq, CAST(e.prev_hash AS BLOB), CAST(e.leaf_hash AS BLOB),"
-    " e.event_id, e.event_type, e.decision_id, e.recorded_at, CAST(e.envelope AS BLOB)"
+    "coalesce(CAST(e.seq AS INTEGER), 0) AS seq, CAST(e.prev_hash AS BLOB),"
+    " CAST(e.leaf_hash AS BLOB), e.event_id, e.event_type, e.decision_id, e.recorded_at,"
+    " coalesce(CAST(e.envelope AS BLOB), x'')"
 )
-_PAYLOAD = "name, scheme, key_id, CAST(nonce AS BLOB), CAST(stored AS BLOB)"
+_PAYLOAD = (
+    "name, scheme, key_id, coalesce(CAST(nonce AS BLOB), x''), coalesce(CAST(stored AS BLOB), x'')"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,13 +27,13 @@ def schema() -> str:
 def create_log(path: Path, *, log_id: str, created_at: datetime) -> None:
     """Make an empty log under this path, unless there is one; of several processes, one does."""
     refuse_network_file_system(path)
-    if path.exists():
-        return
-    if _write_ahead_log(path).exists():
-        # SQLite would replay it into the new file
-        raise AuditError("the decision log is gone, but its write-ahead log (-wal) is still there")
     first = first_link(log_id, timestamp(created_at))
     try:
+        if path.exists():
+            return
+        if _write_ahead_log(path).exists():
+            # SQLite would replay it into the new file
+            raise AuditError("the decision log is gone, but its write-ahead log (-wal) is there")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with new_file(path) as draft, closing(sqlite3.connect(draft, isolation_level=None)) as db:
             db.executescript(f"BEGIN;{schema()}")
@@ -54,9 +54,9 @@ def open_log(path: Path, *, patience_seconds: float, read_only: bool = False) ->
     `patience_seconds` for other writers. The connection may change threads, not be shared by two.
     """
     refuse_network_file_system(path)
-    if not path.is_file():
-        raise AuditError("there is no such decision log")
     try:
+        if not path.is_file():
+            raise AuditError("there is no such decision log")
         db = sqlite3.connect(
             path.resolve().as_uri() + _how_to_open(path, read_only=read_only),
             uri=True,
@@ -69,7 +69,7 @@ def open_log(path: Path, *, patience_seconds: float, read_only: bool = False) ->
         except BaseException:
             db.close()
             raise
-    except UNREADABLE as error:
+    except (OSError, *UNREADABLE) as error:
         raise AuditError(f"the decision log cannot be opened: {error}") from error
     return db
 

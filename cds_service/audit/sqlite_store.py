@@ -61,10 +61,9 @@ class SqliteStore:
     def _draft(self, event: Event) -> Draft | AuditError:
         try:
             return self._recorder.draft(event)
-        except ValueError as error:
-            return AuditError(
-                f"a {event.type} event cannot be written down: {type(error).__name__}"
-            )
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            why = type(error).__name__  # not its text, which may quote the chart
+            return AuditError(f"a {event.type} event cannot be written down: {why}")
 
     def _write(self, drafts: Sequence[Draft | AuditError]) -> list[Recorded | AuditError]:
         db = self._connection()

@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 from cds_service.audit.anchor import Anchor, Anchors
-from cds_service.audit.belongings import Belongings
+from cds_service.audit.belongings import Belongings, Sealed
+from cds_service.audit.canonical import canonical_json
 from cds_service.audit.chain import FORMAT_VERSION, Tree, leaf_hash
 from cds_service.audit.findings import Findings, Kind, Report, Standing
 from cds_service.audit.reading import LogReader, StoredEvent
@@ -39,14 +42,24 @@ def verify(reader: LogReader, anchors: Sequence[Anchor] = ()) -> Report:
     return walk.finish()
 
 
+class _Said(msgspec.Struct, frozen=True, rename="camel"):
+    """What every envelope says. Bytes that do not say it are no envelope of ours."""
+
+    seq: int
+    prev_hash: str
+    recorded_at: str
+    schema_version: int
+    sealed: Sealed = Sealed()
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A stored event with what its bytes say of it; `own_seq` is None where they say nothing."""
+    """A stored event with what its bytes say of it; `said` is None where they say nothing."""
 
     stored: StoredEvent
     leaf: bytes
     members: dict[str, Any]
-    own_seq: int | None
+    said: _Said | None
     follows: bytes
 
     @property
@@ -56,24 +69,24 @@ class _Row:
     @property
     def shift(self) -> int:
         """How far its own number is from the place it has."""
-        return 0 if self.own_seq is None else self.own_seq - self.place
+        return self.said.seq - self.place if self.said else 0
 
     @property
     def standing(self) -> Standing:
-        return Standing(self.place, self.members.get("recordedAt"))
+        return Standing(self.place, self.said.recorded_at if self.said else None)
 
 
 def _read(stored: StoredEvent) -> _Row:
     leaf = leaf_hash(stored.envelope)
     try:
         members = stored.read()
-        own_seq, follows = int(members["seq"]), bytes.fromhex(members["prevHash"])
-        version = int(members["schemaVersion"])
-    except (AuditError, KeyError, TypeError, ValueError):
+        said = msgspec.convert(members, _Said)
+        follows = bytes.fromhex(said.prev_hash)
+    except (AuditError, ValueError):
         return _Row(stored, leaf, {}, None, b"")
-    if version > FORMAT_VERSION and leaf == stored.leaf_hash:
+    if said.schema_version > FORMAT_VERSION and leaf == stored.leaf_hash:
         raise AuditError(f"event {stored.seq} was written by a newer version of this software")
-    return _Row(stored, leaf, members, own_seq, follows)
+    return _Row(stored, leaf, members, said, follows)
 
 
 class _Place(Enum):
@@ -93,6 +106,8 @@ class _Walk:
         self._head = reader.head()
         self._belongings = Belongings(reader)
         self._findings = Findings()
+        if canonical_json(self._log_id) not in first_link:
+            self._findings.add(Kind.INDEX_MISMATCH, "the log's id is not that of its beginning")
         self._anchors = Anchors(self._log_id, anchors, self._findings)
         self._tree = Tree()
         self._types: Counter[str] = Counter()
@@ -112,6 +127,7 @@ class _Walk:
             self._may_follow = ()
         else:
             self._judge(row, following)
+            self._judge_time(row.standing.at or "")
         self._types[row.stored.event_type] += 1
         self._last = row
         self._tree.add(row.leaf)
@@ -147,7 +163,7 @@ class _Walk:
     def _is_altered(self, row: _Row, following: _Row | None) -> bool:
         """Whether the bytes have changed, and not just the column with their hash: the event that
         follows, or else the head row, tells which."""
-        if row.own_seq is None:
+        if row.said is None:
             return True
         if row.leaf == row.stored.leaf_hash:
             return False
@@ -169,9 +185,9 @@ class _Walk:
             return
         if (row.stored.leaf_hash, row.stored.prev_hash) != (row.leaf, row.follows):
             self._findings.add(Kind.INDEX_MISMATCH, "a hash column is not what the event says")
-        for kind, detail in self._belongings.faults_of(row.stored, row.members):
+        sealed = row.said.sealed if row.said else Sealed()
+        for kind, detail in self._belongings.faults_of(row.stored, row.members, sealed):
             self._findings.add(kind, detail)
-        self._judge_time(row.members)
 
     def _judge_place(self, row: _Row, following: _Row | None) -> _Place:
         place_before = self._last.place if self._last else 0
@@ -216,8 +232,7 @@ class _Walk:
             detail = "an event names another hash than that of the one before it"
             self._findings.add(Kind.LINK_BROKEN, detail, first=self._last.place, last=row.place)
 
-    def _judge_time(self, members: dict[str, Any]) -> None:
-        at = members["recordedAt"]
+    def _judge_time(self, at: str) -> None:
         self._first_at = self._first_at or at
         if at < self._latest_at:
             self._findings.add(Kind.CLOCK_REGRESSION, "recorded earlier than an event before it")

@@ -13,7 +13,7 @@ from cds_service.clinical.advice import (
     Judged,
     choose_advice,
 )
-from cds_service.clinical.evidence import gather_evidence, unlinked_evidence
+from cds_service.clinical.evidence import gather_evidence, is_about, unlinked_evidence
 from cds_service.clinical.lines import Line, find_lines
 from cds_service.clinical.record import AnyResource, Cancer, Issue, Record, read_record
 from cds_service.clinical.status import (
@@ -128,20 +128,26 @@ def _assess_cancer(
             or line.is_curative
             or any(e.is_response or e.finding == "stable" for e in evidence)
         )
-    if not _is_live(cancer, judged):
+    if not _is_live(cancer, judged, record):
         return None
     composites = find_composites(History(record, cancer, disease, knowledge, earlier))
     advice = choose_advice(record, cancer, disease, judged, composites, earlier_cards)
     return CancerAssessment(cancer, disease, tuple(judged), composites, advice)
 
 
-def _is_live(cancer: Cancer, judged: Sequence[Judged]) -> bool:
+def _is_live(cancer: Cancer, judged: Sequence[Judged], record: Record) -> bool:
     """Whether a cancer is assessed: active; or quiet, but treated, or with newer evidence."""
     if not (cancer.is_history or cancer.is_in_remission):
         return True
     if cancer.is_in_remission and any(j.line.is_ongoing for j in judged):
         return True
-    evidence = [e for j in judged for e in j.evidence if e.kind != "treatment-change"]
-    complete = [e.on for e in evidence if e.finding == "complete-response"]
+    said = [(s.on, s.category) for s in record.statements if is_about(s, cancer, record)]
+    said += [
+        (e.on, e.finding)
+        for j in judged
+        for e in j.evidence
+        if e.kind in ("tumour-marker", "molecular")
+    ]
+    complete = [on for on, category in said if category == "complete-response"]
     since = max(complete, default=cancer.remission_on)
-    return any(since is None or e.on > since for e in evidence if e.finding != "complete-response")
+    return any(since is None or on > since for on, what in said if what != "complete-response")

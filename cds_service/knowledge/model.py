@@ -123,8 +123,7 @@ class Rule:
     """One sentence of a definition, with the numbers that it gives to a criterion.
 
     `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
-    at most (or fewer than, by `is_inclusive`) `days`. `rests_on` names the receptors that must be
-    on record for it, where the disease's own list is more than it needs.
+    at most (or fewer than, by `is_inclusive`) `days`.
     """
 
     id: str
@@ -143,7 +142,6 @@ class Rule:
     confirming_scan_days: int = 0
     pattern: Pattern = Pattern()
     requires: Requirement | None = None
-    rests_on: tuple[str, ...] = ()
     planned_stop: Literal["", "progressing", "indeterminate"] = ""
     unless_response: bool = False
     is_signal_only: bool = False
@@ -284,6 +282,7 @@ class LineRules:
     never_agents: Agents = NO_AGENTS
     maintenance: tuple[Maintenance, ...] = ()
     additions: tuple[Addition, ...] = ()
+    lenient_swaps: Agents = NO_AGENTS
     transplant_days: int = 0
     conditioning: Agents = NO_AGENTS
     cellular: Agents = NO_AGENTS
@@ -325,7 +324,8 @@ class Disease:
     """One disease definition.
 
     `agents` are used for it, `marks` for it and for none of the diseases that its codes may leave
-    open. `rests_on`: receptors without which the definition cannot be applied. Under
+    open. `subtypes`: sets of facts, each of which settles a subtype; without one of them the
+    definition cannot be applied. Under
     `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`.
     """
 
@@ -344,7 +344,7 @@ class Disease:
     milestones: tuple[Milestones, ...] = ()
     composites: tuple[Composite, ...] = ()
     covers: frozenset[str] = frozenset()
-    rests_on: tuple[str, ...] = ()
+    subtypes: tuple[tuple[str, ...], ...] = ()
     slow_restaging: Agents = NO_AGENTS
     slow_restaging_days: int = 0
     early_relapse_days: int = 0

@@ -36,7 +36,7 @@ def _unknown(shape: object, table: object, path: str) -> typing.Iterator[str]:
         for position, entry in enumerate(table):
             yield from _unknown(shape, entry, f"{path}[{position}]")
     elif isinstance(table, Mapping) and dataclasses.is_dataclass(inner):
-        hints = _hints(inner)
+        hints = _hints(inner)  # type: ignore[arg-type]
         for name, value in table.items():
             if name not in hints:
                 yield f"{path}.{name}".lstrip(".")
@@ -54,5 +54,5 @@ def _inner(shape: object) -> object:
 
 
 @cache
-def _hints(shape: object) -> dict[str, object]:
+def _hints(shape: typing.Any) -> dict[str, object]:
     return typing.get_type_hints(shape)

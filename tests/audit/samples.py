@@ -35,7 +35,7 @@ from cds_service.audit import (
 )
 from cds_service.audit.anchor import Anchor
 from cds_service.audit.envelope import Process, Recorder
-from cds_service.audit.findings import Report
+from cds_service.audit.findings import Kind, Report
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.sqlite_file import create_log
@@ -204,6 +204,19 @@ def verified(path: Path, *anchors: Anchor) -> Report:
 def envelopes(path: Path) -> list[dict[str, Any]]:
     with open_reader(path) as reader:
         return [event.read() for event in reader.events()]
+
+
+def kinds(report: Report) -> set[Kind]:
+    return {finding.kind for finding in report.findings if not finding.informs}
+
+
+def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
+    return [(one.first, one.last) for one in report.findings if one.kind is kind]
+
+
+def anchor_of(path: Path) -> Anchor:
+    report = verified(path)
+    return Anchor(report.log_id, report.size, report.root)
 
 
 @contextmanager

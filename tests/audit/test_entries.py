@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from cds_service.audit.events import NOT_ID_SHAPED, id_shaped, timestamp
 from cds_service.audit.reading import open_reader
 from cds_service.errors import AuditError
 
+DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 CALL = Call(service_id="refractory-status", request_id="r1")
 
 
@@ -230,11 +232,12 @@ def test_an_event_that_cannot_be_written_down_leaves_the_others_alone(tmp_path: 
     bad = [
         an_event(2, latency_ms={"total": 1e300}),
         an_event(3, inputs=(Input(reference="A/1", content=b"{", origin="read"),)),
+        an_event(5, inputs=(Input(reference="A/1", content=DEEP, origin="read"),)),
+        replace(an_event(6), members={1: 2}),  # type: ignore[dict-item] # a fault of our own
     ]
     with closing(a_store(tmp_path / "log.db")) as store:
-        _, second, third, _ = store.append([an_event(1), *bad, an_event(4)])
-    assert isinstance(second, AuditError)
-    assert isinstance(third, AuditError)
+        _, *refused, _ = store.append([an_event(1), *bad, an_event(4)])
+    assert all(isinstance(one, AuditError) for one in refused)
     assert [entry["decisionId"] for entry in envelopes(tmp_path / "log.db")] == [
         decision_id(1),
         decision_id(4),

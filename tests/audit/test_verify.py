@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
-import sqlite3
-from collections.abc import Callable
+import threading
 from contextlib import closing
 from itertools import permutations
 from pathlib import Path
@@ -21,18 +19,34 @@ from audit.samples import (
     a_store,
     administrator,
     an_event,
+    kinds,
+    places,
     record,
     verified,
 )
-from cds_service.audit.anchor import Anchor, read_anchor
-from cds_service.audit.chain import leaf_hash
-from cds_service.audit.findings import Kind, Report
+from audit.tampering import (
+    IDS,
+    MUTATIONS,
+    SIZE,
+    Change,
+    change_a_byte,
+    change_a_payload,
+    delete,
+    delete_and_close_the_gap,
+    drop_a_payload,
+    forge,
+    fork_in_place,
+    rewrite_with_its_hash,
+    set_column,
+    swap,
+    swap_with_neighbour,
+    without_unique_columns,
+)
+from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
 from cds_service.errors import AuditError
 
-SIZE = 7
 FIRST, MIDDLE, LAST = 1, 4, SIZE
-Change = Callable[[sqlite3.Connection, int], None]
 
 
 @pytest.fixture(scope="module")
@@ -47,199 +61,6 @@ def path(whole_log: bytes, tmp_path: Path) -> Path:
     copy = tmp_path / "log.db"
     copy.write_bytes(whole_log)
     return copy
-
-
-def kinds(report: Report) -> set[Kind]:
-    return {finding.kind for finding in report.findings if not finding.informs}
-
-
-def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
-    return [(one.first, one.last) for one in report.findings if one.kind is kind]
-
-
-def anchor_of(path: Path) -> Anchor:
-    report = verified(path)
-    return Anchor(report.log_id, report.size, report.root)
-
-
-# --- what an administrator may do -----------------------------------------------------------
-
-
-def envelope_of(db: sqlite3.Connection, seq: int) -> bytes:
-    (envelope,) = db.execute("SELECT envelope FROM events WHERE seq = ?", (seq,)).fetchone()
-    assert isinstance(envelope, bytes)
-    return envelope
-
-
-def change_a_byte(db: sqlite3.Connection, seq: int) -> None:
-    altered = envelope_of(db, seq).replace(b"possible-refractory", b"possible-refractorz")
-    db.execute("UPDATE events SET envelope = ? WHERE seq = ?", (altered, seq))
-
-
-def make_unreadable(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("UPDATE events SET envelope = x'ff' WHERE seq = ?", (seq,))
-
-
-def make_unreadable_and_hash(db: sqlite3.Connection, seq: int) -> None:
-    garbage = (leaf_hash(b"\xff"), seq)
-    db.execute("UPDATE events SET envelope = x'ff', leaf_hash = ? WHERE seq = ?", garbage)
-
-
-def change_own_number(db: sqlite3.Connection, seq: int) -> None:
-    altered = envelope_of(db, seq).replace(f'"seq":{seq},'.encode(), b'"seq":77,')
-    db.execute("UPDATE events SET envelope = ? WHERE seq = ?", (altered, seq))
-
-
-def rewrite_with_its_hash(db: sqlite3.Connection, seq: int) -> None:
-    altered = envelope_of(db, seq).replace(b'"httpStatus":200', b'"httpStatus":412')
-    row = (altered, leaf_hash(altered), seq)
-    db.execute("UPDATE events SET envelope = ?, leaf_hash = ? WHERE seq = ?", row)
-
-
-def set_column(column: str, value: str) -> Change:
-    def change(db: sqlite3.Connection, seq: int) -> None:
-        db.execute("PRAGMA ignore_check_constraints = 1")
-        db.execute(f"UPDATE events SET {column} = {value} WHERE seq = ?", (seq,))  # noqa: S608
-
-    return change
-
-
-def drop_a_term(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("DELETE FROM terms WHERE seq = ? AND field = 'disease'", (seq,))
-
-
-def change_a_term(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("UPDATE terms SET value = 'stable' WHERE seq = ? AND field = 'status'", (seq,))
-
-
-def add_a_term(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("INSERT INTO terms VALUES ('disease', 'cll', ?)", (seq,))
-
-
-def change_a_payload(db: sqlite3.Connection, seq: int) -> None:
-    (stored,) = db.execute(
-        "SELECT stored FROM payloads WHERE seq = ? AND name = 'response'", (seq,)
-    ).fetchone()
-    altered = stored[:-1] + bytes([stored[-1] ^ 1])
-    db.execute("UPDATE payloads SET stored = ? WHERE seq = ? AND name = 'response'", (altered, seq))
-
-
-def move_a_byte_into_the_salt(db: sqlite3.Connection, seq: int) -> None:
-    db.execute(
-        "UPDATE payloads SET nonce = nonce || substr(stored, 1, 1), stored = substr(stored, 2)"
-        " WHERE seq = ? AND name = 'response'",
-        (seq,),
-    )
-
-
-def change_the_scheme(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("UPDATE payloads SET scheme = 'x' WHERE seq = ? AND name = 'request'", (seq,))
-
-
-def swap_payloads(db: sqlite3.Connection, seq: int) -> None:
-    for old, new in (("request", "x"), ("response", "request"), ("x", "response")):
-        db.execute("UPDATE payloads SET name = ? WHERE seq = ? AND name = ?", (new, seq, old))
-
-
-def add_a_payload(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("INSERT INTO payloads VALUES (?, 'more', 'plain', NULL, x'00', x'00')", (seq,))
-
-
-def drop_a_payload(db: sqlite3.Connection, seq: int) -> None:
-    db.execute("DELETE FROM payloads WHERE seq = ? AND name = 'response'", (seq,))
-
-
-def delete(db: sqlite3.Connection, seq: int) -> None:
-    for table in ("events", "terms", "payloads"):
-        db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608
-
-
-def delete_and_close_the_gap(db: sqlite3.Connection, seq: int) -> None:
-    delete(db, seq)
-    for later in range(seq + 1, SIZE + 1):
-        move(db, later, later - 1)
-
-
-def move(db: sqlite3.Connection, seq: int, to: int) -> None:
-    for table in ("events", "terms", "payloads"):
-        db.execute(f"UPDATE {table} SET seq = ? WHERE seq = ?", (to, seq))  # noqa: S608
-
-
-def swap(db: sqlite3.Connection, one: int, other: int) -> None:
-    move(db, one, 999)
-    move(db, other, one)
-    move(db, 999, other)
-
-
-def swap_with_neighbour(db: sqlite3.Connection, seq: int) -> None:
-    swap(db, seq, seq + 1 if seq < SIZE else seq - 1)
-
-
-def forge(db: sqlite3.Connection, seq: int, like: int, **changes: Any) -> None:
-    """Put a well-formed event into an empty place, with hash and columns to match."""
-    envelope = json.loads(envelope_of(db, like))
-    envelope |= {"eventId": f"forged-{seq}", "decisionId": f"forged-{seq}", "seq": seq} | changes
-    for absent in ("sealed", "cancers", "advice", "cards", "hookInstance"):
-        envelope.pop(absent)
-    data = json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
-    follows = bytes.fromhex(envelope["prevHash"])
-    row = (seq, follows, leaf_hash(data), envelope["eventId"], envelope["recordedAt"], data)
-    db.execute("INSERT INTO events VALUES (?1, ?2, ?3, ?4, 'decision', ?4, ?5, ?6)", row)
-    for field, member in (
-        ("service", "serviceId"),
-        ("hook", "hook"),
-        ("outcome", "outcome"),
-        ("patient", "patientPseudonym"),
-    ):
-        db.execute("INSERT OR IGNORE INTO terms VALUES (?, ?, ?)", (field, envelope[member], seq))
-
-
-def without_unique_columns(db: sqlite3.Connection) -> None:
-    """Rebuild the table so that a place, or a link, can be taken twice."""
-    db.execute("CREATE TABLE loose AS SELECT * FROM events")
-    db.execute("DROP TABLE events")
-    db.execute("ALTER TABLE loose RENAME TO events")
-
-
-def insert_and_move_the_rest(db: sqlite3.Connection, seq: int) -> None:
-    without_unique_columns(db)
-    for later in range(SIZE, seq - 1, -1):
-        move(db, later, later + 1)
-    forge(db, seq, like=seq + 1, prevHash=json.loads(envelope_of(db, seq + 1))["prevHash"])
-
-
-def fork_in_place(db: sqlite3.Connection, seq: int) -> None:
-    without_unique_columns(db)
-    forge(db, seq, like=seq)
-
-
-MUTATIONS: list[tuple[Change, Kind]] = [
-    (change_a_byte, Kind.CONTENT_ALTERED),
-    (make_unreadable, Kind.CONTENT_ALTERED),
-    (make_unreadable_and_hash, Kind.CONTENT_ALTERED),
-    (change_own_number, Kind.CONTENT_ALTERED),
-    (rewrite_with_its_hash, Kind.LINK_BROKEN),
-    (set_column("leaf_hash", "x'00'"), Kind.INDEX_MISMATCH),
-    (set_column("prev_hash", "x'00'"), Kind.INDEX_MISMATCH),
-    (set_column("event_id", "'x'"), Kind.INDEX_MISMATCH),
-    (set_column("event_type", "'review'"), Kind.INDEX_MISMATCH),
-    (set_column("decision_id", "NULL"), Kind.INDEX_MISMATCH),
-    (set_column("recorded_at", "'2020-01-01T00:00:00.000000Z'"), Kind.INDEX_MISMATCH),
-    (set_column("recorded_at", "CAST(x'ff' AS TEXT)"), Kind.INDEX_MISMATCH),
-    (drop_a_term, Kind.INDEX_MISMATCH),
-    (change_a_term, Kind.INDEX_MISMATCH),
-    (add_a_term, Kind.INDEX_MISMATCH),
-    (change_a_payload, Kind.PAYLOAD_ALTERED),
-    (move_a_byte_into_the_salt, Kind.PAYLOAD_ALTERED),
-    (change_the_scheme, Kind.PAYLOAD_ALTERED),
-    (swap_payloads, Kind.PAYLOAD_ALTERED),
-    (add_a_payload, Kind.PAYLOAD_ALTERED),
-    (drop_a_payload, Kind.PAYLOAD_MISSING),
-    (swap_with_neighbour, Kind.REORDERED),
-    (insert_and_move_the_rest, Kind.INSERTED),
-    (fork_in_place, Kind.FORKED),
-]
-IDS = [f"{index}-{change.__name__}" for index, (change, _) in enumerate(MUTATIONS)]
 
 
 # --- one change -----------------------------------------------------------------------------
@@ -350,10 +171,13 @@ def test_an_event_put_before_the_first_is_found(path: Path) -> None:
         pytest.param("UPDATE head SET leaf_hash = x'00'", Kind.LINK_BROKEN, (7, 7), id="hash"),
         pytest.param("DELETE FROM head", Kind.TRUNCATED, (None, None), id="gone"),
         pytest.param(
-            "UPDATE log SET first_link = replace(first_link, 'log-1', 'log-2')",
+            "UPDATE log SET first_link = replace(first_link, '2026-11-21', '2026-11-20')",
             Kind.LINK_BROKEN,
             (1, 1),
             id="another beginning",
+        ),
+        pytest.param(
+            "UPDATE log SET log_id = 'log-2'", Kind.INDEX_MISMATCH, (None, None), id="log id"
         ),
     ],
 )
@@ -483,91 +307,30 @@ def test_a_clock_that_goes_back_is_noted_and_is_no_tampering(tmp_path: Path) -> 
     assert places(report, Kind.CLOCK_REGRESSION) == [(2, 2)]
 
 
+def test_a_log_is_whole_at_every_moment_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    a_log_of(path, 0)
+    done = threading.Event()
+
+    def write() -> None:
+        with closing(a_store(path)) as store:
+            for number in range(300):
+                record(store, an_event(number))
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    sizes = []
+    while not done.is_set():
+        report = verified(path)
+        assert report.exit_code == 3, report.findings
+        sizes.append(report.size)
+    writer.join()
+    assert sizes == sorted(sizes)
+    assert verified(path).size == 300
+
+
 def test_an_empty_log_is_whole(tmp_path: Path) -> None:
     a_log_of(tmp_path / "log.db", 0)
     report = verified(tmp_path / "log.db")
     assert (report.exit_code, report.size) == (3, 0)
-
-
-# --- anchors --------------------------------------------------------------------------------
-
-
-def cut(db: sqlite3.Connection, keep: int) -> None:
-    """Cut the end off and set the head row back to match, as somebody who knows the log would."""
-    for seq in range(keep + 1, SIZE + 1):
-        delete(db, seq)
-    db.execute(
-        "UPDATE head SET size = ?1, leaf_hash = (SELECT leaf_hash FROM events WHERE seq = ?1)",
-        (keep,),
-    )
-
-
-def test_a_cut_end_looks_whole_without_an_anchor_and_is_found_with_one(path: Path) -> None:
-    anchor = anchor_of(path)
-    with administrator(path) as db:
-        cut(db, keep=5)
-    assert verified(path).exit_code == 3
-    report = verified(path, anchor)
-    assert report.exit_code == 1
-    assert places(report, Kind.TRUNCATED) == [(6, 7)]
-    assert any("2 more events" in finding.detail for finding in report.findings)
-
-
-def test_an_anchor_of_the_whole_log_makes_it_whole_and_anchored(path: Path) -> None:
-    report = verified(path, anchor_of(path))
-    assert (report.exit_code, report.anchored) == (0, SIZE)
-    assert report.verdict.startswith("WHOLE AND ANCHORED")
-    assert not report.findings
-
-
-def test_an_older_anchor_vouches_for_its_events_and_the_rest_is_said(path: Path) -> None:
-    anchor = anchor_of(path)
-    with closing(a_store(path)) as store:
-        record(store, an_event(20), an_event(21))
-    report = verified(path, anchor)
-    assert (report.exit_code, report.anchored) == (0, SIZE)
-    assert "newest 2 have no anchor" in report.verdict
-
-
-def test_a_history_written_anew_is_not_the_one_that_was_anchored(
-    path: Path, tmp_path: Path
-) -> None:
-    anchor = anchor_of(path)
-    other = tmp_path / "other.db"
-    a_log_of(other, SIZE)  # same log id, other salts: every hash differs
-    report = verified(other, anchor)
-    assert report.exit_code == 1
-    assert places(report, Kind.CHECKPOINT_INCONSISTENT) == [(SIZE, SIZE)]
-
-
-def test_an_anchor_of_another_log_does_not_vouch(path: Path) -> None:
-    report = verified(path, Anchor("log-2", SIZE, anchor_of(path).root))
-    assert (report.exit_code, report.anchored) == (1, 0)
-    assert kinds(report) == {Kind.CHECKPOINT_INCONSISTENT}
-
-
-def test_an_anchor_is_three_lines_and_reads_back(path: Path, tmp_path: Path) -> None:
-    anchor, file = anchor_of(path), tmp_path / "anchor.txt"
-    file.write_text(anchor.as_text(), encoding="ascii")
-    assert read_anchor(file) == anchor
-    assert anchor.as_text().splitlines()[:2] == ["refractory-cds/log-1", "7"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("refractory-cds/log-1\n7\n", id="no root"),
-        pytest.param("refractory-cds/log-1\nseven\n" + "A" * 43 + "=\n", id="no size"),
-        pytest.param("refractory-cds/log-1\n7\nAAAA\n", id="a short root"),
-        pytest.param("refractory-cds/log-1\n7\n" + "!" * 44 + "\n", id="no base64"),
-        pytest.param("refractory-cds/log-1\n0\n" + "A" * 43 + "=\n", id="of nothing"),
-        pytest.param("log-1\n7\n" + "A" * 43 + "=\n", id="another origin"),
-        pytest.param("é\n7\n" + "A" * 43 + "=\n", id="not ASCII"),
-    ],
-)
-def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "anchor.txt"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(AuditError, match="anchor"):
-        read_anchor(file)

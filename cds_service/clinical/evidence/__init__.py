@@ -28,6 +28,7 @@ __all__ = [
     "Finding",
     "Kind",
     "gather_evidence",
+    "is_about",
     "unlinked_evidence",
 ]
 

@@ -58,7 +58,8 @@ class Evidence:
     or relapsed; `is_refractory_in_words` leaves out relapsed. `is_confirmed`: says itself that it
     confirms an earlier finding (iCPD). `is_response`: speaks of response, of whatever degree. `sites` limit a statement
     to named sites. `rule` is the marker rule or milestone that read it; `missed` names a milestone
-    that was not reached. `decides` is False for what only supports. `confirms` counts scans that
+    that was not reached; `was_reached` says that it had been, and was lost. `is_signal_only`: counts,
+    but no more than suggests. `decides` is False for what only supports. `confirms` counts scans that
     confirm a progression.
     """
 
@@ -81,6 +82,8 @@ class Evidence:
     sites: tuple[str, ...] = ()
     rule: str = ""
     missed: str = ""
+    was_reached: bool = False
+    is_signal_only: bool = False
     decides: bool = True
 
     @property

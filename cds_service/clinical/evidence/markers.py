@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -54,7 +54,9 @@ def from_marker(
     satisfies = CRITERIA[rule.criterion](rule, marker, counted)
     rise = _find_rise(counted, rule, satisfies)
     if rise is not None:
-        return _rise_evidence(rise, rule, marker)
+        return _rise_evidence(rise, counted, rule, marker)
+    if _is_contradictory(counted, satisfies):
+        return [_contradiction(counted.days[-1].named, rule, marker)]
     fall = _fall(counted)
     return [] if fall is None else [_fall_evidence(fall, series, rule, marker)]
 
@@ -91,7 +93,9 @@ def _find_rise(series: Series, rule: MarkerRule, satisfies: Satisfies) -> Rise |
                 open_rise = Rise(day, reference, None, _differ(reference, day))
             continue
         if not all(satisfies(point, open_rise.reference) for point in day.points):
-            open_rise = None
+            # a value that is no lower than the first keeps the suspicion, without confirming it
+            if day.lowest.value < open_rise.first.lowest.value:
+                open_rise = None
         elif _confirms(open_rise, day, series, rule):
             return Rise(open_rise.first, open_rise.reference, day, open_rise.is_across_laboratories)
     return open_rise
@@ -112,6 +116,28 @@ def _confirms(rise: Rise, day: Day, series: Series, rule: MarkerRule) -> bool:
     return len(same) >= 2
 
 
+def _is_contradictory(series: Series, satisfies: Satisfies) -> bool:
+    """Whether results of the last day contradict each other about a rise."""
+    if len(series.days) < 2 or len(series.days[-1].points) < 2:
+        return False
+    reference = min((d.lowest for d in series.days[:-1]), key=lambda p: p.value)
+    said = {satisfies(point, reference) for point in series.days[-1].points}
+    return len(said) > 1
+
+
+def _contradiction(point: Point, rule: MarkerRule, marker: Marker) -> Evidence:
+    return Evidence(
+        resource=point.resource,
+        on=PartialDate.on(point.on),
+        kind="haematology" if marker.kind == "haematology" else "tumour-marker",
+        finding="not-evaluable",
+        detail=f"{marker.name}: results of {point.on} contradict each other",
+        rank=MARKER,
+        is_not_comparable=True,
+        rule=rule.id,
+    )
+
+
 def _differ(reference: Point, day: Day) -> bool:
     there = reference.laboratory
     return bool(there) and any(p.laboratory and p.laboratory != there for p in day.points)
@@ -124,9 +150,9 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
         if point.quantity.is_upper_bound:
             return False
         rise = point.value - reference.value
-        if rule.high_nadir is not None and reference.value >= rule.high_nadir:
-            if rise >= rule.high_delta:
-                return True
+        is_high = rule.high_nadir is not None and reference.value >= rule.high_nadir
+        if is_high and rise >= rule.high_delta:
+            return True
         enough = rise > rule.min_delta if rule.is_delta_exclusive else rise >= rule.min_delta
         uln = point.uln if point.uln is not None else marker.typical_uln
         if rule.min_uln and (uln is None or point.value <= rule.min_uln * uln):
@@ -222,7 +248,7 @@ def _fall(series: Series) -> tuple[Day, Day] | None:
     return None
 
 
-def _rise_evidence(rise: Rise, rule: MarkerRule, marker: Marker) -> list[Evidence]:
+def _rise_evidence(rise: Rise, series: Series, rule: MarkerRule, marker: Marker) -> list[Evidence]:
     """The reference, the rise and its confirmation, each with its own resource and date."""
     value, low = rise.first.named, rise.reference
     is_met = rise.confirmed_by is not None
@@ -235,8 +261,11 @@ def _rise_evidence(rise: Rise, rule: MarkerRule, marker: Marker) -> list[Evidenc
     detail += f", confirmed on {rise.confirmed_by.on}" if rise.confirmed_by else ", not confirmed"
     decides = is_met and not rule.is_unverified
     kind: Kind = "haematology" if marker.kind == "haematology" else "tumour-marker"
+    baseline = series.baseline.lowest.value if series.baseline else low.value
+    has_halved = baseline > 0 and low.value <= baseline * HALF and low.on > series.start
+    lowest = _supporting(low, kind, f"{marker.name} {low.quantity}, lowest value", rule)
     found = [
-        _supporting(low, kind, f"{marker.name} {low.quantity}, lowest value", rule),
+        replace(lowest, is_response=has_halved),
         Evidence(
             resource=value.resource,
             on=PartialDate.on(value.on),

@@ -29,14 +29,6 @@ def from_milestones(
     ]
 
 
-def unreadable(milestones: Milestones, line: Line, measurements: Sequence[Measurement]) -> bool:
-    """Whether the transcript was measured on a scale that no milestone can be read from."""
-    return any(
-        m.marker == milestones.marker and m.quantity is None and m.on.last > line.start.first
-        for m in measurements
-    )
-
-
 def _read(
     position: int, points: Sequence[Point], milestones: Milestones, start: date, last_dose: date
 ) -> Evidence:
@@ -68,8 +60,11 @@ def _missed(
 ) -> Evidence:
     point = points[position]
     said = f"above {step.failure_above} % at {step.name}"
+    reached = any(p.value <= milestones.early_response_at_most for p in points[:position])
     if not step.confirm_to:
-        return _evidence(point, milestones, "progression", said, missed=step.name)
+        return _evidence(
+            point, milestones, "progression", said, missed=step.name, was_reached=reached
+        )
     later = [
         p
         for p in points[position + 1 :]
@@ -94,15 +89,15 @@ def _lost(
     point, earlier = points[position], points[:position]
     if point.value <= milestones.major_response_at_most:
         return None
-    had_early = any(p.value <= milestones.early_response_at_most for p in earlier)
-    if had_early and point.value > milestones.early_response_at_most:
-        return _evidence(
-            point,
-            milestones,
-            "unconfirmed-progression",
-            f"was at most {milestones.early_response_at_most} % and is above it again on day {day}",
-            is_unconfirmed=True,
-        )
+    limit = milestones.early_response_at_most
+    if any(p.value <= limit for p in earlier) and point.value > limit:
+        said = f"was at most {limit} % and is above it again on day {day}"
+        if earlier[-1].value > limit:
+            # twice in a row: suggests loss of response, though no milestone is due yet
+            return _evidence(
+                point, milestones, "progression", f"{said}, twice", missed="loss", was_reached=True
+            )
+        return _evidence(point, milestones, "unconfirmed-progression", said, is_unconfirmed=True)
     if _had_major_response(earlier, milestones):
         return _evidence(
             point,
@@ -139,6 +134,7 @@ def _evidence(
     said: str,
     *,
     missed: str = "",
+    was_reached: bool = False,
     is_unconfirmed: bool = False,
     is_response: bool = False,
 ) -> Evidence:
@@ -154,6 +150,8 @@ def _evidence(
         is_unconfirmed=is_unconfirmed,
         rule=milestones.id,
         missed=missed,
+        was_reached=was_reached,
+        is_signal_only=missed == "loss",
     )
 
 

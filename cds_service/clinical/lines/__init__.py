@@ -217,7 +217,7 @@ def _longest_break(drug: Drug, exposures: Sequence[Exposure], as_of: date) -> in
     """Longest run of uncovered days between uses of tablets whose supply is on record."""
     if "oral" not in drug.routes:
         return 0
-    known = [e for e in exposures if not e.is_estimated and _is_continuous(e)]
+    known = [e for e in exposures if e.kind == "dispense" and not e.is_estimated]
     longest, covered = 0, None
     for exposure in sorted(known, key=lambda e: e.start):
         if covered is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import groupby
 
 from cds_service.clinical.record import Cancer, Event, Exposure, Record
 from cds_service.dates import PartialDate
@@ -48,8 +49,9 @@ class Building:
         )
         return max(ends, default=self.start)
 
-    def has(self, agents: Agents, drugs: dict[str, Drug]) -> bool:
-        return any(name in drugs and agents.include(drugs[name]) for name in self.drugs())
+    def has(self, agents: Agents, course: Course) -> bool:
+        drugs = (course.drug(name) for name in self.drugs())
+        return any(drug is not None and agents.include(drug) for drug in drugs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,22 @@ def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]
     Source: Meng 2019 and 2021 (window, gap, substitution); Saini 2021; Rajkumar 2015 (myeloma).
     """
     lines: list[Building] = []
-    for exposure in exposures:
-        if _is_no_agent(exposure, course) or _is_bridging(exposure, course):
-            continue
-        current = lines[-1] if lines else None
-        if current is not None and _belongs(exposure, current, course):
-            _join(exposure, current)
-        else:
-            lines.append(_open(exposure, lines, course))
+    agents = [e for e in exposures if not (_is_no_agent(e, course) or _is_bridging(e, course))]
+    for _, same_day in groupby(agents, key=lambda e: e.start.first):
+        day = list(same_day)
+        opening = _opening(day, lines[-1], course) if lines else day[0]
+        if opening is not None:
+            # what is given on the first day of a line belongs to it, old drugs too
+            lines.append(_open(opening, lines, course))
+            day.remove(opening)
+        for exposure in day:
+            _join(exposure, lines[-1])
     return [line for line in lines if not _is_steroid_alone(line, course)]
+
+
+def _opening(day: Sequence[Exposure], line: Building, course: Course) -> Exposure | None:
+    """The first use of a day that does not belong to the line that runs."""
+    return next((e for e in day if not _belongs(e, line, course)), None)
 
 
 def _open(exposure: Exposure, lines: Sequence[Building], course: Course) -> Building:
@@ -148,13 +157,16 @@ def _goes_on(exposure: Exposure, line: Building, course: Course) -> bool:
     rules = course.disease.lines
     start = exposure.start.first
     drug = course.drug(exposure.drug)
+    if drug is not None and rules.backbone.include(drug):
+        return True
     last = line.last_covered(course.record.as_of)
     gap = (start - last).days
-    if course.progressed(last, start) and gap > RECHALLENGE_DAYS:
+    own = line.last_covered(course.record.as_of, [exposure.drug])
+    if course.progressed(own, start) and (start - own).days > RECHALLENGE_DAYS:
         return False
     if _gap_limit(line, course) >= gap:
         return True
-    if drug is not None and (rules.gap_exempt.include(drug) or rules.backbone.include(drug)):
+    if drug is not None and rules.gap_exempt.include(drug):
         return True
     if rules.resumes_after_break and gap <= BREAK_LIMIT_DAYS:
         return not course.progressed(line.start, start)
@@ -187,12 +199,12 @@ def _is_substitute(exposure: Exposure, drug: Drug, line: Building, course: Cours
             continue
         if drug.name in _equivalents(name, course, toxicity=False):
             return True
-        if drug.name in _equivalents(name, course, toxicity=True) and not any(
-            e.stop_reason == "progression" for e in line.exposures if e.drug == name
-        ):
-            if _stopped_for_toxicity(line, name) and drug.superclass != "endocrine":
+        if drug.name in _equivalents(name, course, toxicity=True):
+            if course.disease.lines.lenient_swaps.include(drug):
+                return not _stopped_for(line, "progression")
+            if _was_not_tolerated(line, name):
                 line.flags.add("toxicity-switch")
-            return True
+                return True
     return False
 
 
@@ -203,24 +215,42 @@ def _equivalents(name: str, course: Course, *, toxicity: bool) -> frozenset[str]
     return drug.toxicity_equivalents if toxicity else drug.backbone_equivalents
 
 
-def _stopped_for_toxicity(line: Building, name: str) -> bool:
-    return any(e.stop_reason == "toxicity" for e in line.exposures if e.drug == name)
+def _was_not_tolerated(line: Building, name: str) -> bool:
+    """Whether a drug was stopped for toxicity or supply, or for a reason in words we do not know."""
+    return any(
+        e.stop_reason in ("toxicity", "adherence") or (e.stop_text and not e.stop_reason)
+        for e in line.exposures
+        if e.drug == name
+    )
 
 
 def _is_maintenance(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
-    last = line.last_covered(course.record.as_of)
-    return any(
-        rule.agents.include(drug)
-        and line.has(rule.after, dict(course.knowledge.terms.drugs))
-        and (exposure.start.first - last).days <= rule.days
-        for rule in course.disease.lines.maintenance
-    )
+    """A listed drug begun soon after the induction, all of whose drugs have ended by then."""
+    start = exposure.start.first
+    if course.disease.lines.new_line_for_toxicity and _stopped_for(line, "toxicity"):
+        return False
+    for rule in course.disease.lines.maintenance:
+        if not rule.agents.include(drug):
+            continue
+        induction = [n for n in line.drugs() if (d := course.drug(n)) and rule.after.include(d)]
+        if not induction or _goes_on_after(start, induction, course):
+            continue
+        last = line.last_covered(course.record.as_of, induction)
+        if 0 <= (start - last).days <= rule.days:
+            return True
+    return False
+
+
+def _goes_on_after(start: date, drugs: Sequence[str], course: Course) -> bool:
+    """Whether one of the drugs is still given in the two months from a day on."""
+    until = start + timedelta(days=RECHALLENGE_DAYS)
+    return any(e.drug in drugs and start <= e.start.first < until for e in course.record.exposures)
 
 
 def _is_addition(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
     return any(
         rule.agents.include(drug)
-        and line.has(rule.to, dict(course.knowledge.terms.drugs))
+        and line.has(rule.to, course)
         and (exposure.start.first - line.start).days <= rule.days
         for rule in course.disease.lines.additions
     )
@@ -286,7 +316,7 @@ def _frames(surgery: date, start: date, exposures: Sequence[Exposure], course: C
 
 def _opening_flags(exposure: Exposure, last: Building, course: Course) -> set[str]:
     """Why a new line began without progression, where that can be told."""
-    flags = set()
+    flags: set[str] = set()
     start = exposure.start.first
     covered = last.last_covered(course.record.as_of)
     gap = (start - covered).days
@@ -300,15 +330,14 @@ def _opening_flags(exposure: Exposure, last: Building, course: Course) -> set[st
     if drug is None:
         return flags
     rules = course.disease.lines
-    drugs = dict(course.knowledge.terms.drugs)
     late = {
         rule.late_flag
         for rule in rules.additions
-        if rule.late_flag and rule.agents.include(drug) and last.has(rule.to, drugs)
+        if rule.late_flag and rule.agents.include(drug) and last.has(rule.to, course)
     }
     if late:
         return flags | late
-    if any(r.agents.include(drug) and last.has(r.after, drugs) for r in rules.maintenance) and (
+    if any(r.agents.include(drug) and last.has(r.after, course) for r in rules.maintenance) and (
         gap > 0
     ):
         return flags | {"late-maintenance"}

@@ -87,13 +87,17 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
         return None
     terms = reader.knowledge.terms
     found = [term for code in concept.codes() if (term := look_up(code, terms)) is not None]
+    if all(term.role in ("symptom", "complication") for term in found) and _is_worse_symptom(
+        concept, reader
+    ):
+        return WORSE_SYMPTOM
     if found:
         return min(found, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
     for text in concept.texts():
         disease = reader.knowledge.disease_names.get(text.strip().lower())
         if disease is not None:
             return ConditionTerm(disease, "primary", "active")
-    return WORSE_SYMPTOM if _is_worse_symptom(concept, reader) else None
+    return None
 
 
 WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cds_service.clinical.record.drug_names import Recognised, recognise_medication
-
 from cds_service.clinical.record.conditions import look_up
+from cds_service.clinical.record.drug_names import Recognised, recognise_medication
 from cds_service.clinical.record.elements import (
     CodeableConcept,
     DispenseRequest,
@@ -87,6 +86,11 @@ def read_use(
     kind = USES[resource_type]
     recognised = _recognise(raw, medications, reader)
     if recognised is None:
+        reader.note("warning", "invalid-resource", reference, "left out: names no medication")
+        return NOTHING
+    if not raw.status:
+        if recognised.drugs:
+            reader.note("warning", "invalid-resource", reference, "left out: has no status")
         return NOTHING
     if raw.status == "not-taken":
         return ReadUse(doubts=_doubts(recognised, reference, _day_of(raw, reference, reader)))

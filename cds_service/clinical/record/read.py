@@ -299,6 +299,12 @@ def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: R
     relevant = []
     for source in sources:
         topic = topic_of(source.head.code, reader)
+        if source.head.code is None or (topic and not source.head.status):
+            missing = "code" if source.head.code is None else "status"
+            reader.note(
+                "warning", "invalid-resource", source.reference, f"left out: has no {missing}"
+            )
+            continue
         if topic is None:
             continue
         if source.head.status not in COUNTS:

@@ -36,6 +36,9 @@ __all__ = [
 ADVERSE: frozenset[Status] = frozenset({"possible-refractory", "relapsed", "progressing"})
 
 
+WITHOUT_PROGRESSION = frozenset({"late-addition", "late-intensification", "late-maintenance"})
+
+
 def decide_status(case: Case) -> LineStatus:
     """Say where one line of therapy stands, from its own evidence alone.
 
@@ -67,6 +70,9 @@ def _turns(evidence: tuple[Evidence, ...]) -> list[int]:
 def _flags(status: LineStatus, case: Case) -> tuple[str, ...]:
     """The line's own flags and those of its status."""
     flags = {*case.line.flags, *status.flags}
+    if case.earlier and case.earlier[-1][1].progressed_on is not None:
+        # a marker may tell of the progression that the lines were drawn without
+        flags -= WITHOUT_PROGRESSION
     if status.status == "no-evidence" and case.line.next_start is not None:
         flags.add("post-line-evidence-gap")
     return tuple(sorted(flags))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.line_status import Case, Caveat
 from cds_service.clinical.status.weighing import is_favourable
 from cds_service.clinical.status.windows import Hit
-from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug
 
 SUPPLY_GAP_DAYS = 30
@@ -20,8 +19,13 @@ LOCAL_THERAPY_WITHIN_DAYS = 90
 SIDE = re.compile(r"\b(left|right|bilateral|structure of|entire|both)\b")
 
 
-def caveats_of_progression(progression: Evidence, hits: Sequence[Hit], case: Case) -> set[Caveat]:
-    """The caveats that bear on one progression and the agents that it falls upon."""
+def caveats_of_progression(
+    progression: Evidence, hits: Sequence[Hit], case: Case, with_it: Sequence[Evidence]
+) -> set[Caveat]:
+    """The caveats that bear on one progression and the agents that it falls upon.
+
+    `with_it` is all evidence of progression of the same episode.
+    """
     counted = [hit for hit in hits if hit.is_adequate and not hit.lacks]
     asked = counted or list(hits)
     fired: set[Caveat] = set()
@@ -35,7 +39,7 @@ def caveats_of_progression(progression: Evidence, hits: Sequence[Hit], case: Cas
         fired.add("limited-progression")
     if is_unclarified(asked, case):
         fired.add("diagnosis-unclarified")
-    if is_marker_only(progression):
+    if all(e.kind == "tumour-marker" for e in with_it):
         fired.add("marker-only")
     if progression.is_not_comparable:
         fired.add("not-comparable")
@@ -55,6 +59,8 @@ def caveats_of_line(case: Case) -> set[Caveat]:
         fired.add("symptom-only")
     if _is_stale(case):
         fired.add("stale-evidence")
+    if has_unreadable_values(case):
+        fired.add("not-comparable")
     return fired
 
 
@@ -125,7 +131,7 @@ def is_unclarified(hits: Sequence[Hit], case: Case) -> bool:
     """Whether the diagnosis leaves open which definition applies."""
     if case.cancer.is_unverified or open_alternatives(case):
         return True
-    return bool(missing_receptors((hit.rule for hit in hits), case))
+    return bool(hits) and is_subtype_open(case)
 
 
 def open_alternatives(case: Case) -> tuple[str, ...]:
@@ -147,26 +153,44 @@ def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
     return any(case.cancer.disease in r.diseases for r in regimens)
 
 
-def missing_receptors(rules: Iterable[Rule], case: Case) -> frozenset[str]:
-    """Receptors that the rules rest on and that the chart does not tell."""
-    needed = {name for rule in rules for name in (rule.rests_on or case.disease.rests_on)}
-    return frozenset(needed - _receptors(case))
+def is_subtype_open(case: Case) -> bool:
+    """Whether the definition needs a subtype, and no set of facts that settles one is on record."""
+    known = _known_facts(case)
+    return bool(case.disease.subtypes) and not any(
+        known.issuperset(facts) for facts in case.disease.subtypes
+    )
 
 
-def _receptors(case: Case) -> frozenset[str]:
-    """Which receptors have a recorded result: hr, her2."""
-    known = set()
-    facts = {f.name for f in case.record.facts if f.value in ("positive", "negative")}
-    subtypes = case.cancer.subtypes
-    if facts & {"er", "pr"} or any(s.startswith(("hr-", "er-", "pr-", "tnbc")) for s in subtypes):
-        known.add("hr")
-    if "her2" in facts or any("her2" in s or s == "tnbc" for s in subtypes):
-        known.add("her2")
-    return frozenset(known)
+def missing_facts(case: Case) -> tuple[str, ...]:
+    """What would settle the subtype soonest; nothing where it is settled."""
+    if not is_subtype_open(case):
+        return ()
+    known = _known_facts(case)
+    wanted = min((set(facts) - known for facts in case.disease.subtypes), key=len)
+    return tuple(sorted(fact.partition("=")[0] for fact in wanted))
 
 
-def is_marker_only(progression: Evidence) -> bool:
-    return progression.kind == "tumour-marker"
+def _known_facts(case: Case) -> frozenset[str]:
+    """Receptors with a recorded result, by name and by name and value."""
+    told = {(f.name, f.value) for f in case.record.facts}
+    for word in case.cancer.subtypes:
+        told |= {RECEPTORS[part] for part in SUBTYPES.get(word, (word,)) if part in RECEPTORS}
+    told |= {("hr", value) for name, value in told if name in ("er", "pr")}
+    sure = {(name, value) for name, value in told if value in ("positive", "negative")}
+    return frozenset(name for name, _ in sure) | {f"{name}={value}" for name, value in sure}
+
+
+RECEPTORS = {
+    f"{name}-{short}": (name, value)
+    for name in ("hr", "er", "pr", "her2")
+    for short, value in (("pos", "positive"), ("neg", "negative"))
+}
+SUBTYPES = {
+    "hr-pos-her2-neg": ("hr-pos", "her2-neg"),
+    "hr-pos-her2-pos": ("hr-pos", "her2-pos"),
+    "hr-neg-her2-pos": ("hr-neg", "her2-pos"),
+    "tnbc": ("hr-neg", "her2-neg"),
+}
 
 
 def has_adherence_doubt(case: Case) -> bool:
@@ -174,9 +198,7 @@ def has_adherence_doubt(case: Case) -> bool:
     line = case.line
     if line.stopped_for("adherence"):
         return True
-    if not case.disease.lines.resumes_after_break and any(
-        use.longest_break_days > SUPPLY_GAP_DAYS for use in line.uses
-    ):
+    if any(use.longest_break_days > SUPPLY_GAP_DAYS for use in line.uses):
         return True
     until = line.next_start or case.record.as_of
     return any(
@@ -207,6 +229,20 @@ def _is_symptom_only(case: Case) -> bool:
         for doubt in case.record.doubts
     )
     return worse and not any(e.is_progression or e.is_unconfirmed for e in case.evidence)
+
+
+def has_unreadable_values(case: Case) -> bool:
+    """Whether values of a marker that a rule reads are in a unit or scale that none can."""
+    until = case.line.next_start or case.record.as_of
+    markers = {rule.marker for rule in case.disease.marker_rules}
+    markers |= {milestones.marker for milestones in case.disease.milestones}
+    return any(
+        m.marker in markers
+        and m.quantity is None
+        and case.line.start.first < m.on.last
+        and m.on.first <= until
+        for m in case.record.measurements
+    )
 
 
 def _is_stale(case: Case) -> bool:

@@ -9,7 +9,8 @@ from cds_service.clinical.evidence import RESPONSES, Evidence
 from cds_service.clinical.status.caveats import (
     caveats_of_line,
     caveats_of_progression,
-    missing_receptors,
+    has_unreadable_values,
+    missing_facts,
     open_alternatives,
 )
 from cds_service.clinical.status.line_status import (
@@ -20,6 +21,7 @@ from cds_service.clinical.status.line_status import (
     Caveat,
     Confidence,
     LineStatus,
+    PatternName,
     Status,
 )
 from cds_service.clinical.status.pattern import best_response_of, pattern_of
@@ -70,19 +72,8 @@ def judge(case: Case, evidence: Sequence[Evidence]) -> LineStatus:
 
 def _silence(case: Case) -> LineStatus:
     """Nothing that decides: no evidence, unless values are there that cannot be read."""
-    until = case.line.next_start or case.record.as_of
-    markers = {rule.marker for rule in case.disease.marker_rules}
-    markers |= {m.marker for m in case.disease.milestones}
-    unreadable = any(
-        m.marker in markers
-        and m.quantity is None
-        and case.line.start.first < m.on.last
-        and m.on.first <= until
-        for m in case.record.measurements
-    )
-    if unreadable:
-        return _plain(case, "indeterminate", {"not-comparable"})
-    return _plain(case, "no-evidence", set())
+    unreadable = has_unreadable_values(case)
+    return _plain(case, "indeterminate" if unreadable else "no-evidence", set())
 
 
 def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
@@ -103,15 +94,13 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     best = min(verdicts, key=lambda v: _WEIGHT[v.status])
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
-    pattern = None
-    if best.status == "possible-refractory" and best.hits:
+    pattern: PatternName | None = None
+    if best.status == "possible-refractory" and best.progression.missed:
+        pattern = "secondary" if best.progression.was_reached else "primary"
+    elif best.status == "possible-refractory" and best.hits:
         rules = in_order_of_rules(best.hits, case)
         lead = next(hit for hit in best.hits if hit.rule.id == rules[0].id)
         pattern = pattern_of(best.progression.on, lead, case)
-    elif best.status == "possible-refractory":
-        pattern = "primary" if best.progression.missed and _never_responded(case, best) else None
-        if best.progression.missed and not _never_responded(case, best):
-            pattern = "secondary"
     drugs = {hit.use.drug for hit in best.hits} if best.status == "possible-refractory" else set()
     return LineStatus(
         status=best.status,
@@ -152,13 +141,6 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
     )
 
 
-def _never_responded(case: Case, verdict: Verdict) -> bool:
-    return not any(
-        e.is_response and e.on < verdict.progression.on and "below the limit" not in e.detail
-        for e in case.evidence
-    )
-
-
 def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
     """What one progression makes of the line, with the caveats that bear on it."""
     reach = reach_of(progression.on, case)
@@ -172,7 +154,7 @@ def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
             return _documented(progression, reach, case, weighed)
         return _outside(progression, reach, case, weighed)
     counted = reach.counted or reach.hits
-    caveats = frozenset(caveats_of_progression(progression, reach.hits, case))
+    caveats = frozenset(caveats_of_progression(progression, reach.hits, case, weighed.progressions))
     rules = [rule.id for rule in in_order_of_rules(counted, case)]
     rules += [progression.rule] if progression.rule else []
     missing = _missing(counted, case)
@@ -198,7 +180,7 @@ def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
 
 
 def _missing(hits: Sequence[Hit], case: Case) -> tuple[str, ...]:
-    missing = set(missing_receptors((hit.rule for hit in hits), case))
+    missing = set(missing_facts(case))
     missing |= {hit.lacks for hit in hits if hit.lacks}
     missing |= {f"histology ({name})" for name in open_alternatives(case)}
     return tuple(sorted(missing))
@@ -269,7 +251,9 @@ def _missed_milestone(
         caveats.add("inadequate-exposure")
     hits = tuple(hit for hit in reach.hits if milestones.agents.include(hit.use.drug))
     withheld = bool(caveats & WITHHOLDING) and not is_refractory_in_words
-    confidence: Confidence = "documented" if is_refractory_in_words else "criteria"
+    confidence: Confidence = "signal" if progression.is_signal_only else "criteria"
+    if is_refractory_in_words:
+        confidence = "documented"
     return Verdict(
         "indeterminate" if withheld else "possible-refractory",
         progression,
@@ -286,13 +270,6 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
     first = weighed.suspicions[0]
     if any(e.finding == "stable" and e.on > first.on for e in weighed.episode):
         return _plain(case, "stable", set())
-    if any(e.is_refractory_in_words for e in weighed.episode):
-        verdict = _verdict(first, case, weighed)
-        return (
-            _after_progression(case, replace(weighed, episode=(replace_finding(first),)))
-            if (verdict.hits)
-            else _plain(case, "progressing", {"unconfirmed"})
-        )
     caveats: set[Caveat] = {"unconfirmed"}
     if all(e.is_atypical for e in weighed.suspicions):
         caveats.add("pseudoprogression-possible")
@@ -319,13 +296,10 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
     )
 
 
-def replace_finding(evidence: Evidence) -> Evidence:
-    """A suspicion that a clinician's word confirms, as a progression."""
-    return replace(evidence, finding="progression", is_unconfirmed=False)
-
-
 def _without_progression(case: Case, weighed: Weighed) -> LineStatus:
     """The latest word, when none of them is progression."""
+    if weighed.speaking[-1].is_not_comparable:
+        return _plain(case, "indeterminate", {"not-comparable"})
     told = [e for e in weighed.speaking if e.finding != "not-evaluable"]
     if not told:
         return _plain(case, "indeterminate", set())

@@ -69,9 +69,9 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
     it cannot be read as failure.
     """
     start = case.line.start.first
-    before = [e for e in case.evidence if e.on.first < on.first and e.decides]
+    before = [e for e in case.evidence if e.on.first < on.first and (e.decides or e.is_response)]
     days = (on.first - start).days
-    if any(_is_response(e) for e in before):
+    if any(e.is_response for e in before):
         return "secondary" if days >= pattern.response_days else None
     if any(e.finding == "stable" for e in before) and pattern.stable_days is not None:
         if days >= pattern.stable_days:
@@ -82,13 +82,9 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
     return "primary"
 
 
-def _is_response(evidence: Evidence) -> bool:
-    return evidence.is_response
-
-
 def best_response_of(evidence: Sequence[Evidence]) -> str | None:
     """The best category recorded on the line; None where only a response of unknown degree was."""
-    findings = [e for e in evidence if e.decides and e.is_whole]
+    findings = [e for e in evidence if (e.decides or e.is_response) and e.is_whole]
     for response in RESPONSES:
         if any(e.finding == response for e in findings):
             return response

@@ -1,0 +1,215 @@
+"""What somebody who owns the log's file may do to it, one act each."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from cds_service.audit.chain import leaf_hash
+from cds_service.audit.findings import Kind
+
+SIZE = 7
+Change = Callable[[sqlite3.Connection, int], None]
+
+
+def envelope_of(db: sqlite3.Connection, seq: int) -> bytes:
+    (envelope,) = db.execute("SELECT envelope FROM events WHERE seq = ?", (seq,)).fetchone()
+    assert isinstance(envelope, bytes)
+    return envelope
+
+
+def change_a_byte(db: sqlite3.Connection, seq: int) -> None:
+    altered = envelope_of(db, seq).replace(b"possible-refractory", b"possible-refractorz")
+    db.execute("UPDATE events SET envelope = ? WHERE seq = ?", (altered, seq))
+
+
+def make_unreadable(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("UPDATE events SET envelope = x'ff' WHERE seq = ?", (seq,))
+
+
+def make_unreadable_and_hash(db: sqlite3.Connection, seq: int) -> None:
+    garbage = (leaf_hash(b"\xff"), seq)
+    db.execute("UPDATE events SET envelope = x'ff', leaf_hash = ? WHERE seq = ?", garbage)
+
+
+def say_something_else(db: sqlite3.Connection, seq: int) -> None:
+    other = b'{"seq": [1], "prevHash": null}'
+    row = (other, leaf_hash(other), seq)
+    db.execute("UPDATE events SET envelope = ?, leaf_hash = ? WHERE seq = ?", row)
+
+
+def empty_the_row(db: sqlite3.Connection, seq: int) -> None:
+    without_unique_columns(db)
+    columns = ("envelope", "leaf_hash", "event_id", "event_type", "recorded_at")
+    db.execute(f"UPDATE events SET {' = NULL, '.join(columns)} = NULL WHERE seq = {seq}")  # noqa: S608
+
+
+def change_own_number(db: sqlite3.Connection, seq: int) -> None:
+    altered = envelope_of(db, seq).replace(f'"seq":{seq},'.encode(), b'"seq":77,')
+    db.execute("UPDATE events SET envelope = ? WHERE seq = ?", (altered, seq))
+
+
+def rewrite_with_its_hash(db: sqlite3.Connection, seq: int) -> None:
+    altered = envelope_of(db, seq).replace(b'"httpStatus":200', b'"httpStatus":412')
+    row = (altered, leaf_hash(altered), seq)
+    db.execute("UPDATE events SET envelope = ?, leaf_hash = ? WHERE seq = ?", row)
+
+
+def set_column(column: str, value: str) -> Change:
+    def change(db: sqlite3.Connection, seq: int) -> None:
+        db.execute("PRAGMA ignore_check_constraints = 1")
+        db.execute(f"UPDATE events SET {column} = {value} WHERE seq = ?", (seq,))  # noqa: S608
+
+    return change
+
+
+def drop_a_term(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("DELETE FROM terms WHERE seq = ? AND field = 'disease'", (seq,))
+
+
+def change_a_term(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("UPDATE terms SET value = 'stable' WHERE seq = ? AND field = 'status'", (seq,))
+
+
+def add_a_term(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("INSERT INTO terms VALUES ('disease', 'cll', ?)", (seq,))
+
+
+def change_a_payload(db: sqlite3.Connection, seq: int) -> None:
+    (stored,) = db.execute(
+        "SELECT stored FROM payloads WHERE seq = ? AND name = 'response'", (seq,)
+    ).fetchone()
+    altered = stored[:-1] + bytes([stored[-1] ^ 1])
+    db.execute("UPDATE payloads SET stored = ? WHERE seq = ? AND name = 'response'", (altered, seq))
+
+
+def move_a_byte_into_the_salt(db: sqlite3.Connection, seq: int) -> None:
+    db.execute(
+        "UPDATE payloads SET nonce = nonce || substr(stored, 1, 1), stored = substr(stored, 2)"
+        " WHERE seq = ? AND name = 'response'",
+        (seq,),
+    )
+
+
+def change_the_scheme(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("UPDATE payloads SET scheme = 'x' WHERE seq = ? AND name = 'request'", (seq,))
+
+
+def swap_payloads(db: sqlite3.Connection, seq: int) -> None:
+    for old, new in (("request", "x"), ("response", "request"), ("x", "response")):
+        db.execute("UPDATE payloads SET name = ? WHERE seq = ? AND name = ?", (new, seq, old))
+
+
+def add_a_payload(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("INSERT INTO payloads VALUES (?, 'more', 'plain', NULL, x'00', x'00')", (seq,))
+
+
+def drop_a_payload(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("DELETE FROM payloads WHERE seq = ? AND name = 'response'", (seq,))
+
+
+def delete(db: sqlite3.Connection, seq: int) -> None:
+    for table in ("events", "terms", "payloads"):
+        db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608
+
+
+def delete_and_close_the_gap(db: sqlite3.Connection, seq: int) -> None:
+    delete(db, seq)
+    for later in range(seq + 1, SIZE + 1):
+        move(db, later, later - 1)
+
+
+def move(db: sqlite3.Connection, seq: int, to: int) -> None:
+    for table in ("events", "terms", "payloads"):
+        db.execute(f"UPDATE {table} SET seq = ? WHERE seq = ?", (to, seq))  # noqa: S608
+
+
+def swap(db: sqlite3.Connection, one: int, other: int) -> None:
+    move(db, one, 999)
+    move(db, other, one)
+    move(db, 999, other)
+
+
+def swap_with_neighbour(db: sqlite3.Connection, seq: int) -> None:
+    swap(db, seq, seq + 1 if seq < SIZE else seq - 1)
+
+
+def forge(db: sqlite3.Connection, seq: int, like: int, **changes: Any) -> None:
+    """Put a well-formed event into an empty place, with hash and columns to match."""
+    envelope = json.loads(envelope_of(db, like))
+    envelope |= {"eventId": f"forged-{seq}", "decisionId": f"forged-{seq}", "seq": seq} | changes
+    for absent in ("sealed", "cancers", "advice", "cards", "hookInstance"):
+        envelope.pop(absent)
+    data = json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
+    follows = bytes.fromhex(envelope["prevHash"])
+    row = (seq, follows, leaf_hash(data), envelope["eventId"], envelope["recordedAt"], data)
+    db.execute("INSERT INTO events VALUES (?1, ?2, ?3, ?4, 'decision', ?4, ?5, ?6)", row)
+    for field, member in (
+        ("service", "serviceId"),
+        ("hook", "hook"),
+        ("outcome", "outcome"),
+        ("patient", "patientPseudonym"),
+    ):
+        db.execute("INSERT OR IGNORE INTO terms VALUES (?, ?, ?)", (field, envelope[member], seq))
+
+
+def without_unique_columns(db: sqlite3.Connection) -> None:
+    """Rebuild the table so that a place, or a link, can be taken twice."""
+    db.execute("CREATE TABLE loose AS SELECT * FROM events")
+    db.execute("DROP TABLE events")
+    db.execute("ALTER TABLE loose RENAME TO events")
+
+
+def insert_and_move_the_rest(db: sqlite3.Connection, seq: int) -> None:
+    without_unique_columns(db)
+    for later in range(SIZE, seq - 1, -1):
+        move(db, later, later + 1)
+    forge(db, seq, like=seq + 1, prevHash=json.loads(envelope_of(db, seq + 1))["prevHash"])
+
+
+def fork_in_place(db: sqlite3.Connection, seq: int) -> None:
+    without_unique_columns(db)
+    forge(db, seq, like=seq)
+
+
+MUTATIONS: list[tuple[Change, Kind]] = [
+    (change_a_byte, Kind.CONTENT_ALTERED),
+    (make_unreadable, Kind.CONTENT_ALTERED),
+    (make_unreadable_and_hash, Kind.CONTENT_ALTERED),
+    (say_something_else, Kind.CONTENT_ALTERED),
+    (empty_the_row, Kind.CONTENT_ALTERED),
+    (change_own_number, Kind.CONTENT_ALTERED),
+    (rewrite_with_its_hash, Kind.LINK_BROKEN),
+    (set_column("leaf_hash", "x'00'"), Kind.INDEX_MISMATCH),
+    (set_column("prev_hash", "x'00'"), Kind.INDEX_MISMATCH),
+    (set_column("event_id", "'x'"), Kind.INDEX_MISMATCH),
+    (set_column("event_type", "'review'"), Kind.INDEX_MISMATCH),
+    (set_column("decision_id", "NULL"), Kind.INDEX_MISMATCH),
+    (set_column("recorded_at", "'2020-01-01T00:00:00.000000Z'"), Kind.INDEX_MISMATCH),
+    (set_column("recorded_at", "CAST(x'ff' AS TEXT)"), Kind.INDEX_MISMATCH),
+    (drop_a_term, Kind.INDEX_MISMATCH),
+    (change_a_term, Kind.INDEX_MISMATCH),
+    (add_a_term, Kind.INDEX_MISMATCH),
+    (change_a_payload, Kind.PAYLOAD_ALTERED),
+    (move_a_byte_into_the_salt, Kind.PAYLOAD_ALTERED),
+    (change_the_scheme, Kind.PAYLOAD_ALTERED),
+    (swap_payloads, Kind.PAYLOAD_ALTERED),
+    (add_a_payload, Kind.PAYLOAD_ALTERED),
+    (drop_a_payload, Kind.PAYLOAD_MISSING),
+    (swap_with_neighbour, Kind.REORDERED),
+    (insert_and_move_the_rest, Kind.INSERTED),
+    (fork_in_place, Kind.FORKED),
+]
+IDS = [f"{index}-{change.__name__}" for index, (change, _) in enumerate(MUTATIONS)]
+
+
+def cut(db: sqlite3.Connection, keep: int) -> None:
+    """Cut the end off and set the head row back to match, as somebody who knows the log would."""
+    for seq in range(keep + 1, SIZE + 1):
+        delete(db, seq)
+    db.execute(
+        "UPDATE head SET size = ?1, leaf_hash = (SELECT leaf_hash FROM events WHERE seq = ?1)",
+        (keep,),
+    )
