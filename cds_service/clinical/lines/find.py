@@ -93,7 +93,7 @@ def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]
         opening = _opening(day, lines[-1], course) if lines else day[0]
         if opening is not None:
             # what is given on the first day of a line belongs to it, old drugs too
-            lines.append(_open(opening, lines, course))
+            lines.append(_open(opening, day, lines, course))
             day.remove(opening)
         for exposure in day:
             _join(exposure, lines[-1])
@@ -105,13 +105,15 @@ def _opening(day: Sequence[Exposure], line: Building, course: Course) -> Exposur
     return next((e for e in day if not _belongs(e, line, course)), None)
 
 
-def _open(exposure: Exposure, lines: Sequence[Building], course: Course) -> Building:
+def _open(
+    exposure: Exposure, opening: Sequence[Exposure], lines: Sequence[Building], course: Course
+) -> Building:
     """A new line, with the drugs of the last one that go on."""
     start = exposure.start.first
     new = Building(start, [exposure], {exposure.drug})
     if lines:
         new.flags |= _opening_flags(exposure, lines[-1], course)
-        new.exposures += _carried(exposure, lines[-1], course)
+        new.exposures += _carried(opening, lines[-1], course)
         new.is_maintenance = "late-maintenance" in new.flags
     if not exposure.drug:
         new.flags.add("investigational")
@@ -350,21 +352,24 @@ def _stopped_for(line: Building, reason: str) -> bool:
     return any(e.stop_reason == reason for e in line.exposures)
 
 
-def _carried(exposure: Exposure, last: Building, course: Course) -> list[Exposure]:
-    """Uses of the last line that go on in the new one."""
-    start = exposure.start.first
-    opened = course.drug(exposure.drug)
+def _carried(opening: Sequence[Exposure], last: Building, course: Course) -> list[Exposure]:
+    """Uses of the last line that go on in the new one, which begins with the `opening` ones."""
+    start = opening[0].start.first
+    drugs = [drug for use in opening if (drug := course.drug(use.drug)) is not None]
+    begun = {drug.name for drug in drugs}
+    groups = {drug.class_group for drug in drugs}
     kept = []
     for use in last.exposures:
         drug = course.drug(use.drug)
-        if drug is None or use.drug == exposure.drug:
+        if drug is None or use.drug in begun:
             continue
         if course.disease.lines.backbone.include(drug):
             reaches = use.end is None or (start - use.end.last).days <= BACKBONE_CARRY_DAYS
         elif use.end is None:
-            # an order that nobody closed says little once the disease has progressed on it
-            replaced = opened is not None and opened.class_group == drug.class_group
-            reaches = not replaced and not course.progressed(last.start, start)
+            # an order that nobody closed: taken to go on, unless its like replaces it, or the
+            # disease has progressed on chemotherapy
+            is_over = drug.superclass == "cytotoxic" and course.progressed(last.start, start)
+            reaches = not is_over and drug.class_group not in groups
         else:
             reaches = (use.end.last - start).days >= GRACE_DAYS
         if reaches:

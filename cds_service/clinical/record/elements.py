@@ -237,6 +237,7 @@ class ServiceRequest(Element):
     occurrenceDateTime: str | None = None
     reasonReference: msgspec.Raw = ABSENT
     reasonCode: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
 
 
 class DiagnosticReport(Element):

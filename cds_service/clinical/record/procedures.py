@@ -18,6 +18,8 @@ from cds_service.knowledge.terms import Terminology
 
 DONE = frozenset({"completed", "in-progress"})
 OPEN = frozenset({"active", "draft", "on-hold"})
+STATUS_REASON = "request-statusReason"
+"""The standard extension that says why a request has its status."""
 REFUSED = "105480006"
 """SNOMED CT: refusal of treatment by patient."""
 
@@ -60,7 +62,12 @@ def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request
     kind = kind_of(raw.code, reader.knowledge.terms)
     if not kind:
         return None
-    declined = raw.status == "revoked" and _says_refused(several(raw.reasonCode, CodeableConcept))
+    reasons = several(raw.reasonCode, CodeableConcept) + [
+        extension.valueCodeableConcept
+        for extension in several(raw.extension, Extension)
+        if extension.valueCodeableConcept and (extension.url or "").endswith(STATUS_REASON)
+    ]
+    declined = raw.status == "revoked" and _says_refused(reasons)
     return Request(
         resource=reference,
         kind=kind,

@@ -247,8 +247,12 @@ def has_unreadable_values(case: Case) -> bool:
 
 def _is_stale(case: Case) -> bool:
     """Latest evidence older than the disease's restaging interval while therapy goes on."""
+    if not case.line.is_ongoing or not case.evidence:
+        return False
+    markers = {rule.marker for rule in case.disease.marker_rules if not rule.is_unverified}
     said = [e.on.last for e in case.evidence if e.kind != "treatment-change"]
-    if not case.line.is_ongoing or not said:
+    said += [m.on.last for m in case.record.measurements if m.marker in markers]
+    if not said:
         return False
     drugs = [use.drug for use in case.line.uses]
     days = case.disease.restaging_interval_days

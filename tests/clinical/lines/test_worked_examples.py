@@ -1,4 +1,4 @@
-"""Worked examples of lines of therapy, end to end, from the table `worked_examples.toml`.
+"""Lines of therapy, end to end: the tables `worked_examples.toml` and `boundaries.toml`.
 
 Published bases of the rules: Meng 2019 (J Biomed Inform 100:103335) and 2021 (JMIR Med Inform
 9:e29017) for windows, gaps and maintenance; Rajkumar 2015 (Blood 126:921) for myeloma; Saini and
@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cds_service.clinical.assessment_json import to_json
 from charts import resources, with_dates
 from fhir.resources.R4B import get_fhir_model_class
 from vignettes.expectation import LINE_MEMBERS, differences
 
 from cds_service import assess
+from cds_service.clinical.assessment_json import to_json
 
 Example = Mapping[str, Any]
 
-TABLE: Final = Path(__file__).with_name("worked_examples.toml")
-EXAMPLES: Final[list[Example]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))["example"]
+EXAMPLES: Final[list[Example]] = [
+    example
+    for table in ("worked_examples.toml", "boundaries.toml")
+    for example in tomllib.loads(Path(__file__).with_name(table).read_text("utf-8"))["example"]
+]
 each_example = pytest.mark.parametrize(
     "example", [pytest.param(one, id=f"{one['id']} {one['says']}") for one in EXAMPLES]
 )
