@@ -25,7 +25,7 @@ Suppressed = Literal[
 ]  # fmt: skip
 
 ORDER_IS_PENDING_DAYS = 42
-TRIAL_REFERRAL_RECENT_DAYS = 180
+REFERRAL_RECENT_DAYS = 180
 DECLINED_DAYS = 180
 STALE_DAYS = 365
 UNCHANGED_DAYS = 7
@@ -286,7 +286,8 @@ def _is_done(kind: AdviceKind, s: Situation) -> bool:
     as_of, since = s.record.as_of, s.status.progressed_on or s.record.as_of
     recent = {
         "restage": s.disease.advice.restage_recent_days,
-        "trial-referral": TRIAL_REFERRAL_RECENT_DAYS,
+        "trial-referral": REFERRAL_RECENT_DAYS,
+        "supportive-care": REFERRAL_RECENT_DAYS,
     }.get(kind, 0)
     since = min(since, as_of - timedelta(days=recent)) if recent else since
     if _done(s, wanted, since, as_of):
@@ -307,7 +308,8 @@ def _is_ordered(kind: AdviceKind, s: Situation) -> bool:
     wanted = ANSWERED_BY.get(kind)
     if wanted is None:
         return False
-    days = TRIAL_REFERRAL_RECENT_DAYS if kind == "trial-referral" else ORDER_IS_PENDING_DAYS
+    is_referral = kind in ("trial-referral", "supportive-care")
+    days = REFERRAL_RECENT_DAYS if is_referral else ORDER_IS_PENDING_DAYS
     since = s.record.as_of - timedelta(days=days)
     return any(
         r.kind in wanted and r.is_open and (r.on is None or r.on.last >= since)
@@ -379,7 +381,7 @@ def _reason(kind: AdviceKind, s: Situation) -> str:
         return "Only a symptom is recorded as worse; there is no evidence on the disease itself."
     if on is None:
         return f"The evidence on line {line.number} does not settle where the disease stands."
-    when = _when(status, line, on)
+    when = _when(status, line, on, s.judged.evidence)
     return {
         "possible-refractory": f"Possible refractory disease: {when}.",
         "relapsed": f"The disease came back after control: {when}.",
@@ -387,8 +389,10 @@ def _reason(kind: AdviceKind, s: Situation) -> str:
     }.get(status.status, f"The evidence needs another look: {when}.")
 
 
-def _when(status: LineStatus, line: Line, on: date) -> str:
-    name = line.regimen or " + ".join(line.agents) or "line"
+def _when(status: LineStatus, line: Line, on: date, evidence: Sequence[Evidence]) -> str:
+    name = line.regimen or " + ".join(line.agents) or "study drug"
+    if any(e.missed and e.on.first == on for e in evidence):
+        return f"a required response not reached on {on} during line {line.number} ({name})"
     days = status.interval_days
     if days is None or days <= 0 or line.is_ongoing:
         return f"progression on {on} during line {line.number} ({name})"

@@ -78,7 +78,9 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
             raise fetched.failure
         _take(fetched.resources, fetched.errors, found)
     await _complete_medications(call, reach, found, deadline)
-    return Chart(tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems))
+    return Chart(
+        tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
+    )
 
 
 def _sort(prefetch: Mapping[str, msgspec.Raw]) -> _Sorted:

@@ -204,7 +204,10 @@ class Milestone:
 
 @dataclass(frozen=True, slots=True)
 class Milestones:
-    """The milestones of one marker for one disease."""
+    """The milestones of one marker for one disease.
+
+    A variant of one of the `resistance_genes`, found on therapy, is failure at any time.
+    """
 
     id: str
     says: str
@@ -216,6 +219,7 @@ class Milestones:
     major_response_at_most: Decimal
     early_response_at_most: Decimal
     min_exposure_days: int
+    resistance_genes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ PROCEDURE_KINDS = _one_of(
     " palliative-referral hospice specialist-referral"
 )
 FACTS = _one_of(
-    "er pr her2 ras kras nras braf msi egfr alk pdl1 ecog karnofsky stage-group"
+    "er pr her2 ras kras nras braf msi egfr alk pdl1 variant ecog karnofsky stage-group"
     " t-category n-category m-category hospice"
 )
 FACT_VALUES = _one_of(

@@ -14,7 +14,7 @@ from cds_service.clinical.evidence.evidence import (
     in_order,
 )
 from cds_service.clinical.evidence.markers import from_marker
-from cds_service.clinical.evidence.molecular import from_milestones
+from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.evidence.statements import from_statement, from_stops
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Issue, Measurement, Record, Statement
@@ -56,6 +56,7 @@ def gather_evidence(
             found += from_marker(rule, marker, line, values, record.events, until)
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
+        found += from_variants(milestones, line, record.facts, until)
     return tuple(sorted(set(found), key=in_order))
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Finding
 from cds_service.clinical.evidence.series import Point, series_of
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Measurement
+from cds_service.clinical.record import Fact, Measurement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Milestone, Milestones
 
@@ -23,7 +23,7 @@ def from_milestones(
     start = line.start.first
     series = series_of(milestones.marker, measurements, start, until)
     points = [day.named for day in series.after_start()]
-    last_dose = line.last_day.last
+    last_dose = line.last_dose.last
     return [
         _read(position, points, milestones, start, last_dose) for position in range(len(points))
     ]
@@ -49,6 +49,32 @@ def _read(
         said = "milestone met" if met else "below the limit of failure"
         return _evidence(point, milestones, "falling", f"{said}{named}", is_response=True)
     return _evidence(point, milestones, "not-evaluable", "no milestone is due at this time")
+
+
+def from_variants(
+    milestones: Milestones, line: Line, facts: Sequence[Fact], until: date
+) -> list[Evidence]:
+    """Resistance mutations found during the line."""
+    return [
+        Evidence(
+            resource=fact.resource,
+            on=fact.on,
+            kind="molecular",
+            finding="progression",
+            detail=f"resistance mutation found ({fact.name.removeprefix('variant-').upper()})",
+            rank=MILESTONE,
+            is_formal=True,
+            rule=milestones.id,
+            missed="mutation",
+        )
+        for fact in facts
+        if fact.value == "positive"
+        and fact.on is not None
+        and fact.name.removeprefix("variant-") in milestones.resistance_genes
+        and line.start.first < fact.on.last
+        and fact.on.first <= until
+        and any(milestones.agents.include(use.drug) for use in line.uses)
+    ]
 
 
 def _is_due(step: Milestone, day: int) -> bool:

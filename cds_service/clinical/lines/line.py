@@ -94,6 +94,12 @@ class Line:
         """The last day of exposure; for a line of nothing known, its start."""
         return max((use.last for use in self.uses), default=self.end or self.start)
 
+    @property
+    def last_dose(self) -> PartialDate:
+        """The last day of an agent that is no corticosteroid, from which intervals count."""
+        lead = (use.last for use in self.uses if not use.drug.is_corticosteroid)
+        return max(lead, default=self.last_day, key=lambda day: (day.last, day.first))
+
     def last_of_class(self, drug_class: str) -> PartialDate | None:
         return latest(use.last for use in self.uses if use.drug.drug_class == drug_class)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -147,9 +148,26 @@ def read_measurement(
     )
 
 
+GENE_STUDIED = "48018-6"
+"""LOINC: the gene that a genomic variant was found in."""
+GENE = re.compile(r"\b[A-Z][A-Z0-9]{1,6}\b")
+
+
+def gene_of(raw: Observation) -> str:
+    """The gene of a genomic variant, in lower case: its component, else the first of its words."""
+    for component in several(raw.component, Component):
+        codes = component.code.codes() if component.code else []
+        if any(code == GENE_STUDIED for _, code in codes) and component.valueCodeableConcept:
+            return next(iter(component.valueCodeableConcept.texts()), "").strip().lower()
+    said = [gene for text in (raw.code.texts() if raw.code else []) for gene in GENE.findall(text)]
+    return said[-1].lower() if said else ""
+
+
 def read_fact(raw: Observation, reference: str, name: str, reader: Reader) -> Fact | None:
     """A receptor, a mutation, a stage, a performance status: its value in our words."""
     terms = reader.knowledge.terms
+    if name == "variant":
+        name = f"variant-{gene_of(raw)}"
     value = ""
     for concept in _value_concepts(raw):
         value = next(

@@ -128,7 +128,7 @@ def read_record(
         cancers=tuple(_with_stage(cancer, gathered.facts) for cancer in conditions.cancers),
         other_conditions=frozenset(gathered.other_conditions),
         exposures=tuple(sorted(set(gathered.exposures), key=_exposure_order)),
-        statements=_by_day([*gathered.statements, *conditions.statements]),
+        statements=_without_copies([*gathered.statements, *conditions.statements]),
         measurements=_by_day(gathered.measurements),
         events=_by_day(gathered.events),
         requests=_by_day(gathered.requests),
@@ -439,6 +439,14 @@ D = TypeVar("D", Statement, Measurement, Event, Request, Fact, Doubt)
 def _by_day(found: Iterable[D]) -> tuple[D, ...]:
     """Unique, in order of date and reference; what has no date comes first."""
     return tuple(sorted(set(found), key=_day_order))
+
+
+def _without_copies(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Statements in order, one of each: what was recorded twice was found once."""
+    kept: dict[Statement, Statement] = {}
+    for statement in _by_day(statements):
+        kept.setdefault(replace(statement, resource=""), statement)
+    return tuple(kept.values())
 
 
 def _day_order(

@@ -377,7 +377,7 @@ def _is_early_relapse(verdict: Verdict, case: Case) -> bool:
     when = case.disease.early_relapse_when
     if not days or not applies(when, case.disease.agents, case):
         return False
-    return bool(verdict.progression.on.within_days_after(case.line.last_day.last, days))
+    return bool(verdict.progression.on.within_days_after(case.line.last_dose.last, days))
 
 
 def _sorted(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:

@@ -84,7 +84,7 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
 
 def best_response_of(evidence: Sequence[Evidence]) -> str | None:
     """The best category recorded on the line; None where only a response of unknown degree was."""
-    findings = [e for e in evidence if (e.decides or e.is_response) and e.is_whole]
+    findings = [e for e in evidence if e.decides and e.is_whole]
     for response in RESPONSES:
         if any(e.finding == response for e in findings):
             return response
@@ -92,4 +92,6 @@ def best_response_of(evidence: Sequence[Evidence]) -> str | None:
         return None
     if any(e.finding == "stable" for e in findings):
         return "stable"
-    return "progression" if any(e.is_progression for e in findings) else None
+    if any(e.is_response for e in evidence):
+        return None
+    return "progression" if any(e.is_progression and not e.missed for e in findings) else None

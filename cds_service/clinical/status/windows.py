@@ -66,7 +66,7 @@ def reach_of(on: PartialDate, case: Case) -> Reach:
             hits.append(_hit(on, use, inside, case))
         elif any(holds is None for _, holds in asked):
             unknown.append(use)
-    interval = (on.first - case.line.last_day.last).days
+    interval = (on.first - case.line.last_dose.last).days
     return Reach(tuple(hits), tuple(unknown), tuple(answers), interval, is_near)
 
 
@@ -195,7 +195,7 @@ def is_met(asked: Requirement, on: date, case: Case) -> bool:
 
 def stopped_as_planned(case: Case) -> bool:
     """Whether the chart says that the last drugs of the line were stopped by plan."""
-    last = case.line.last_day
+    last = case.line.last_dose
     ending = [use for use in case.line.uses if use.last.last >= last.first]
     return bool(ending) and all("completed" in use.stop_reasons for use in ending)
 
