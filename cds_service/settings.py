@@ -18,43 +18,49 @@ class Settings(BaseSettings):
     )
 
     audit_db: Path = Field(
-        Path("var/decisions.db"),
+        default=Path("var/decisions.db"),
         description="File of the decision log (SQLite). Not on a network file system.",
     )
     audit_key_file: Path | None = Field(
-        None,
+        default=None,
         description="File of the key for patient pseudonyms; beside the decision log by default, "
         "better on another disk.",
     )
     audit_keep_requests: bool = Field(
-        True,
+        default=True,
         description="Keep request bodies in the decision log, so that a decision can be replayed; "
         "otherwise only their digests.",
     )
     fhir_servers: tuple[str, ...] = Field(
-        (),
+        default=(),
         description="Base URLs that a client may name as `fhirServer`, as a JSON list. Empty: any "
         "public https server, none on a private network.",
     )
     allow_loopback: bool = Field(
-        False,
+        default=False,
         description="Also read FHIR servers on this machine by plain http (demo and development).",
     )
     fhir_seconds: float = Field(
-        5.0, gt=0, description="Time for all that is read from a client's FHIR server, together."
+        default=5.0,
+        gt=0,
+        description="Time for all that is read from a client's FHIR server, together.",
     )
     max_body_mib: int = Field(
-        16, gt=0, description="Largest request body that is read, in MiB; larger ones get 413."
+        default=16,
+        gt=0,
+        description="Largest request body that is read, in MiB; larger ones get 413.",
     )
     cors_origins: tuple[str, ...] = Field(
-        ("https://sandbox.cds-hooks.org", "http://localhost:8080"),
+        default=("https://sandbox.cds-hooks.org", "http://localhost:8080"),
         description="Origins of browser clients, as a JSON list; the CDS Hooks Sandbox by default.",
     )
     public_url: str = Field(
-        "",
+        default="",
         description="Where clients reach this service; cards then link to its documentation.",
     )
-    log_level: str = Field("info", description="Level of the operations log on standard error.")
+    log_level: str = Field(
+        default="info", description="Level of the operations log on standard error."
+    )
 
     @property
     def max_body_bytes(self) -> int:

@@ -11,7 +11,7 @@ from typing import Literal
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
-from cds_service.clinical.status import Caveat, Composites, LineStatus
+from cds_service.clinical.status import Caveat, Composites, Confidence, LineStatus, Status
 from cds_service.knowledge.model import Disease
 
 AdviceKind = Literal[
@@ -220,47 +220,66 @@ def _for_documented(s: Situation) -> tuple[AdviceKind, ...]:
     return ("biopsy", "trial-referral", "restage", *(("supportive-care",) if poor else ()))
 
 
+def _is(*statuses: Status) -> Fires:
+    return lambda s: s.status.status in statuses
+
+
+def _all_of(*conditions: Fires) -> Fires:
+    return lambda s: all(condition(s) for condition in conditions)
+
+
+def _with(*caveats: Caveat) -> Fires:
+    return lambda s: s.has(*caveats)
+
+
+def _as_sure_as(confidence: Confidence) -> Fires:
+    return lambda s: s.status.confidence == confidence
+
+
+def _leads_to_trial(s: Situation) -> bool:
+    return s.composites.leads_to_trial and s.is_latest
+
+
+REFRACTORY = _is("possible-refractory")
+WITHHELD = _is("progressing", "relapsed", "indeterminate")
+OPEN = _is("progressing", "indeterminate")
+
 # Advice by the first condition that fits; each list leads with what comes first.
 FIRING: tuple[tuple[Fires, Kinds], ...] = (
     (_is_quiet, _always()),
-    (lambda s: s.has("diagnosis-unclarified") and _is_adverse(s), _always("biopsy")),
-    (lambda s: s.has("adherence") and _is_adverse(s), _always("adherence-review", "confirm-progression")),
+    (_all_of(_with("diagnosis-unclarified"), _is_adverse), _always("biopsy")),
+    (
+        _all_of(_with("adherence"), _is_adverse),
+        _always("adherence-review", "confirm-progression"),
+    ),
     (_is_milestone, _always("adherence-review", "confirm-progression")),
     (
-        lambda s: s.status.status != "possible-refractory"
-        and s.has("inadequate-exposure", "assessment-too-early"),
+        _all_of(WITHHELD, _with("inadequate-exposure", "assessment-too-early")),
         _always("confirm-progression"),
     ),
     (
-        lambda s: s.status.status in ("progressing", "indeterminate")
-        and s.has("pseudoprogression-possible", "unconfirmed"),
+        _all_of(OPEN, _with("pseudoprogression-possible", "unconfirmed")),
         _always("confirm-progression"),
     ),
-    (lambda s: s.has("symptom-only"), _for_symptom),
+    (_with("symptom-only"), _for_symptom),
     (_is_frail, _always("supportive-care", "restage")),
     (_needs_imaging_of_marker, _always("restage")),
     (
-        lambda s: s.status.status != "possible-refractory" and s.has("not-comparable", "mixed-response"),
+        _all_of(WITHHELD, _with("not-comparable", "mixed-response")),
         _always("confirm-progression", "restage"),
     ),
-    (lambda s: s.status.status == "progressing" and s.has("limited-progression"), _always("restage")),
+    (_all_of(_is("progressing"), _with("limited-progression")), _always("restage")),
     (
-        lambda s: s.status.status == "possible-refractory" and s.composites.leads_to_trial and s.is_latest,
+        _all_of(REFRACTORY, _leads_to_trial),
         _always("trial-referral", "restage", "biopsy", "supportive-care"),
     ),
-    (
-        lambda s: s.status.status == "possible-refractory" and s.status.confidence == "signal",
-        _always("confirm-progression", "restage"),
-    ),
-    (
-        lambda s: s.status.status == "possible-refractory" and s.status.confidence == "documented",
-        _for_documented,
-    ),
-    (lambda s: s.status.status == "possible-refractory", _always("restage", "biopsy", "trial-referral")),
-    (lambda s: s.status.status == "relapsed", _always("restage", "biopsy", "trial-referral")),
-    (lambda s: s.status.status == "progressing", _always("restage")),
-    (lambda s: s.status.status == "indeterminate", _always("confirm-progression")),
-)  # fmt: skip
+    (_all_of(REFRACTORY, _as_sure_as("signal")), _always("confirm-progression", "restage")),
+    (_all_of(REFRACTORY, _as_sure_as("documented")), _for_documented),
+    (REFRACTORY, _always("restage", "biopsy", "trial-referral")),
+    (_is("relapsed"), _always("restage", "biopsy", "trial-referral")),
+    (_is("progressing"), _always("restage")),
+    (_is("indeterminate"), _always("confirm-progression")),
+)
 
 
 def _urgency(status: LineStatus) -> Urgency:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cds_service.clinical.advice import AdviceKind, Suppressed
-    from cds_service.clinical.status import Caveat, Confidence, Status
+    from cds_service.clinical.status import Caveat, Confidence, PatternName, Status
+    from cds_service.knowledge.model import Origin
 
 CLOSING = (
     "This is an inference from available records; outside care may be missing. "
@@ -26,10 +27,21 @@ STATUS: dict[Status, str] = {
     "no-evidence": "no response evidence recorded",
 }
 
+PATTERN: dict[PatternName, str] = {
+    "primary": "no response was reached on the line",
+    "secondary": "a response, or lasting stability, was reached and then lost",
+}
+
 CONFIDENCE: dict[Confidence, str] = {
     "documented": "documented by a clinician",
     "criteria": "published or site criteria met",
     "signal": "a signal only",
+}
+
+CONFIDENCE_MEANS: dict[Confidence, str] = {
+    "documented": "a clinician recorded it",
+    "criteria": "the criteria of the disease are met",
+    "signal": "suggestive only",
 }
 
 CAVEATS: dict[Caveat, str] = {
@@ -52,6 +64,29 @@ CAVEATS: dict[Caveat, str] = {
     "stale-evidence": "The latest evidence is older than the usual restaging interval.",
 }
 
+CAVEAT_IN_SHORT: dict[Caveat, str] = {
+    "diagnosis-unclarified": "diagnosis not settled",
+    "adherence": "adherence or access on record",
+    "inadequate-exposure": "exposure too short",
+    "assessment-too-early": "assessed early",
+    "pseudoprogression-possible": "may be pseudoprogression",
+    "unconfirmed": "not confirmed",
+    "limited-progression": "limited to few sites",
+    "mixed-response": "findings point both ways",
+    "not-comparable": "results cannot be compared",
+    "marker-only": "marker only",
+    "symptom-only": "symptom only",
+    "intolerance": "stopped for toxicity",
+    "stale-evidence": "evidence is old",
+}
+"""In order: the first that applies is what a summary has room for."""
+
+CONFIDENCE_IN_SHORT: dict[Confidence, str] = {
+    "documented": "documented",
+    "criteria": "criteria met",
+    "signal": "a signal only",
+}
+
 ADVICE: dict[AdviceKind, str] = {
     "restage": "Consider restaging",
     "confirm-progression": "Consider confirming the progression",
@@ -59,6 +94,15 @@ ADVICE: dict[AdviceKind, str] = {
     "trial-referral": "Consider a referral for clinical trials",
     "adherence-review": "Consider reviewing intake, interactions and access",
     "supportive-care": "Consider supportive care alongside cancer treatment",
+}
+
+BUTTON: dict[AdviceKind, str] = {
+    "restage": "Draft a restaging order",
+    "confirm-progression": "Draft a confirming test",
+    "biopsy": "Draft a biopsy or molecular re-test",
+    "trial-referral": "Draft a trial referral",
+    "adherence-review": "Draft a medication review",
+    "supportive-care": "Draft a supportive-care referral",
 }
 
 SUPPRESSED: dict[Suppressed, str] = {
@@ -100,6 +144,7 @@ COMPOSITES: dict[str, str] = {
     "triple-class-refractory": "possibly triple-class refractory",
     "penta-refractory": "possibly penta-refractory",
     "relapsed-and-refractory": "possibly relapsed and refractory",
+    "double-class-refractory": "possibly refractory to a BTK inhibitor and a BCL2 inhibitor",
     "multi-drug-refractory": "possibly refractory to all standard drugs",
     "platinum-refractory": "possibly platinum-refractory",
     "platinum-resistant": "possibly platinum-resistant",
@@ -108,4 +153,37 @@ COMPOSITES: dict[str, str] = {
     "castration-resistant": "possibly castration-resistant",
     "endocrine-resistant-primary": "possible primary endocrine resistance",
     "endocrine-resistant-secondary": "possible secondary endocrine resistance",
+    "bcg-unresponsive": "possibly BCG-unresponsive",
 }
+
+ORIGIN: dict[Origin, str] = {
+    "C": "published consensus",
+    "G": "practice guideline",
+    "T": "a trial's definition or a label",
+    "O": "operational default of this project, no published number",
+}
+"""Where a number comes from."""
+
+_FACTS = {
+    "er": "oestrogen receptor",
+    "pr": "progesterone receptor",
+    "hr": "hormone receptors",
+    "pdl1": "PD-L1",
+}
+_LONGEST_GENE = 5
+"""Letters of the longest abbreviation among the facts; a longer name is a word."""
+
+
+def fact_in_words(name: str) -> str:
+    """A fact about the tumour as people write it: "her2" is HER2, "er" the oestrogen receptor."""
+    if name in _FACTS:
+        return _FACTS[name]
+    return name.upper() if len(name) <= _LONGEST_GENE else name.replace("-", " ")
+
+
+def status_in_words(
+    status: Status, pattern: PatternName | None = None, confidence: Confidence | None = None
+) -> str:
+    """Where a line stands, in one phrase: "possibly refractory, secondary (criteria)"."""
+    parts = [STATUS[status], *([pattern] if pattern else [])]
+    return ", ".join(parts) + (f" ({confidence})" if confidence else "")

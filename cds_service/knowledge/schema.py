@@ -1,4 +1,4 @@
-"""The form of the knowledge files: every member known, every type right, or an error that says where."""
+"""The form of the knowledge files: every member known, every type right, or an error says where."""
 
 from __future__ import annotations
 

@@ -56,11 +56,11 @@ class Evidence:
 
     `rank` is the precedence, 1 loudest. `is_documented`: a clinician wrote refractory, resistant
     or relapsed; `is_refractory_in_words` leaves out relapsed. `is_confirmed`: says itself that it
-    confirms an earlier finding (iCPD). `is_response`: speaks of response, of whatever degree. `sites` limit a statement
-    to named sites. `rule` is the marker rule or milestone that read it; `missed` names a milestone
-    that was not reached; `was_reached` says that it had been, and was lost. `is_signal_only`: counts,
-    but no more than suggests. `decides` is False for what only supports. `confirms` counts scans that
-    confirm a progression.
+    confirms an earlier finding (iCPD). `is_response`: speaks of response, of whatever degree.
+    `sites` limit a statement to named sites. `rule` is the marker rule or milestone that read it;
+    `missed` names a milestone that was not reached, `was_reached` says that it had been and was
+    lost. `is_signal_only`: counts, but no more than suggests. `decides` is False for what only
+    supports.
     """
 
     resource: str

@@ -218,7 +218,7 @@ def _equivalents(name: str, course: Course, *, toxicity: bool) -> frozenset[str]
 
 
 def _was_not_tolerated(line: Building, name: str) -> bool:
-    """Whether a drug was stopped for toxicity or supply, or for a reason in words we do not know."""
+    """Whether a drug was stopped for toxicity or supply, or for a reason in unknown words."""
     return any(
         e.stop_reason in ("toxicity", "adherence") or (e.stop_text and not e.stop_reason)
         for e in line.exposures

@@ -392,21 +392,24 @@ def _read_events(
         if request:
             gathered.requests.append(request)
     for source in by_type.get("DiagnosticReport", ()):
-        report = _read(source, elements.DiagnosticReport, reader, gathered.used)
-        if report is None:
-            continue
-        statement = read_report(report, source.reference, reader)
-        event = read_report_event(report, source.reference, reader)
-        if statement is not None:
-            gathered.statements.append(statement)
-        if event is not None:
-            gathered.events.append(event)
+        _read_report(source, gathered, reader)
     for source in by_type.get("ResearchSubject", ()):
         subject = _read(source, elements.ResearchSubject, reader, gathered.used)
         if subject is not None and subject.status in ("on-study", "on-study-intervention"):
-            gathered.requests.append(
-                Request(source.reference, "trial-referral", None, is_open=True)
-            )
+            enrolled = Request(source.reference, "trial-referral", None, is_open=True)
+            gathered.requests.append(enrolled)
+
+
+def _read_report(source: Source, gathered: _Gathered, reader: Reader) -> None:
+    report = _read(source, elements.DiagnosticReport, reader, gathered.used)
+    if report is None:
+        return
+    statement = read_report(report, source.reference, reader)
+    event = read_report_event(report, source.reference, reader)
+    if statement is not None:
+        gathered.statements.append(statement)
+    if event is not None:
+        gathered.events.append(event)
 
 
 def _with_stage(cancer: Cancer, facts: Sequence[Fact]) -> Cancer:

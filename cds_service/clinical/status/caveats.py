@@ -194,7 +194,7 @@ SUBTYPES = {
 
 
 def has_adherence_doubt(case: Case) -> bool:
-    """Missed doses, access problems, a stop for such a reason, or a gap in the supply of tablets."""
+    """Missed doses, access problems, a stop for such a reason, or a gap in supplied tablets."""
     line = case.line
     if line.stopped_for("adherence"):
         return True

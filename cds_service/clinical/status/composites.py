@@ -1,4 +1,4 @@
-"""Labels over several lines: refractory to this and that class, resistant since the last platinum."""
+"""Labels over several lines: refractory to this and that class, resistant since platinum."""
 
 from __future__ import annotations
 

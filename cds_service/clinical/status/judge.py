@@ -266,7 +266,7 @@ def _missed_milestone(
 
 
 def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
-    """An unconfirmed progression: what would confirm it is missing, or later evidence settles it."""
+    """An unconfirmed progression: its confirmation is missing, or later evidence settles it."""
     first = weighed.suspicions[0]
     if any(e.finding == "stable" and e.on > first.on for e in weighed.episode):
         return _plain(case, "stable", set())

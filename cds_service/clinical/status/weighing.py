@@ -1,4 +1,4 @@
-"""Which evidence speaks: precedence within six weeks, conflicts of one day, reversal by response."""
+"""Which evidence speaks: precedence within six weeks, conflicts of a day, reversal by response."""
 
 from __future__ import annotations
 

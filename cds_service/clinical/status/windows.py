@@ -201,6 +201,6 @@ def stopped_as_planned(case: Case) -> bool:
 
 
 def in_order_of_rules(hits: Sequence[Hit], case: Case) -> list[Rule]:
-    """The rules of the hits, each once, as the disease lists them: the special before the general."""
+    """The rules of the hits, each once, in the disease's order: special before general."""
     found = {hit.rule.id for hit in hits}
     return [rule for rule in case.disease.rules if rule.id in found]

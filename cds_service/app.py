@@ -1,0 +1,207 @@
+"""The only place that joins the rooms: settings in, an application out."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import platform
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
+from uuid import uuid4
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cds_service.audit import (
+    DecisionLog,
+    Versions,
+    open_decision_log,
+    service_started_event,
+    service_stopped_event,
+)
+from cds_service.audit.events import utc_now
+from cds_service.errors import AuditError, RefractoryCdsError
+from cds_service.fhir.allowed import AddressRules
+from cds_service.fhir.client import Transport, open_connections
+from cds_service.fhir.outcomes import operation_outcome, outcome_of
+from cds_service.hooks.cards import CardMaker
+from cds_service.hooks.orders import build_templates
+from cds_service.hooks.prefetch import Reach
+from cds_service.hooks.routes import HookService, hook_routes
+from cds_service.knowledge.load import load_knowledge
+from cds_service.knowledge.model import Knowledge
+from cds_service.operations_log import log_event
+from cds_service.service import Service
+from cds_service.settings import Settings
+from cds_service.version import __version__
+from cds_service.web.api import api_routes
+from cds_service.web.operations import operations_routes
+
+DESCRIPTION = (
+    "Works out lines of cancer therapy from a chart and infers for each whether the disease is "
+    "*possibly refractory* to it. Advisory: every card shows its evidence, its source and what "
+    "speaks against it, and leaves the decision to the clinician."
+)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    new_id: Callable[[], str] = lambda: str(uuid4()),
+    knowledge: Knowledge | None = None,
+    transport: Transport | None = None,
+    log: DecisionLog | None = None,
+) -> FastAPI:
+    """The service. Clock, id maker, knowledge, connections and log can be given by tests.
+
+    Raises KnowledgeError or AuditError where it cannot start: a service that could not record a
+    decision does not begin to make any.
+    """
+    settings = settings or Settings()
+    knowledge = knowledge or load_knowledge()
+    log = log or open_log(settings, clock, new_id)
+    rules = AddressRules.listed(settings.fhir_servers, loopback_ok=settings.allow_loopback)
+    service = Service(
+        knowledge=knowledge,
+        log=log,
+        versions=Versions(
+            software=__version__,
+            knowledge=knowledge.version,
+            knowledge_digest=knowledge.digest,
+            python=platform.python_version(),
+        ),
+        clock=clock,
+        new_id=new_id,
+        max_body_bytes=settings.max_body_bytes,
+        keeps_requests=settings.audit_keep_requests,
+    )
+    hooks = HookService(
+        service,
+        CardMaker(knowledge, build_templates(knowledge), settings.public_url),
+        Reach(rules, transport or open_connections(rules), settings.fhir_seconds),
+    )
+    app = FastAPI(
+        title="refractory-cds", version=__version__, description=DESCRIPTION,
+        lifespan=_lifespan(service, settings), redirect_slashes=False,
+    )  # fmt: skip
+    app.include_router(hook_routes(hooks))
+    app.include_router(api_routes(service))
+    app.include_router(operations_routes(service))
+    _answer_errors(app)
+    app.add_middleware(Unforeseen)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
+    return app
+
+
+def open_log(
+    settings: Settings, clock: Callable[[], datetime], new_id: Callable[[], str]
+) -> DecisionLog:
+    """The decision log of these settings, made first where there is none."""
+    settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
+    return open_decision_log(
+        settings.audit_db, key_file=settings.audit_key_file, clock=clock, make_id=new_id
+    )
+
+
+def _lifespan(
+    service: Service, settings: Settings
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        started = service_started_event(
+            service.versions, settings={"fhirServers": len(settings.fhir_servers)}
+        )
+        await service.log.append(started)
+        _settle_memory()
+        log_event("service.started", version=__version__, knowledge=service.knowledge.version)
+        yield
+        with suppress(AuditError):
+            await service.log.append(service_stopped_event(cause="shutdown"))
+        service.log.close()
+        log_event("service.stopped")
+
+    return lifespan
+
+
+def _settle_memory() -> None:
+    """Keep the collector off what lives as long as the process, and off short-lived charts.
+
+    A full collection in the middle of a call costs more than the call; cycles are rare here.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every error leaves as an OperationOutcome that repeats nothing of the request."""
+
+    @app.exception_handler(RefractoryCdsError)
+    async def ours(_: Request, error: RefractoryCdsError) -> Response:
+        return _outcome(error.http_status, outcome_of(error))
+
+    @app.exception_handler(HTTPException)
+    async def routing(_: Request, error: HTTPException) -> Response:
+        code, sentence = {
+            404: ("not-found", "there is nothing at this address"),
+            405: ("not-supported", "this address does not take this method"),
+        }.get(error.status_code, ("processing", "the request cannot be served"))
+        return _outcome(error.status_code, operation_outcome(code, sentence))
+
+
+class Unforeseen:
+    """An error nobody foresaw: 500 with an id to find it by, and no word of the chart."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal began
+            began = began or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except Exception as error:
+            if scope["type"] != "http" or began:
+                raise
+            await _internal_error(error)(scope, receive, send)
+
+
+def _internal_error(error: Exception) -> Response:
+    error_id = str(uuid4())
+    log_event(
+        "error.unforeseen",
+        level=logging.ERROR,
+        error=f"{type(error).__name__} at {_place(error)}",
+        error_id=error_id,
+    )
+    said = f"an unforeseen error; its id in the operations log is {error_id}"
+    return _outcome(500, operation_outcome("exception", said))
+
+
+def _place(error: BaseException) -> str:
+    """File and line where it was raised; never its message, which may quote a chart."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "?"
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
+
+
+def _outcome(status: int, outcome: dict[str, object]) -> Response:
+    return Response(orjson.dumps(outcome), status, media_type="application/json")

@@ -1,0 +1,72 @@
+"""An Assessment in the words of the decision log: codes of what was decided, and what it read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from cds_service.audit.decided import AdviceDecided, CancerDecided, LineDecided, Outcome, Unmet
+from cds_service.clinical.advice import Judged
+from cds_service.clinical.assessment import Assessment, CancerAssessment
+
+
+def cancers_decided(assessment: Assessment) -> tuple[CancerDecided, ...]:
+    """Each cancer with its lines: the rules that decided, and those that were asked in vain."""
+    return tuple(
+        CancerDecided(cancer.disease.id, [_line(judged) for judged in cancer.judged])
+        for cancer in assessment.cancers
+    )
+
+
+def _line(judged: Judged) -> LineDecided:
+    status = judged.status
+    met = set(status.rules)
+    unmet = {
+        (answer.rule, None if answer.holds is False else "cannot-tell")
+        for answer in status.answers
+        if not answer.holds and answer.rule not in met
+    }
+    return LineDecided(
+        number=judged.line.number,
+        status=status.status,
+        pattern=status.pattern,
+        confidence=status.confidence,
+        rules=status.rules,
+        unmet=[Unmet(rule, condition) for rule, condition in sorted(unmet, key=str)],
+        caveats=status.caveats,
+    )
+
+
+def advice_decided(assessment: Assessment) -> tuple[AdviceDecided, ...]:
+    """All advice, suppressed ones too: suppressing is a decision."""
+    return tuple(
+        AdviceDecided(
+            kind=advice.kind,
+            urgency=advice.urgency,
+            disease=cancer.disease.id,
+            line=advice.line,
+            suppressed=advice.suppressed,
+        )
+        for cancer in assessment.cancers
+        for advice in cancer.advice
+    )
+
+
+def issues_counted(assessment: Assessment) -> Mapping[str, int]:
+    """How many faults of each kind the chart had."""
+    return dict(Counter(issue.code for issue in assessment.issues))
+
+
+def outcome_of_cards(assessment: Assessment, cards: int) -> Outcome:
+    """How a hook call ended: with cards, or why without."""
+    if cards:
+        return Outcome.CARDS_RETURNED
+    if not assessment.cancers:
+        return Outcome.NO_CANCER
+    if any(_advice(assessment.cancers)):
+        return Outcome.ALL_SUPPRESSED
+    return Outcome.NOTHING_TO_ADVISE
+
+
+def _advice(cancers: Iterable[CancerAssessment]) -> Iterable[object]:
+    return (advice for cancer in cancers for advice in cancer.advice)

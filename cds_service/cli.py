@@ -1,0 +1,271 @@
+"""The command line: how each command is called, its help, its exit code. No command's own work.
+
+Everything heavy is imported inside the commands, so that `--help` is there at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cds_service.dates import parse_day
+from cds_service.errors import FhirError, RefractoryCdsError, UnreadableInput, UsageError
+
+PROGRAM = "refractory-cds"
+USAGE = 2
+"""Exit code for wrong usage and for input that cannot be read."""
+CLOSED_PIPE = 141
+"""Exit code where nobody reads on, as the shell shows it for any program (128 + SIGPIPE)."""
+INTERRUPTED = 130
+
+
+class Format(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+def _day(text: str) -> date:
+    try:
+        return parse_day(text)
+    except ValueError:
+        raise typer.BadParameter("not a day such as 2026-11-21") from None
+
+
+app = typer.Typer(
+    help="Lines of cancer therapy from FHIR charts, and whether the disease is *possibly* "
+    "refractory to each: as a CDS Hooks service, and for files. Advisory only; the service logs "
+    "every decision.",
+    epilog="New here? Run: refractory-cds demo",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # their locals would show charts
+)
+knowledge_app = typer.Typer(
+    help="The clinical knowledge: what the rules say, and whose they are.",
+    epilog="Example: refractory-cds knowledge show multiple-myeloma",
+    no_args_is_help=True,
+)
+fixtures_app = typer.Typer(
+    help="The invented patients of the demo.",
+    epilog="Example: refractory-cds fixtures load --to http://localhost:8080/fhir",
+    no_args_is_help=True,
+)
+
+Output = Annotated[
+    Format | None,
+    typer.Option("--format", help="For machines or for people. Default: text on a terminal."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", metavar="FILE", help="File with the FHIR server's bearer token."),
+]
+
+
+@app.command(epilog="Example: refractory-cds serve --port 8000 --workers 2")
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for any free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+) -> None:
+    """Run the CDS Hooks service until it is stopped.
+
+    Settings come from environment variables REFRACTORY_CDS_… or a file .env.
+    """
+    from cds_service.commands.serving import serve as serve_until_stopped
+    from cds_service.commands.setting import read_settings
+
+    serve_until_stopped(read_settings(), host, port, workers)
+
+
+@app.command(epilog="Example: refractory-cds demo --once")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after the cards.")] = False,
+) -> None:
+    """Watch it work: open the charts of invented patients and print their cards.
+
+    Starts the service and a FHIR server on this machine, calls the hook over HTTP as an EHR
+    would, and goes on serving until Ctrl-C.
+    """
+    from cds_service.demo.play import play
+
+    raise typer.Exit(play(once=once))
+
+
+@app.command(epilog="Example: refractory-cds assess chart.json exports/ --as-of 2026-11-21")
+def assess(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH…",
+            help="FHIR JSON: a Bundle, a resource, NDJSON (also gzipped), a folder of those, or - "
+            "for standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    as_of: Annotated[
+        date | None,
+        typer.Option(
+            "--as-of", parser=_day, metavar="DATE", help="Day to judge on. Default: today."
+        ),
+    ] = None,
+    output: Output = None,
+    fhir_base: Annotated[
+        str | None,
+        typer.Option("--fhir-base", metavar="URL", help="Read from this FHIR server instead."),
+    ] = None,
+    patient: Annotated[
+        str | None, typer.Option("--patient", metavar="ID", help="The patient's id there.")
+    ] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Assess patients from files, or one from a FHIR server.
+
+    Prints one Assessment a patient, in order of id: as JSON, one object a line, or as text.
+    """
+    from cds_service.commands import assessing
+
+    if bool(paths) == (fhir_base is not None) or (fhir_base is None) != (patient is None):
+        raise UsageError("assess needs files or folders, or else --fhir-base and --patient")
+    if fhir_base is not None and patient is not None:
+        try:
+            charts = iter([assessing.chart_from_server(fhir_base, patient, token_file)])
+        except FhirError as fault:
+            raise UnreadableInput(f"{fhir_base}: {fault}") from None
+    else:
+        charts = assessing.charts_from_files(paths or ())
+    day = as_of or datetime.now().astimezone().date()
+    assessing.print_assessments(charts, day, as_text=_is_text(output))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def audit(context: typer.Context) -> None:
+    """The decision log: list, show, verify, and more."""
+    from cds_service.audit.commands import audit_app
+    from cds_service.commands.setting import read_settings
+
+    defaults = {"db": str(read_settings().audit_db)}
+    names = (command.name or "" for command in audit_app.registered_commands)
+    by_command = {name or "": defaults for name in names}
+    raise typer.Exit(_run(audit_app, f"{PROGRAM} audit", context.args, by_command))
+
+
+@knowledge_app.command("check", epilog="Example: refractory-cds knowledge check")
+def check_knowledge(
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Knowledge files to check instead of the shipped ones."),
+    ] = None,
+) -> None:
+    """Check that the knowledge files hold together: one line a fault, exit code 1."""
+    from cds_service.commands.knowing import check
+
+    raise typer.Exit(check(folder))
+
+
+@knowledge_app.command("list", epilog="Example: refractory-cds knowledge list --format json")
+def list_knowledge(output: Output = None) -> None:
+    """List the diseases and what there is for each, with version and digest."""
+    from cds_service.commands.knowing import list_all
+
+    list_all(as_text=_is_text(output))
+
+
+@knowledge_app.command("show", epilog="Example: refractory-cds knowledge show lenalidomide")
+def show_knowledge(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="A disease, rule, composite, drug, regimen, marker or citation."
+        ),
+    ],
+    output: Output = None,
+) -> None:
+    """Show a disease definition, a rule, drug, regimen, marker or citation, by id or name."""
+    from cds_service.commands.knowing import show
+
+    show(name, as_text=_is_text(output))
+
+
+@fixtures_app.command(
+    "load", epilog="Example: refractory-cds fixtures load --to http://localhost:8080/fhir"
+)
+def load_fixtures(
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Base URL of the FHIR server.")],
+    token_file: TokenFile = None,
+) -> None:
+    """Put the fixture patients on a FHIR server, one transaction each."""
+    from cds_service.commands.loading import load
+
+    raise typer.Exit(load(to, token_file))
+
+
+app.add_typer(knowledge_app, name="knowledge")
+app.add_typer(fixtures_app, name="fixtures")
+
+
+def main() -> None:
+    """The console script: runs the command and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; a fault is one line on standard error."""
+    return _run(app, PROGRAM, arguments)
+
+
+def _run(
+    commands: typer.Typer,
+    name: str,
+    arguments: Sequence[str],
+    defaults: Mapping[str, Any] | None = None,
+) -> int:
+    command = typer.main.get_command(commands)
+    try:
+        with command.make_context(name, list(arguments), default_map=defaults) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except typer.TyperException as fault:
+        return _complain(_of_usage(fault), fault.exit_code)
+    except RefractoryCdsError as fault:
+        return _complain(str(fault), USAGE)
+    except BrokenPipeError:
+        _forget_output()
+        return CLOSED_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _of_usage(fault: typer.TyperException) -> str:
+    """What was wrong and where help is; nothing where the help itself has been printed."""
+    said = fault.format_message()
+    path = getattr(getattr(fault, "ctx", None), "command_path", PROGRAM)
+    return f"{said.rstrip('.')} (see {path} --help)" if said else ""
+
+
+def _complain(message: str, exit_code: int) -> int:
+    """One line on standard error, whatever a file name holds."""
+    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
+    if line:
+        typer.echo(f"{PROGRAM}: {line}", err=True)
+    return exit_code
+
+
+def _forget_output() -> None:
+    """What is still unwritten goes nowhere, so that the end of the process is quiet too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_text(output: Format | None) -> bool:
+    return output is Format.TEXT or (output is None and sys.stdout.isatty())

@@ -1,0 +1,21 @@
+"""The settings of this process, or one line that says which of them is wrong."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from cds_service.errors import UsageError
+from cds_service.settings import Settings
+
+
+def read_settings() -> Settings:
+    """What the environment and `.env` say; raises UsageError with the name of a wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as fault:
+        first = fault.errors(include_url=False, include_input=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise UsageError(f"REFRACTORY_CDS_{name}: {first['msg']}") from None
+    except SettingsError as fault:
+        raise UsageError(f"{fault}; a list is written as JSON") from None

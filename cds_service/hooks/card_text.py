@@ -1,0 +1,167 @@
+"""The detail of a card, in Markdown: what was seen, the rule, the doubts, the options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cds_service.clinical.advice import Advice, Judged
+from cds_service.clinical.assessment import Assessment, CancerAssessment
+from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.wording import (
+    ADVICE,
+    CAVEATS,
+    CLOSING,
+    COMPOSITES,
+    CONFIDENCE,
+    FLAGS,
+    STATUS,
+)
+from cds_service.hooks.markdown import escaped
+from cds_service.knowledge.model import Knowledge, MarkerRule, Milestones, Rule
+
+MOST_EVIDENCE = 8
+ORIGIN = {
+    "C": "published consensus",
+    "G": "guideline",
+    "T": "trial or label",
+    "O": "operational default, to be confirmed locally",
+}
+
+
+def detail_of(
+    assessment: Assessment,
+    cancer: CancerAssessment,
+    judged: Judged,
+    shown: Sequence[Advice],
+    knowledge: Knowledge,
+) -> str:
+    """The whole detail; everything that comes out of the chart is escaped."""
+    blocks = (
+        ("What was seen", _seen(judged)),
+        ("Rule used", _rules(judged, cancer, knowledge)),
+        ("How it reads", _reading(cancer, judged)),
+        ("Not certain because", _doubts(assessment, judged)),
+        ("Options to consider", _options(cancer, shown)),
+        ("What would change this", _changes(judged, cancer)),
+    )
+    text = [f"**{_heading(cancer, judged)}**"]
+    for title, lines in blocks:
+        if lines:
+            text.append(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines))
+    text.append(f"_{CLOSING}_")
+    return "\n\n".join(text)
+
+
+def short_title(judged: Judged, longest: int = 60) -> str:
+    """The line by its regimen, or by its agents, or by what little is known."""
+    line = judged.line
+    name = line.regimen or " + ".join(line.agents) or "study drug"
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _heading(cancer: CancerAssessment, judged: Judged) -> str:
+    line = judged.line
+    until = "ongoing" if line.is_ongoing or line.end is None else f"to {line.end}"
+    return (
+        f"{_upper(cancer.disease.name)}, {cancer.notation}: "
+        f"line {line.number}, {escaped(short_title(judged))}, {line.start} {until}"
+    )
+
+
+def _seen(judged: Judged) -> list[str]:
+    evidence = list(judged.evidence)
+    left = len(evidence) - MOST_EVIDENCE
+    lines = [_one(e) for e in evidence[max(0, left) :]]
+    return ([f"{left} earlier findings on this line"] if left > 0 else []) + lines
+
+
+def _one(evidence: Evidence) -> str:
+    return (
+        f"{evidence.on}: {escaped(evidence.detail)} "
+        f"({evidence.kind.replace('-', ' ')}, {escaped(evidence.resource)})"
+    )
+
+
+def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
+    disease = cancer.disease
+    rules: list[Rule | MarkerRule | Milestones] = [*disease.rules, *knowledge.shared_rules]
+    rules += [*disease.marker_rules, *disease.milestones]
+    known = {rule.id: rule for rule in rules}
+    return [_rule(known[name], knowledge) for name in judged.status.rules if name in known]
+
+
+def _rule(rule: Rule | MarkerRule | Milestones, knowledge: Knowledge) -> str:
+    cited = "; ".join(
+        escaped(knowledge.citations[key].text, longest=400)
+        for key in rule.cites
+        if key in knowledge.citations
+    )
+    says = escaped(rule.says, longest=600)
+    return f"{says} ({ORIGIN[rule.origin]}, rule {escaped(rule.id)}: {cited})"
+
+
+def _reading(cancer: CancerAssessment, judged: Judged) -> list[str]:
+    """The conclusion, after the evidence and the rule that it rests on."""
+    status, line = judged.status, judged.line
+    pattern = f", {status.pattern}" if status.pattern else ""
+    sure = f" ({CONFIDENCE[status.confidence]})" if status.confidence else ""
+    lines = [f"Line {line.number}: {STATUS[status.status]}{pattern}{sure}"]
+    if status.refractory_to:
+        classes = ", ".join(status.refractory_classes)
+        lines.append(f"Possibly refractory to {', '.join(status.refractory_to)} ({classes})")
+    if status.interval_days is not None and status.interval_days > 0:
+        lines.append(f"Progression {status.interval_days} days after the last dose")
+    if status.best_response:
+        lines.append(f"Best response on this line: {status.best_response.replace('-', ' ')}")
+    lines += [_upper(COMPOSITES[c]) for c in cancer.composites.ids if c in COMPOSITES]
+    return lines
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _doubts(assessment: Assessment, judged: Judged) -> list[str]:
+    status = judged.status
+    lines = [CAVEATS[caveat] for caveat in status.caveats]
+    if status.missing:
+        lines.append(f"Not on record: {escaped(', '.join(status.missing))}.")
+    shown = [f for f in status.flags if f in FLAGS]
+    lines += [f"{_upper(FLAGS[flag])}." for flag in shown]
+    if status.confidence == "signal":
+        lines.append("The evidence is suggestive only.")
+    left_out = sum(issue.severity != "information" for issue in assessment.issues)
+    if left_out:
+        what = "entry" if left_out == 1 else "entries"
+        lines.append(f"{left_out} {what} of the chart could not be used.")
+    return lines
+
+
+def _options(cancer: CancerAssessment, shown: Sequence[Advice]) -> list[str]:
+    texts = cancer.disease.advice
+    said = {
+        "restage": f"{texts.restage.text}; add {texts.restage_also}",
+        "confirm-progression": texts.confirm,
+        "biopsy": f"{texts.biopsy.text}; {texts.molecular}",
+        "trial-referral": texts.trial,
+        "adherence-review": texts.adherence
+        or "intake, interactions, cost and access, before the response is read",
+        "supportive-care": "symptoms and goals of care, alongside cancer treatment",
+    }
+    lines = [f"{ADVICE[advice.kind]}: {said[advice.kind]}" for advice in shown]
+    return [*lines, "No change, with a reason (Dismiss)"]
+
+
+def _changes(judged: Judged, cancer: CancerAssessment) -> list[str]:
+    """Which result would settle or withdraw this."""
+    status = judged.status
+    lines = []
+    if "unconfirmed" in status.caveats or status.confidence == "signal":
+        lines.append(_upper(cancer.disease.advice.confirm))
+    if status.missing:
+        lines.append("The missing results above")
+    if status.status in ("possible-refractory", "progressing"):
+        lines.append("A response recorded later on the same therapy withdraws this")
+    if status.status in ("indeterminate", "no-evidence"):
+        lines.append("A dated assessment of the disease by the method used before")
+    return lines

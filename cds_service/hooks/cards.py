@@ -1,0 +1,285 @@
+"""Assessment → cards: the only place that knows what a card looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from cds_service.clinical.advice import Advice, Judged
+from cds_service.clinical.assessment import Assessment, CancerAssessment
+from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
+from cds_service.hooks.card_text import detail_of, short_title
+from cds_service.hooks.markdown import plain
+from cds_service.hooks.orders import OrderTemplates, fill_in
+from cds_service.knowledge.model import Knowledge
+
+SUMMARY_LONGEST = 139
+"""CDS Hooks: fewer than 140 characters."""
+MOST_SUGGESTIONS = 3
+EXTENSION = "org.refractory-cds"
+CODES = "https://refractory-cds.org/fhir/CodeSystem"
+NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
+
+OVERRIDE_REASONS = [
+    {"code": code, "system": f"{CODES}/override-reasons", "display": display}
+    for code, display in (
+        ("already-done", "Already done or ordered"),
+        ("patient-declined", "The patient declined"),
+        ("not-applicable", "Does not apply to this patient"),
+        ("evidence-wrong", "The evidence shown is wrong"),
+        ("disagree-with-criteria", "I disagree with the criteria"),
+        ("other-provider-managing", "Another clinician is managing this"),
+        ("palliative-focus", "Care has a palliative focus"),
+        ("remind-later", "Not now, remind me later"),
+        ("other", "Another reason"),
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CardMaker:
+    """What all cards of a process share."""
+
+    knowledge: Knowledge
+    templates: OrderTemplates
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card as JSON, with what the decision log says of it."""
+
+    json: dict[str, Any]
+    advice: tuple[str, ...]
+
+    @property
+    def uuid(self) -> str:
+        return str(self.json["uuid"])
+
+    @property
+    def indicator(self) -> str:
+        return str(self.json["indicator"])
+
+
+def cards_for(
+    assessment: Assessment, decision_id: str, maker: CardMaker, encounter_id: str | None = None
+) -> list[Card]:
+    """A card for each line of each cancer that has advice to show; none where all is quiet.
+
+    Ids are derived from the decision's, so that the same decision always gives the same cards.
+    """
+    cards: list[Card] = []
+    for cancer in assessment.cancers:
+        for judged, shown in _by_line(cancer):
+            position = len(cards)
+            name = uuid5(UUID(decision_id), f"card-{position}")
+            cards.append(
+                _card(assessment, cancer, judged, shown, name, decision_id, maker, encounter_id)
+            )
+    return cards
+
+
+def _by_line(cancer: CancerAssessment) -> Iterator[tuple[Judged, tuple[Advice, ...]]]:
+    for judged in cancer.judged:
+        shown = tuple(
+            advice
+            for advice in cancer.advice
+            if advice.line == judged.line.number and advice.suppressed is None
+        )
+        if shown:
+            yield judged, shown
+
+
+def _card(
+    assessment: Assessment,
+    cancer: CancerAssessment,
+    judged: Judged,
+    shown: tuple[Advice, ...],
+    name: UUID,
+    decision_id: str,
+    maker: CardMaker,
+    encounter_id: str | None,
+) -> Card:
+    suggestions = [
+        _suggestion(
+            advice, assessment, cancer, judged, uuid5(name, advice.kind), maker, encounter_id
+        )
+        for advice in shown[:MOST_SUGGESTIONS]
+    ]
+    kinds = tuple(advice.kind for advice in shown)
+    status = judged.status
+    card: dict[str, Any] = {
+        "uuid": str(name),
+        "summary": summary_of(cancer, judged),
+        "indicator": _indicator(cancer, judged),
+        "detail": detail_of(assessment, cancer, judged, shown, maker.knowledge),
+        "source": _source(assessment, status.status, maker),
+        "suggestions": suggestions,
+        "selectionBehavior": "any",
+        "overrideReasons": OVERRIDE_REASONS,
+        "extension": {
+            EXTENSION: {
+                "decisionId": decision_id,
+                "condition": cancer.cancer.condition,
+                "disease": cancer.disease.id,
+                "line": judged.line.number,
+                "status": status.status,
+                "advice": list(kinds),
+                "knowledgeVersion": assessment.knowledge_version,
+            }
+        },
+    }
+    links = _links(judged, maker.knowledge)
+    if links:
+        card["links"] = links
+    return Card(card, kinds)
+
+
+def _indicator(cancer: CancerAssessment, judged: Judged) -> str:
+    """Never critical; warning only where a clinician documented it in a disease that runs fast."""
+    documented = judged.status.confidence == "documented"
+    sure = documented and judged.status.status == "possible-refractory"
+    return "warning" if sure and cancer.disease.advice.may_warn else "info"
+
+
+def summary_of(cancer: CancerAssessment, judged: Judged) -> str:
+    """One sentence of at most 139 characters, the longest form that fits."""
+    forms = _summaries(cancer, judged)
+    fits = (text for text in forms if len(text) <= SUMMARY_LONGEST)
+    return next(fits, plain(f"Advice on {cancer.disease.name}", SUMMARY_LONGEST))
+
+
+def _summaries(cancer: CancerAssessment, judged: Judged) -> Iterator[str]:
+    """The same sentence, ever shorter."""
+    on = f"line {judged.line.number}"
+    named = f"{on} ({short_title(judged, longest=48)})"
+    also = _composite(cancer, judged)
+    for line, more in ((named, also), (named, ""), (on, also), (on, "")):
+        yield f"{_sentence(cancer, judged, line)}{more}."
+
+
+def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
+    status, name = judged.status, cancer.disease.name
+    when = f" {status.progressed_on}" if status.progressed_on else ""
+    doubt = next((said for c, said in CAVEAT_IN_SHORT.items() if c in status.caveats), "")
+    doubt = f", {doubt}" if doubt else ""
+    if status.status == "possible-refractory":
+        pattern = f"{status.pattern} " if status.pattern else ""
+        what = "response missed" if _is_missed(judged) else "progression"
+        sure = CONFIDENCE_IN_SHORT[status.confidence] if status.confidence else ""
+        return f"Possible {pattern}refractory {name} on {line}: {what}{when}, {sure}"
+    if status.status == "relapsed":
+        return f"{_upper(name)} back after control: progression{when} after {line}"
+    if status.status == "progressing":
+        return f"Progression of {name} on {line}{when}, not called refractory{doubt}"
+    if status.status == "no-evidence":
+        return f"Only a symptom is recorded as worse in {name} on {line}"
+    return f"Open how {name} responds to {line}{doubt}"
+
+
+def _is_missed(judged: Judged) -> bool:
+    return any(e.missed and e.on.first == judged.status.progressed_on for e in judged.evidence)
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _composite(cancer: CancerAssessment, judged: Judged) -> str:
+    if judged.status.status != "possible-refractory":
+        return ""
+    leading = {c.id for c in cancer.disease.composites if c.leads_to_trial}
+    known = [c for c in cancer.composites.ids if c in COMPOSITES]
+    chosen = [c for c in known if c in leading] or known
+    return f"; {COMPOSITES[chosen[-1]]}" if chosen else ""
+
+
+def _source(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, Any]:
+    source: dict[str, Any] = {
+        "label": f"refractory-cds, clinical knowledge {assessment.knowledge_version}",
+        "topic": {
+            "system": f"{CODES}/line-status",
+            "code": status,
+            "display": status.replace("-", " "),
+        },
+    }
+    if maker.public_url:
+        source["url"] = f"{maker.public_url.rstrip('/')}/docs"
+    return source
+
+
+def _links(judged: Judged, knowledge: Knowledge) -> list[dict[str, str]]:
+    """The papers that the deciding rules cite, where they have a DOI."""
+    rules = {rule.id: rule for d in knowledge.diseases.values() for rule in d.rules}
+    cited = [key for rule in judged.status.rules if rule in rules for key in rules[rule].cites]
+    found = [(key, knowledge.citations[key]) for key in dict.fromkeys(cited)]
+    return [
+        {
+            "label": key.replace("-", " ").title(),
+            "url": f"https://doi.org/{citation.doi}",
+            "type": "absolute",
+        }
+        for key, citation in found
+        if citation.doi
+    ]
+
+
+def _suggestion(
+    advice: Advice,
+    assessment: Assessment,
+    cancer: CancerAssessment,
+    judged: Judged,
+    name: UUID,
+    maker: CardMaker,
+    encounter_id: str | None,
+) -> dict[str, Any]:
+    draft = maker.templates.draft(cancer.disease.id, advice.kind)
+    text = draft["code"]["text"]
+    order = fill_in(
+        draft,
+        advice,
+        cancer,
+        assessment.patient,
+        assessment.as_of,
+        _note(advice, assessment, cancer, judged),
+        encounter_id,
+    )
+    return {
+        "label": BUTTON[advice.kind],
+        "uuid": str(name),
+        "actions": [
+            {
+                "type": "create",
+                "description": f"Draft order, to be reviewed: {text}",
+                "resource": order,
+            }
+        ],
+    }
+
+
+def _note(advice: Advice, assessment: Assessment, cancer: CancerAssessment, judged: Judged) -> str:
+    """What the order rests on; for a trial referral, what a matcher asks for."""
+    rules = ", ".join(judged.status.rules) or "no rule decided"
+    note = f"{advice.reason} Rules: {rules}; clinical knowledge {assessment.knowledge_version}."
+    if advice.kind != "trial-referral":
+        return note
+    return f"{note} {eligibility(cancer, judged, assessment)}"
+
+
+def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> str:
+    """Facts that trials ask for, known and unknown."""
+    names = sorted({name for j in cancer.judged for name in j.status.refractory_to})
+    classes = sorted({name for j in cancer.judged for name in j.status.refractory_classes})
+    known = sorted({f"{f.name} {f.value}" for f in assessment.record.facts})
+    unknown = [n for n in cancer.disease.guides_treatment if not any(n in k for k in known)]
+    parts: Sequence[tuple[str, str]] = (
+        ("Disease", cancer.disease.name),
+        ("Lines", cancer.notation),
+        ("Possibly refractory to", ", ".join(names) or "none recorded"),
+        ("Classes", ", ".join(classes) or "none recorded"),
+        ("Known", ", ".join(known) or "no biomarkers recorded"),
+        ("Unknown", ", ".join([*unknown, *judged.status.missing]) or "nothing listed"),
+    )
+    return " ".join(f"{name}: {value}." for name, value in parts)

@@ -1,0 +1,118 @@
+"""Draft ServiceRequests for suggestions: built and validated once, filled in for each card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from fhir.resources.R4B.servicerequest import ServiceRequest
+
+from cds_service.clinical.advice import Advice, AdviceKind
+from cds_service.clinical.assessment import CancerAssessment
+from cds_service.knowledge.model import Disease, Knowledge, Order
+
+SNOMED = "http://snomed.info/sct"
+TRIAL = Order(
+    "Clinical trial referral",
+    (SNOMED, "702475000", "Referral to clinical trial"),
+    (SNOMED, "3457005", "Patient referral"),
+)
+PALLIATIVE = Order(
+    "Referral to palliative or supportive care, alongside cancer treatment",
+    (SNOMED, "306237005", "Referral to palliative care service"),
+    (SNOMED, "3457005", "Patient referral"),
+)
+ADHERENCE = Order("Medication review: intake, interactions, cost and access")
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTemplates:
+    """Draft orders by disease and kind of advice, valid FHIR R4 but for the patient's own parts."""
+
+    drafts: Mapping[tuple[str, AdviceKind], Mapping[str, Any]]
+
+    def draft(self, disease: str, kind: AdviceKind) -> dict[str, Any]:
+        """A copy to fill in."""
+        return dict(self.drafts[disease, kind])
+
+
+def build_templates(knowledge: Knowledge) -> OrderTemplates:
+    """Every draft order that a card can suggest; raises pydantic's ValidationError for invalid
+    FHIR, so that a fault in the knowledge is found at start-up and not in front of a clinician.
+    """
+    drafts: dict[tuple[str, AdviceKind], Mapping[str, Any]] = {}
+    for disease in knowledge.diseases.values():
+        for kind, order in _orders(disease).items():
+            draft = _draft(order, disease)
+            ServiceRequest.model_validate({**draft, "subject": {"reference": "Patient/p1"}})
+            drafts[disease.id, kind] = draft
+    return OrderTemplates(drafts)
+
+
+def _orders(disease: Disease) -> dict[AdviceKind, Order]:
+    advice = disease.advice
+    confirm = Order(_sentence(advice.confirm), category=advice.restage.category)
+    return {
+        "restage": advice.restage,
+        "confirm-progression": confirm,
+        "biopsy": advice.biopsy,
+        "trial-referral": TRIAL,
+        "adherence-review": ADHERENCE,
+        "supportive-care": PALLIATIVE,
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _draft(order: Order, disease: Disease) -> dict[str, Any]:
+    code: dict[str, Any] = {"text": order.text}
+    if order.code is not None:
+        code["coding"] = [_coding(order.code)]
+    draft: dict[str, Any] = {
+        "resourceType": "ServiceRequest",
+        "status": "draft",
+        "intent": "proposal",
+        "priority": "urgent" if disease.advice.is_urgent else "routine",
+        "code": code,
+    }
+    if order.category is not None:
+        draft["category"] = [{"coding": [_coding(order.category)]}]
+    return draft
+
+
+def _coding(coding: tuple[str, str, str]) -> dict[str, str]:
+    system, code, display = coding
+    return {"system": system, "code": code, "display": display}
+
+
+def fill_in(
+    draft: dict[str, Any],
+    advice: Advice,
+    cancer: CancerAssessment,
+    patient: str,
+    as_of: date,
+    note: str,
+    encounter_id: str | None,
+) -> dict[str, Any]:
+    """The draft order for this patient: for which cancer, on what evidence, by which rule."""
+    draft["subject"] = {"reference": patient}
+    if encounter_id is not None:
+        draft["encounter"] = {"reference": f"Encounter/{encounter_id}"}
+    draft["authoredOn"] = as_of.isoformat()
+    draft["reasonReference"] = [{"reference": cancer.cancer.condition}]
+    supporting = _supporting(advice, cancer)
+    if supporting:
+        draft["supportingInfo"] = supporting
+    draft["note"] = [{"text": note}]
+    return draft
+
+
+def _supporting(advice: Advice, cancer: CancerAssessment) -> list[dict[str, str]]:
+    """References of the line's evidence; entries of a Bundle without an id have none."""
+    judged = cancer.judged[advice.line - 1]
+    references: Sequence[str] = dict.fromkeys(e.resource for e in judged.evidence)  # type: ignore[assignment]
+    return [{"reference": r} for r in references if "/" in r and "#" not in r and ":" not in r]

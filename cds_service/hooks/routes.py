@@ -1,0 +1,164 @@
+"""CDS Hooks on the wire: discovery, the hook call, feedback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from cds_service.audit import AsOf, Call, CardReturned, MissingInput, Outcome, User
+from cds_service.audit.of_assessment import outcome_of_cards
+from cds_service.errors import FhirError, InvalidRequest
+from cds_service.fhir.outcomes import outcome_of
+from cds_service.fhir.queries import prefetch_templates
+from cds_service.hooks import examples
+from cds_service.hooks.cards import Card, CardMaker, cards_for
+from cds_service.hooks.feedback import take_feedback
+from cds_service.hooks.messages import HookCall, read_call
+from cds_service.hooks.prefetch import Chart, Reach, complete_prefetch
+from cds_service.metrics import CARDS
+from cds_service.service import (
+    Asked,
+    Decided,
+    Service,
+    asked_by,
+    assess_chart,
+    inputs_used,
+    read_body,
+    record_decision,
+    record_refusal,
+)
+
+SERVICE_ID = "refractory-status"
+HOOK = "patient-view"
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class HookService:
+    """What the hook's routes need beside the service itself."""
+
+    service: Service
+    maker: CardMaker
+    reach: Reach
+
+
+def discovery() -> dict[str, Any]:
+    """What a client is told of the service."""
+    return {
+        "services": [
+            {
+                "id": SERVICE_ID,
+                "hook": HOOK,
+                "title": "Possible refractory cancer status",
+                "description": "Works out the lines of cancer therapy from the chart, infers for "
+                "each whether the disease is possibly refractory to it, and prompts restaging, "
+                "biopsy or a trial referral. Advisory; every card shows its evidence, its source "
+                "and what speaks against it.",
+                "version": "2.0.1",
+                "hookVersion": "1.0",
+                "usageRequirements": "FHIR R4. Keys that are not prefetched are read from "
+                "fhirServer; patient, conditions, medicationRequests and observations are needed.",
+                "prefetch": prefetch_templates(),
+            }
+        ]
+    }
+
+
+def hook_routes(hooks: HookService) -> APIRouter:
+    """The routes of CDS Hooks, over one service."""
+    routes = APIRouter(prefix="/cds-services", tags=["CDS Hooks"])
+    service = hooks.service
+
+    @routes.get("", openapi_extra=examples.DISCOVERY)
+    async def discover() -> Response:
+        """The services on offer (CDS Hooks discovery)."""
+        return Response(orjson.dumps(discovery()), media_type=JSON)
+
+    @routes.post(f"/{SERVICE_ID}", openapi_extra=examples.HOOK_CALL)
+    async def refractory_status(request: Request) -> Response:
+        """Advisory cards for the patient whose chart was opened (hook `patient-view`)."""
+        asked = asked_by(request, service, SERVICE_ID)
+        try:
+            asked.body = await read_body(request, service.max_body_bytes)
+            call = read_call(asked.body, HOOK)
+            note_call(call, asked, service)
+            decided = await _decide(call, asked, hooks)
+        except InvalidRequest as error:
+            await record_refusal(asked, error, service)
+            raise
+        await record_decision(asked, decided, service)
+        return Response(decided.response, decided.http_status, media_type=JSON)
+
+    @routes.post("/{service_id}/feedback", openapi_extra=examples.FEEDBACK)
+    async def feedback(service_id: str, request: Request) -> Response:
+        """What was done with cards that were returned before (CDS Hooks feedback)."""
+        known = service_id == SERVICE_ID
+        asked = asked_by(request, service, SERVICE_ID if known else "unknown")
+        try:
+            if not known:
+                raise InvalidRequest("there is no such service", http_status=404)
+            asked.body = await read_body(request, service.max_body_bytes)
+            await take_feedback(asked, service)
+        except InvalidRequest as error:
+            await record_refusal(asked, error, service)
+            raise
+        return Response(b"{}", media_type=JSON)
+
+    return routes
+
+
+def note_call(call: HookCall, asked: Asked, service: Service) -> None:
+    """Who asked about whom, for the record."""
+    asked.call = Call(
+        service_id=SERVICE_ID,
+        hook=call.hook,
+        hook_instance=call.hook_instance,
+        request_id=asked.call.request_id,
+    )
+    asked.user = User(user_id=call.context.user_id)
+    asked.patient_id = call.context.patient_id
+    asked.encounter_id = call.context.encounter_id
+    asked.fhir_server = call.fhir_server
+    asked.as_of = AsOf(day=service.today(), source="clock", time_zone="UTC")
+
+
+async def _decide(call: HookCall, asked: Asked, hooks: HookService) -> Decided:
+    """From the call to the answer; data that cannot be had is an answer too, with 412."""
+    service = hooks.service
+    try:
+        with asked.watch.stage("fetch"):
+            chart = await complete_prefetch(call, hooks.reach)
+    except FhirError as error:
+        return Decided(
+            outcome=Outcome.DATA_UNAVAILABLE,
+            http_status=error.http_status,
+            response=orjson.dumps(outcome_of(error)),
+            error_class=type(error).__name__,
+        )
+    with asked.watch.stage("assess"):
+        assessment = await assess_chart(chart.resources, service.today(), service, call.patient)
+    with asked.watch.stage("render"):
+        cards = cards_for(assessment, asked.decision_id, hooks.maker, call.context.encounter_id)
+        response = orjson.dumps({"cards": [card.json for card in cards]})
+    _count(cards)
+    return Decided(
+        outcome=outcome_of_cards(assessment, len(cards)),
+        http_status=200,
+        response=response,
+        assessment=assessment,
+        inputs=inputs_used(chart.resources, assessment, (r.origin for r in chart.resources)),
+        missing=_missing(chart),
+        cards=tuple(CardReturned(card.uuid, card.indicator, card.advice) for card in cards),
+    )
+
+
+def _missing(chart: Chart) -> tuple[MissingInput, ...]:
+    return tuple(MissingInput(key, code) for key, code in chart.missing)
+
+
+def _count(cards: list[Card]) -> None:
+    for card in cards:
+        CARDS.labels(card.advice[0], card.indicator).inc()

@@ -1,0 +1,50 @@
+"""Prometheus metrics: counts and durations by service and outcome, and nothing of a patient."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+REGISTRY = CollectorRegistry()
+
+CALLS = Counter(
+    "refractory_cds_calls", "Calls answered, by service and outcome.",
+    ("service", "outcome"), registry=REGISTRY,
+)  # fmt: skip
+CARDS = Counter(
+    "refractory_cds_cards", "Cards returned, by advice that leads and indicator.",
+    ("advice", "indicator"), registry=REGISTRY,
+)  # fmt: skip
+FEEDBACK = Counter(
+    "refractory_cds_feedback", "Feedback entries taken, by outcome.",
+    ("outcome",), registry=REGISTRY,
+)  # fmt: skip
+STAGES = Histogram(
+    "refractory_cds_stage_seconds", "Time of a decision, by stage.",
+    ("stage",), buckets=SECONDS, registry=REGISTRY,
+)  # fmt: skip
+ISSUES = Counter(
+    "refractory_cds_issues", "Faults found in charts, by code.", ("code",), registry=REGISTRY
+)
+WAITING = Gauge(
+    "refractory_cds_log_waiting", "Entries that wait for the decision log.",
+    registry=REGISTRY, multiprocess_mode="livesum",
+)  # fmt: skip
+
+
+def exposition() -> bytes:
+    """All metrics in the text format; of all workers where there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+    return generate_latest(REGISTRY)

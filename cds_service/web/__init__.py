@@ -1,0 +1,1 @@
+"""HTTP that is not CDS Hooks: the API, and what operators ask for."""
