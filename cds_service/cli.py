@@ -17,6 +17,7 @@ import typer
 
 from cds_service.dates import parse_day
 from cds_service.errors import FhirError, RefractoryCdsError, UnreadableInput, UsageError
+from cds_service.version import __version__
 
 PROGRAM = "refractory-cds"
 USAGE = 2
@@ -68,6 +69,21 @@ TokenFile = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version."),
+    ] = False,
+) -> None: ...
+
+
 @app.command(epilog="Example: refractory-cds serve --port 8000 --workers 2")
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
@@ -103,7 +119,7 @@ def assess(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="PATH…",
+            metavar="PATH",
             help="FHIR JSON: a Bundle, a resource, NDJSON (also gzipped), a folder of those, or - "
             "for standard input.",
             show_default=False,

@@ -6,6 +6,7 @@
     ├── InvalidRequest      a CDS Hooks call or its feedback is not what the contract says
     ├── KnowledgeError      a knowledge file does not hold together
     ├── FhirError           the client's FHIR server could not give what was needed
+    │   ├── PrefetchIncomplete
     │   ├── FhirForbidden
     │   ├── FhirNotFound
     │   ├── FhirUnavailable
@@ -63,6 +64,17 @@ class FhirError(RefractoryCdsError):
 
     code = "incomplete"
     http_status = 412
+
+
+class PrefetchIncomplete(FhirError):
+    """The prefetch lacks what is needed, and there is no FHIR server to read it from."""
+
+    code = "required"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"{key} is not in the prefetch, and no fhirServer is given to read it from"
+        )
 
 
 class FhirForbidden(FhirError):

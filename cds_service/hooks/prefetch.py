@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.errors import FhirError, FhirUnavailable, InvalidRequest, UnreadableInput
+from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, UnreadableInput
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bundles import Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
@@ -69,7 +69,7 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     wanted = [q.key for q in QUERIES if q.key in found.missing and found.missing[q.key] != "null"]
     required = [q.key for q in QUERIES if q.required and q.key in wanted]
     if required and call.fhir_server is None:
-        raise FhirUnavailable(required[0], "it is not in the prefetch, and no fhirServer is given")
+        raise PrefetchIncomplete(required[0])
     deadline = asyncio.get_running_loop().time() + reach.seconds
     if required:
         client = _client(call, reach)
@@ -136,13 +136,18 @@ def _take(
         found.missing[key] = "denied" if error.code == "forbidden" else "search-failed"
 
 
+def _is_of_medication(resource: ChartResource) -> bool:
+    return b'"medicationReference"' in resource.raw or b'"Medication"' in resource.raw
+
+
 async def _complete_medications(
     call: HookCall, reach: Reach, found: _Sorted, deadline: float
 ) -> None:
     """Medications that orders point at: no prefetch can ask for them, so they are read here."""
-    if call.fhir_server is None:
+    pointing = [r for r in found.resources if b'"medicationReference"' in r.raw]
+    if call.fhir_server is None or not pointing:
         return
-    raw = [RawResource(r.raw, r.full_url) for r in found.resources]
+    raw = [RawResource(r.raw, r.full_url) for r in found.resources if _is_of_medication(r)]
     try:
         client = _client(call, reach)
         fetched = await fetch_medications(client, raw, deadline)

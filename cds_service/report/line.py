@@ -1,4 +1,4 @@
-"""One line of therapy for a reader: what was given, where it stands, on what evidence, by what rule."""
+"""One line of therapy for a reader: what was given, where it stands, on what evidence, and why."""
 
 from __future__ import annotations
 

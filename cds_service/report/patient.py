@@ -1,4 +1,4 @@
-"""One patient for a reader: every cancer with its lines, what is missing, what could not be read."""
+"""One patient for a reader: every cancer with its lines, what is missing, what was left out."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def find_rule(rule_id: str, disease: Disease, knowledge: Knowledge) -> Told | No
 
 
 def rule_text(rule: Told) -> Text:
-    """A rule in plain words, with its id, the origin of its numbers, and the keys of its sources."""
+    """A rule in plain words, with its id, the origin of its numbers and the keys of its sources."""
     text = plain(rule.says)
     sources = ", ".join(rule.cites)
     return text.append_text(plain(f" [{rule.id}; {ORIGIN[rule.origin]}: {sources}]", "dim"))

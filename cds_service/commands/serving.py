@@ -1,0 +1,114 @@
+"""`refractory-cds serve`: the service on a socket, in one process or several, until stopped."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from cds_service.commands.listening import address_of, listen_on
+from cds_service.errors import RefractoryCdsError
+from cds_service.operations_log import log_event, set_up
+from cds_service.settings import Settings
+from cds_service.version import __version__
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+SECONDS_TO_FINISH = 20
+"""Time for calls that are being answered when the service is told to stop."""
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def serve(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until SIGTERM or Ctrl-C; calls under way are answered first.
+
+    Raises UsageError where the address cannot be listened on.
+    """
+    set_up(settings.log_level)
+    sock = listen_on(host, port)
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sign, _leave)  # what is left to do once uvicorn has stopped
+    _announce(sock, workers)
+    if workers == 1:
+        uvicorn.Server(_config()).run([sock])
+        return
+    with TemporaryDirectory(prefix="refractory-cds-metrics-") as folder:
+        # before anything imports prometheus_client, here or in the workers
+        os.environ.setdefault(METRICS_FOLDER, folder)
+        processes = _Workers(_config(workers), [sock])
+        processes.run()
+        if processes.could_not_start:
+            raise SystemExit(STARTUP_FAILURE)
+
+
+def application() -> FastAPI:
+    """The application of one process, by the settings in its environment."""
+    from cds_service.app import create_app
+
+    settings = Settings()
+    set_up(settings.log_level)
+    try:
+        return create_app(settings)
+    except RefractoryCdsError as fault:
+        if multiprocessing.parent_process() is None:
+            raise
+        # the exit code tells the supervisor that another try would end the same way
+        sys.stderr.write(f"refractory-cds: {fault}\n")
+        raise SystemExit(STARTUP_FAILURE) from None
+
+
+def _config(workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        "cds_service.commands.serving:application",
+        factory=True,
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
+    )
+
+
+class _Workers(Multiprocess):
+    """The processes; the gauges of one that has died are taken out of the metrics."""
+
+    @property
+    def could_not_start(self) -> bool:
+        return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for gone in before - {process.pid for process in self.processes}:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(gone)  # type: ignore[no-untyped-call]
+            log_event("worker.replaced", workers=len(self.processes))
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _announce(sock: socket.socket, workers: int) -> None:
+    """Where it listens: a line for people on a terminal, an event for everybody else."""
+    host, port = sock.getsockname()[:2]
+    if not sys.stderr.isatty():
+        log_event("service.listening", host=host, port=port, workers=workers, version=__version__)
+        return
+    base = address_of(sock)
+    processes = "" if workers == 1 else f" with {workers} processes"
+    sys.stderr.write(
+        f"refractory-cds {__version__} on {base}{processes}: discovery {base}/cds-services, "
+        f"API {base}/docs. Ctrl-C stops it.\n"
+    )
