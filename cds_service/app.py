@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import logging
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import datetime
+from http import HTTPStatus
 from uuid import uuid4
 
 import orjson
@@ -35,7 +36,7 @@ from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
-from cds_service.service import Service
+from cds_service.service import Service, record_failure
 from cds_service.settings import Settings
 from cds_service.version import __version__
 from cds_service.web.api import api_routes
@@ -93,7 +94,7 @@ def create_app(
     app.include_router(api_routes(service))
     app.include_router(operations_routes(service))
     _answer_errors(app)
-    app.add_middleware(Unforeseen)
+    app.add_middleware(Unforeseen, service=service)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
@@ -148,6 +149,8 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RefractoryCdsError)
     async def ours(_: Request, error: RefractoryCdsError) -> Response:
+        if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error  # foreseen, but not by whoever called: as any other error of ours
         return _outcome(error.http_status, outcome_of(error))
 
     @app.exception_handler(HTTPException)
@@ -156,14 +159,18 @@ def _answer_errors(app: FastAPI) -> None:
             404: ("not-found", "there is nothing at this address"),
             405: ("not-supported", "this address does not take this method"),
         }.get(error.status_code, ("processing", "the request cannot be served"))
-        return _outcome(error.status_code, operation_outcome(code, sentence))
+        return _outcome(error.status_code, operation_outcome(code, sentence), error.headers)
 
 
 class Unforeseen:
-    """An error nobody foresaw: 500 with an id to find it by, and no word of the chart."""
+    """An error nobody foresaw: 500 with an id to find it by, and no word of the chart.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The call that it ended goes on record as failed, before the answer leaves.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = False
@@ -178,7 +185,9 @@ class Unforeseen:
         except Exception as error:
             if scope["type"] != "http" or began:
                 raise
-            await _internal_error(error)(scope, receive, send)
+            answer = _internal_error(error)
+            await record_failure(Request(scope), answer, type(error).__name__, self._service)
+            await answer(scope, receive, send)
 
 
 def _internal_error(error: Exception) -> Response:
@@ -203,5 +212,7 @@ def _place(error: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"
 
 
-def _outcome(status: int, outcome: dict[str, object]) -> Response:
-    return Response(orjson.dumps(outcome), status, media_type="application/json")
+def _outcome(
+    status: int, outcome: dict[str, object], headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(orjson.dumps(outcome), status, headers, media_type="application/json")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -106,8 +106,8 @@ def demo(
 ) -> None:
     """Watch it work: open the charts of invented patients and print their cards.
 
-    Starts the service and a FHIR server on this machine, calls the hook over HTTP as an EHR
-    would, and goes on serving until Ctrl-C.
+    Starts the service and a FHIR server here, and calls the hook over HTTP.
+    Then it goes on serving until Ctrl-C.
     """
     from cds_service.demo.play import play
 
@@ -169,10 +169,11 @@ def audit(context: typer.Context) -> None:
     from cds_service.audit.commands import audit_app
     from cds_service.commands.setting import read_settings
 
-    defaults = {"db": str(read_settings().audit_db)}
-    names = (command.name or "" for command in audit_app.registered_commands)
-    by_command = {name or "": defaults for name in names}
-    raise typer.Exit(_run(audit_app, f"{PROGRAM} audit", context.args, by_command))
+    root = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    root.add_typer(audit_app, name="audit")
+    log = {"db": str(read_settings().audit_db)}
+    by_command = {name: log for name in typer.main.get_group(audit_app).commands}
+    raise typer.Exit(_run(root, ["audit", *context.args], {"audit": by_command}))
 
 
 @knowledge_app.command("check", epilog="Example: refractory-cds knowledge check")
@@ -220,7 +221,7 @@ def load_fixtures(
     token_file: TokenFile = None,
 ) -> None:
     """Put the fixture patients on a FHIR server, one transaction each."""
-    from cds_service.commands.loading import load
+    from cds_service.demo.loading import load
 
     raise typer.Exit(load(to, token_file))
 
@@ -236,18 +237,15 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; a fault is one line on standard error."""
-    return _run(app, PROGRAM, arguments)
+    return _run(app, arguments)
 
 
 def _run(
-    commands: typer.Typer,
-    name: str,
-    arguments: Sequence[str],
-    defaults: Mapping[str, Any] | None = None,
+    commands: typer.Typer, arguments: Sequence[str], defaults: dict[str, Any] | None = None
 ) -> int:
     command = typer.main.get_command(commands)
     try:
-        with command.make_context(name, list(arguments), default_map=defaults) as context:
+        with command.make_context(PROGRAM, list(arguments), default_map=defaults) as context:
             command.invoke(context)
     except typer.Exit as end:
         return end.exit_code

@@ -46,5 +46,5 @@ class Quantity:
 
 def format_decimal(value: Decimal) -> str:
     """A decimal for people: no exponent, no trailing zeros, at most four places."""
-    text = f"{round(value, 4):f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    text = f"{value:.4f}"
+    return text.rstrip("0").rstrip(".")

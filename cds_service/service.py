@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 
 from cds_service.audit import (
     AsOf,
@@ -19,6 +21,8 @@ from cds_service.audit import (
     Client,
     Decision,
     DecisionLog,
+    Event,
+    EventType,
     Input,
     MissingInput,
     Outcome,
@@ -28,16 +32,25 @@ from cds_service.audit import (
     refusal_event,
 )
 from cds_service.audit.of_assessment import advice_decided, cancers_decided, issues_counted
+from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.assessment import Assessment, assess
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import RawResource
-from cds_service.errors import InvalidRequest, LogUnavailable
+from cds_service.errors import AuditError, InvalidRequest, LogUnavailable, UnreadableInput
+from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
-from cds_service.metrics import CALLS, ISSUES, STAGES
+from cds_service.metrics import CALLS, CARDS, ISSUES, STAGES
 from cds_service.operations_log import log_event
 
 LONG_CHART_BYTES = 2 * 1024 * 1024
 """A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
+
+
+@dataclass(slots=True)
+class LogState:
+    """Whether the last entry that was offered to the decision log could be stored."""
+
+    is_failing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +64,39 @@ class Service:
     new_id: Callable[[], str]
     max_body_bytes: int
     keeps_requests: bool = True
+    log_state: LogState = field(default_factory=LogState)
 
     def today(self) -> date:
         return self.clock().astimezone(UTC).date()
+
+    async def record(self, event: Event, service_id: str) -> None:
+        """Put one entry in the decision log; returns once it is on disk.
+
+        Raises LogUnavailable where the log cannot take any, AuditError where it cannot take this.
+        """
+        try:
+            await self.log.append(event)
+        except LogUnavailable:
+            self.log_state.is_failing = True
+            CALLS.labels(service_id, "log-unavailable").inc()
+            log_event("log.unavailable", level=logging.ERROR, service=service_id, status=503)
+            raise
+        self.log_state.is_failing = False
+
+    async def can_record(self) -> bool:
+        """Whether the decision log can take an entry now.
+
+        After a failure only an entry that was taken proves it: a full disk still gives locks.
+        """
+        try:
+            if self.log_state.is_failing:
+                await self.log.append(Event(type=EventType.CANARY))
+                self.log_state.is_failing = False
+            else:
+                await self.log.probe()
+        except AuditError:
+            return False
+        return True
 
 
 @dataclass(slots=True)
@@ -93,6 +136,7 @@ class Asked:
     fhir_server: str | None = None
     as_of: AsOf | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
+    is_on_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +154,23 @@ class Decided:
 
 
 def asked_by(request: Request, service: Service, service_id: str) -> Asked:
-    """The beginning of a call's record."""
+    """The beginning of a call's record; `request.state` keeps it for when the call fails."""
     origin = request.client.host if request.client else None
-    return Asked(
+    asked = request.state.asked = Asked(
         call=Call(service_id=service_id, request_id=request.headers.get("x-request-id")),
         client=Client(network_origin=origin),
         received_at=service.clock(),
         decision_id=service.new_id(),
     )
+    return asked
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """The request body; raises InvalidRequest (413) beyond `most` bytes, without reading on."""
+    """The request body; raises InvalidRequest (413) beyond `most` bytes, without reading on.
+
+    What is not UTF-8 is no JSON, and is refused here: readers that pass over parts of it would
+    not notice.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(most)
@@ -134,7 +183,18 @@ async def read_body(request: Request, most: int) -> bytes:
             parts.append(part)
     except ClientDisconnect:
         raise InvalidRequest("the body ended early") from None
-    return b"".join(parts)
+    body = b"".join(parts)
+    if not is_text(body):
+        raise InvalidRequest("the body is not UTF-8 text")
+    return body
+
+
+def is_text(body: bytes) -> bool:
+    """Whether these bytes are UTF-8."""
+    try:
+        return body.isascii() or bool(body.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _too_large(most: int) -> InvalidRequest:
@@ -143,13 +203,25 @@ def _too_large(most: int) -> InvalidRequest:
 
 
 async def assess_chart(
-    resources: Iterable[RawResource], as_of: date, service: Service, patient: str | None
+    resources: Iterable[RawResource],
+    as_of: date,
+    service: Service,
+    patient: str | None,
+    problems: Iterable[Problem] = (),
 ) -> Assessment:
-    """The assessment of one chart; a long one does not hold up the others."""
+    """The assessment of one chart, with what could not be read on the way in among its issues.
+
+    A long chart does not hold up the others. Raises InvalidRequest for what is no chart at all.
+    """
     chart = list(resources)
-    if sum(len(bytes(r.raw)) for r in chart) < LONG_CHART_BYTES:
-        return assess(chart, as_of, service.knowledge, patient)
-    return await asyncio.to_thread(assess, chart, as_of, service.knowledge, patient)
+    try:
+        if sum(len(bytes(r.raw)) for r in chart) < LONG_CHART_BYTES:
+            assessment = assess(chart, as_of, service.knowledge, patient)
+        else:
+            assessment = await asyncio.to_thread(assess, chart, as_of, service.knowledge, patient)
+    except UnreadableInput as fault:
+        raise InvalidRequest(str(fault)) from None
+    return with_issues(assessment, map(issue_of, problems))
 
 
 async def record_decision(asked: Asked, decided: Decided, service: Service) -> None:
@@ -185,7 +257,8 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         latency_ms={**asked.watch.milliseconds, "total": asked.watch.total()},
     )
     with asked.watch.stage("record"):
-        await service.log.append(decision_event(decision))
+        await service.record(decision_event(decision), asked.call.service_id)
+    asked.is_on_record = True
     _count(asked, decided)
 
 
@@ -194,6 +267,8 @@ def _count(asked: Asked, decided: Decided) -> None:
     issues = issues_counted(decided.assessment) if decided.assessment else {}
     for code, count in issues.items():
         ISSUES.labels(code).inc(count)
+    for card in decided.cards:
+        CARDS.labels(card.advice[0], card.indicator).inc()
     log_event(
         "call.answered",
         service=asked.call.service_id,
@@ -218,12 +293,24 @@ async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) 
         client=asked.client,
         received_at=asked.received_at,
     )
+    asked.is_on_record = True
     CALLS.labels(asked.call.service_id, "refused").inc()
     log_event("call.refused", service=asked.call.service_id, cause=reason, status=error.http_status)
-    try:
-        await service.log.append(event)
-    except LogUnavailable:
-        log_event("log.unavailable", service=asked.call.service_id)
+    with suppress(LogUnavailable):
+        await service.record(event, asked.call.service_id)
+
+
+async def record_failure(request: Request, answer: Response, cause: str, service: Service) -> None:
+    """Put a call on record that an error of ours has ended, with what it is told."""
+    asked: Asked | None = getattr(request.state, "asked", None)
+    if asked is None or asked.is_on_record:
+        return
+    with suppress(AuditError):
+        await record_decision(
+            asked,
+            Decided(Outcome.FAILED, answer.status_code, bytes(answer.body), error_class=cause),
+            service,
+        )
 
 
 class _Versioned(msgspec.Struct):

@@ -6,5 +6,6 @@ serving.py      serve: one process or several, signals, the operations log
 knowing.py      knowledge: check, list, show
 known.py        knowledge: whatever has an id or a name
 known_text.py   knowledge: the same for people
+tokens.py       bearer tokens out of files
 setting.py      settings, or one line that says what is wrong with them
 """

@@ -10,11 +10,13 @@ from datetime import date
 from itertools import chain
 from pathlib import Path
 
+import stamina
+
 from cds_service import shipped_knowledge
 from cds_service.batch import assess_charts
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
-from cds_service.errors import UnreadableInput
+from cds_service.commands.tokens import read_token
 from cds_service.fhir.bundles import Problem
 from cds_service.fhir.charts import Chart, chart_of
 from cds_service.fhir.client import FhirClient, FhirLimits
@@ -36,7 +38,8 @@ def charts_from_files(paths: Sequence[str]) -> Iterator[Chart]:
 
 def chart_from_server(base: str, patient_id: str, token_file: Path | None = None) -> Chart:
     """One patient's chart from a FHIR server; raises UsageError or FhirError."""
-    return asyncio.run(_fetch(base, patient_id, _token(token_file)))
+    stamina.instrumentation.set_on_retry_hooks(())  # a second try is no news at a terminal
+    return asyncio.run(_fetch(base, patient_id, read_token(token_file)))
 
 
 def print_assessments(charts: Iterable[Chart], as_of: date, *, as_text: bool) -> None:
@@ -60,15 +63,6 @@ def _write_json(assessment: Assessment) -> None:
     )
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
-
-
-def _token(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    try:
-        return file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise UnreadableInput(f"{file}: the token cannot be read") from None
 
 
 async def _fetch(base: str, patient_id: str, token: str | None) -> Chart:

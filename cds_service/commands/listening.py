@@ -36,9 +36,7 @@ def listen_on(host: str, port: int) -> socket.socket:
 
 
 def address_of(sock: socket.socket) -> str:
-    """The base URL under which people reach a socket; "any address" is shown as this machine."""
+    """The base URL of a socket; "any address" is shown as this machine's own."""
     host, port = sock.getsockname()[:2]
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
-    return f"http://[{shown}]:{port}" if ":" in shown.strip("[]") and "[" not in shown else (
-        f"http://{shown}:{port}"
-    )
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"

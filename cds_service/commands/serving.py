@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SECONDS_TO_FINISH = 20
 """Time for calls that are being answered when the service is told to stop."""
+UNUSABLE = 2
+"""Exit code where the processes cannot start, as for any unusable setting."""
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -34,8 +36,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 
     Raises UsageError where the address cannot be listened on.
     """
-    set_up(settings.log_level)
     sock = listen_on(host, port)
+    set_up(settings.log_level)
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _leave)  # what is left to do once uvicorn has stopped
     _announce(sock, workers)
@@ -48,7 +50,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         processes = _Workers(_config(workers), [sock])
         processes.run()
         if processes.could_not_start:
-            raise SystemExit(STARTUP_FAILURE)
+            raise SystemExit(UNUSABLE)
 
 
 def application() -> FastAPI:

@@ -15,14 +15,13 @@ async def take_feedback(asked: Asked, service: Service) -> int:
     """
     entries = read_feedback(asked.body)
     for entry, raw in entries:
-        await service.log.append(
-            feedback_event(
-                _recorded(entry, raw),
-                call=asked.call,
-                client=asked.client,
-                received_at=asked.received_at,
-            )
+        event = feedback_event(
+            _recorded(entry, raw),
+            call=asked.call,
+            client=asked.client,
+            received_at=asked.received_at,
         )
+        await service.record(event, asked.call.service_id)
         FEEDBACK.labels(entry.outcome).inc()
     return len(entries)
 

@@ -14,9 +14,12 @@ import msgspec
 from cds_service.errors import InvalidRequest
 
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+FHIR_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
 USER_FORM = re.compile(
     r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}"
+)
+MOMENT_FORM = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
 _PATH = re.compile(r"`?\$\.?(?P<path>[^`]*)`?$")
 
@@ -125,6 +128,7 @@ def read_feedback(body: bytes) -> list[tuple[FeedbackEntry, bytes]]:
         where = f"feedback[{position}]"
         entry = read_message(raw, FeedbackEntry, where)
         _check(UUID_FORM, entry.card, f"{where}.card", "a card's uuid")
+        _check(MOMENT_FORM, entry.outcome_timestamp, f"{where}.outcomeTimestamp", "a date and time")
         if entry.outcome == "accepted" and not entry.accepted_suggestions:
             raise InvalidRequest("at least one is needed", where=f"{where}.acceptedSuggestions")
         read.append((entry, bytes(raw)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,13 +14,15 @@ from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, Un
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bundles import Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
-from cds_service.fhir.queries import QUERIES, fetch_medications, fetch_missing
+from cds_service.fhir.queries import QUERIES, Fetched, fetch_medications, fetch_missing
 from cds_service.hooks.messages import HookCall
+from cds_service.service import is_text
 
 Origin = Literal["prefetch", "read", "search"]
 MissingCode = Literal[
     "omitted", "null", "operation-outcome", "search-failed", "paging-cut", "denied"
 ]
+CAME_IN_PART = frozenset({"operation-outcome", "paging-cut"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +65,33 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     """The whole chart: what is missing of it is read from the client's FHIR server.
 
     A key that is null was looked up by the client and is empty. One that is missing, holds an
-    OperationOutcome or has further pages was not, and is read here. Optional keys are read only
-    when required ones have to be read anyway. Raises FhirError where required data cannot be had.
+    OperationOutcome or has further pages was not, and is read here; an optional one that is
+    missing only when required ones have to be read anyway. Raises FhirError where required data
+    cannot be had; what came in part only and is optional is done without, and said.
     """
     found = _sort(call.prefetch or {})
-    wanted = [q.key for q in QUERIES if q.key in found.missing and found.missing[q.key] != "null"]
+    wanted = [q.key for q in QUERIES if found.missing.get(q.key, "null") != "null"]
     required = [q.key for q in QUERIES if q.required and q.key in wanted]
     if required and call.fhir_server is None:
         raise PrefetchIncomplete(required[0])
+    cut = [key for key in wanted if found.missing[key] in CAME_IN_PART]
     deadline = asyncio.get_running_loop().time() + reach.seconds
     if required:
-        client = _client(call, reach)
-        fetched = await fetch_missing(client, call.context.patient_id, wanted, deadline)
+        fetched = await fetch_missing(
+            _client(call, reach), call.context.patient_id, wanted, deadline
+        )
         if fetched.failure is not None:
             raise fetched.failure
-        _take(fetched.resources, fetched.errors, found)
+        _take(fetched, found)
+    elif cut and call.fhir_server is not None:
+        with suppress(FhirError):
+            client = _client(call, reach)
+            _take(await fetch_missing(client, call.context.patient_id, cut, deadline), found)
+    found.problems += [
+        Problem(f"prefetch.{key}", "came in part only, and the rest could not be read")
+        for key in cut
+        if key in found.missing
+    ]
     await _complete_medications(call, reach, found, deadline)
     return Chart(
         tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
@@ -123,17 +138,18 @@ def _client(call: HookCall, reach: Reach) -> FhirClient:
     )
 
 
-def _take(
-    resources: Mapping[str, tuple[RawResource, ...]],
-    errors: Mapping[str, FhirError],
-    found: _Sorted,
-) -> None:
-    for key, read in resources.items():
+def _take(fetched: Fetched, found: _Sorted) -> None:
+    for key, read in fetched.resources.items():
         origin: Origin = "read" if key == "patient" else "search"
-        found.resources += [ChartResource(r.raw, r.full_url, origin) for r in read]
+        text = [r for r in read if is_text(r.raw)]
+        found.resources += [ChartResource(r.raw, r.full_url, origin) for r in text]
+        found.problems += [Problem(key, "a resource that is not UTF-8 text")] * (
+            len(read) - len(text)
+        )
         found.missing.pop(key, None)
-    for key, error in errors.items():
+    for key, error in fetched.errors.items():
         found.missing[key] = "denied" if error.code == "forbidden" else "search-failed"
+    found.problems += fetched.problems
 
 
 def _is_of_medication(resource: ChartResource) -> bool:
@@ -148,9 +164,5 @@ async def _complete_medications(
     if call.fhir_server is None or not pointing:
         return
     raw = [RawResource(r.raw, r.full_url) for r in found.resources if _is_of_medication(r)]
-    try:
-        client = _client(call, reach)
-        fetched = await fetch_medications(client, raw, deadline)
-    except FhirError:
-        return
-    _take(fetched.resources, fetched.errors, found)
+    with suppress(FhirError):  # each order that names no drug becomes an issue
+        _take(await fetch_medications(_client(call, reach), raw, deadline), found)

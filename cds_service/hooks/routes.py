@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import orjson
@@ -14,11 +15,10 @@ from cds_service.errors import FhirError, InvalidRequest
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.fhir.queries import prefetch_templates
 from cds_service.hooks import examples
-from cds_service.hooks.cards import Card, CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.messages import HookCall, read_call
 from cds_service.hooks.prefetch import Chart, Reach, complete_prefetch
-from cds_service.metrics import CARDS
 from cds_service.service import (
     Asked,
     Decided,
@@ -84,8 +84,8 @@ def hook_routes(hooks: HookService) -> APIRouter:
         try:
             asked.body = await read_body(request, service.max_body_bytes)
             call = read_call(asked.body, HOOK)
-            note_call(call, asked, service)
-            decided = await _decide(call, asked, hooks)
+            as_of = note_call(call, asked, service)
+            decided = await _decide(call, asked, as_of, hooks)
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
@@ -110,8 +110,8 @@ def hook_routes(hooks: HookService) -> APIRouter:
     return routes
 
 
-def note_call(call: HookCall, asked: Asked, service: Service) -> None:
-    """Who asked about whom, for the record."""
+def note_call(call: HookCall, asked: Asked, service: Service) -> date:
+    """Who asked about whom, for the record; gives the day that the chart is judged on."""
     asked.call = Call(
         service_id=SERVICE_ID,
         hook=call.hook,
@@ -123,9 +123,10 @@ def note_call(call: HookCall, asked: Asked, service: Service) -> None:
     asked.encounter_id = call.context.encounter_id
     asked.fhir_server = call.fhir_server
     asked.as_of = AsOf(day=service.today(), source="clock", time_zone="UTC")
+    return asked.as_of.day
 
 
-async def _decide(call: HookCall, asked: Asked, hooks: HookService) -> Decided:
+async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService) -> Decided:
     """From the call to the answer; data that cannot be had is an answer too, with 412."""
     service = hooks.service
     try:
@@ -139,11 +140,12 @@ async def _decide(call: HookCall, asked: Asked, hooks: HookService) -> Decided:
             error_class=type(error).__name__,
         )
     with asked.watch.stage("assess"):
-        assessment = await assess_chart(chart.resources, service.today(), service, call.patient)
+        assessment = await assess_chart(
+            chart.resources, as_of, service, call.patient, chart.problems
+        )
     with asked.watch.stage("render"):
         cards = cards_for(assessment, asked.decision_id, hooks.maker, call.context.encounter_id)
         response = orjson.dumps({"cards": [card.json for card in cards]})
-    _count(cards)
     return Decided(
         outcome=outcome_of_cards(assessment, len(cards)),
         http_status=200,
@@ -157,8 +159,3 @@ async def _decide(call: HookCall, asked: Asked, hooks: HookService) -> Decided:
 
 def _missing(chart: Chart) -> tuple[MissingInput, ...]:
     return tuple(MissingInput(key, code) for key, code in chart.missing)
-
-
-def _count(cards: list[Card]) -> None:
-    for card in cards:
-        CARDS.labels(card.advice[0], card.indicator).inc()

@@ -86,7 +86,8 @@ def _setting(line: Line) -> str:
 
 def _standing(status: LineStatus) -> RenderableType:
     said = status_in_words(status.status, status.pattern, status.confidence)
-    text = plain(said[0].upper() + said[1:], f"bold {COLOURS.get(status.status, '')}".strip())
+    style = f"bold {COLOURS.get(status.status, '')}".strip()
+    text = plain("").append_text(plain(said[0].upper() + said[1:], style))
     for label in status.labels:
         text.append_text(plain(f"; possibly {label}"))
     why = [PATTERN[status.pattern]] if status.pattern else []

@@ -21,7 +21,7 @@ from cds_service.clinical.wording import (
 )
 from cds_service.knowledge.model import Knowledge
 from cds_service.report.line import line_report
-from cds_service.report.rules import sources_report
+from cds_service.report.rules import rule_text, sources_report
 from cds_service.report.terminal import fields, plain
 
 DIGEST = len("sha256:") + 12
@@ -76,8 +76,10 @@ def _cancer(
     for composite in cancer.disease.composites:
         if composite.id in cancer.composites.ids:
             said = COMPOSITES.get(composite.id, f"possibly {composite.id}")
-            text = plain("").append_text(plain(f"{said[0].upper()}{said[1:]}", "bold"))
-            yield text.append_text(plain(f". {composite.says} [{composite.id}]"))
+            yield plain(f"{said[0].upper()}{said[1:]}.", "bold")
+            definition = fields(label=len("definition"))
+            definition.add_row("", plain("definition", "bold"), rule_text(composite))
+            yield definition
     if len(cancer.judged) > 1:
         yield _present(cancer)
     unknown = _unknown_facts(cancer, assessment)

@@ -10,25 +10,15 @@ from rich.text import Text
 
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.wording import ORIGIN
-from cds_service.knowledge.model import (
-    Citation,
-    Composite,
-    Disease,
-    Knowledge,
-    MarkerRule,
-    Milestones,
-    Rule,
-)
+from cds_service.knowledge.check import Told, told_by
+from cds_service.knowledge.model import Citation, Composite, Disease, Knowledge
 from cds_service.report.terminal import fields, plain
-
-Told = Rule | MarkerRule | Milestones | Composite
-"""Everything of a definition that has a sentence, an origin and sources."""
 
 
 def find_rule(rule_id: str, disease: Disease, knowledge: Knowledge) -> Told | None:
     """The rule of the disease, or of all diseases, that has this id."""
-    own = chain(disease.rules, disease.marker_rules, disease.milestones, knowledge.shared_rules)
-    return next((rule for rule in own if rule.id == rule_id), None)
+    rules = (told for told in told_by(disease) if not isinstance(told, Composite))
+    return next((r for r in chain(rules, knowledge.shared_rules) if r.id == rule_id), None)
 
 
 def rule_text(rule: Told) -> Text:

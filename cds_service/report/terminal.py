@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import unicodedata
@@ -30,6 +31,8 @@ class Page:
 
     def __init__(self, file: TextIO | None = None, *, width: int | None = None) -> None:
         self._file = sys.stdout if file is None else file
+        if isinstance(self._file, io.TextIOWrapper):
+            self._file.reconfigure(errors="replace")  # an old terminal shows "?", and goes on
         self._console = Console(file=self._file, highlight=False, markup=False, emoji=False)
         self.width = width or max(NARROWEST, min(self._console.width, WIDEST))
 
@@ -43,6 +46,11 @@ class Page:
             for part in parts:
                 self._console.print(part, width=self.width)
         self._file.write(_TRAILING.sub("", captured.get()))
+        self._file.flush()
+
+    def print_whole(self, line: str) -> None:
+        """One line as it is, however long: an address or a command to be copied."""
+        self._file.write(harmless(line) + "\n")
         self._file.flush()
 
 
@@ -72,7 +80,7 @@ def fields(*, label: int = LABEL, indent: int = 2) -> Table:
     """An empty table of labels and their texts, the labels `indent` columns from the left."""
     table = Table.grid(padding=(0, 1, 0, 0), expand=True)
     table.add_column(width=indent - 1)
-    table.add_column(width=label, no_wrap=True)
+    table.add_column(width=label, overflow="fold")
     table.add_column(overflow="fold", ratio=1)
     return table
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import date
+from itertools import repeat
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,8 +14,8 @@ from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.dates import parse_day
 from cds_service.errors import InvalidRequest, UnreadableInput
-from cds_service.fhir.bundles import RawResource, unpack
-from cds_service.fhir.references import head_of
+from cds_service.fhir.bundles import Problem, Unpacked, unpack
+from cds_service.fhir.charts import Chart, charts_of
 from cds_service.service import (
     Asked,
     Decided,
@@ -28,16 +29,26 @@ from cds_service.service import (
 )
 
 SERVICE_ID = "assess"
+_EXAMPLE = {
+    "resourceType": "Bundle",
+    "type": "collection",
+    "entry": [
+        {"resource": {"resourceType": "Patient", "id": "p1"}},
+        {
+            "resource": {
+                "resourceType": "Condition",
+                "id": "c1",
+                "subject": {"reference": "Patient/p1"},
+                "code": {"coding": [{"system": "http://snomed.info/sct", "code": "109989006"}]},
+            }
+        },
+    ],
+}
 OPENAPI: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "A FHIR R4 Bundle of any type, with the chart of one patient.",
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {"resourceType": "Bundle", "type": "collection", "entry": []},
-            }
-        },
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}},
     }
 }
 
@@ -53,19 +64,18 @@ def api_routes(service: Service) -> APIRouter:
         try:
             asked.body = await read_body(request, service.max_body_bytes)
             as_of = _note_day(asOf, asked, service)
-            resources = _resources(asked.body)
+            chart = _chart(asked.body)
+            asked.patient_id = chart.patient.removeprefix("Patient/")
             with asked.watch.stage("assess"):
-                assessment = await assess_chart(resources, as_of, service, _patient(resources))
-        except UnreadableInput as error:
-            invalid = InvalidRequest(str(error))
-            await record_refusal(asked, invalid, service)
-            raise invalid from None
+                assessment = await assess_chart(
+                    chart.resources, as_of, service, chart.patient, chart.problems
+                )
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
-        asked.patient_id = assessment.patient.removeprefix("Patient/") or None
-        await record_decision(asked, _decided(assessment, resources), service)
-        return Response(to_bytes(assessment), media_type="application/json")
+        decided = _decided(assessment, chart)
+        await record_decision(asked, decided, service)
+        return Response(decided.response, media_type="application/json")
 
     return routes
 
@@ -82,29 +92,35 @@ def _note_day(text: str | None, asked: Asked, service: Service) -> date:
     return day
 
 
-def _resources(body: bytes) -> Sequence[RawResource]:
-    unpacked = unpack(body)
+def _chart(body: bytes) -> Chart:
+    """The one chart in a body, sorted as files are; raises InvalidRequest for none, or several."""
+    try:
+        unpacked = unpack(body)
+    except UnreadableInput as error:
+        raise InvalidRequest(str(error)) from None
     if unpacked.root == "OperationOutcome":
         raise InvalidRequest("an OperationOutcome stands in place of the Bundle")
-    if not unpacked.resources:
-        raise InvalidRequest("the Bundle holds no resource")
-    return unpacked.resources
-
-
-def _patient(resources: Sequence[RawResource]) -> str | None:
-    """Whose chart it is, where Patient resources tell; two of them are two charts."""
-    heads = [head for r in resources if (head := head_of(r)) is not None]
-    patients = {head.name for head in heads if head.resource_type == "Patient" and head.id}
-    if len(patients) > 1:
+    charts = list(charts_of(unpacked.resources, tuple(_problems_of(unpacked))))
+    if not charts:
+        raise InvalidRequest("the Bundle holds no patient, and nothing of a patient")
+    if len(charts) > 1:
         raise InvalidRequest("the Bundle holds several patients: send one chart at a time")
-    return next(iter(patients), None)
+    return charts[0]
 
 
-def _decided(assessment: Assessment, resources: Sequence[RawResource]) -> Decided:
+def _problems_of(unpacked: Unpacked) -> Iterator[Problem]:
+    yield from unpacked.problems
+    if unpacked.outcomes:
+        yield Problem("Bundle", "holds an OperationOutcome: something asked for is missing")
+    if unpacked.next_url is not None:
+        yield Problem("Bundle", "has further pages, which are not here")
+
+
+def _decided(assessment: Assessment, chart: Chart) -> Decided:
     return Decided(
         outcome=Outcome.ASSESSED,
         http_status=200,
         response=to_bytes(assessment),
         assessment=assessment,
-        inputs=inputs_used(resources, assessment, ("prefetch" for _ in resources)),
+        inputs=inputs_used(chart.resources, assessment, repeat("prefetch", len(chart.resources))),
     )

@@ -6,7 +6,6 @@ import orjson
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from cds_service.errors import AuditError
 from cds_service.metrics import WAITING, exposition
 from cds_service.service import Service
 
@@ -23,12 +22,7 @@ def operations_routes(service: Service) -> APIRouter:
     @routes.get("/readyz")
     async def readyz() -> Response:
         """Ready: the knowledge is loaded and the decision log can take an entry."""
-        try:
-            await service.log.probe()
-            log = "writable"
-        except AuditError:
-            log = "unavailable"
-        ready = log == "writable"
+        ready = await service.can_record()
         body = {
             "status": "ready" if ready else "not-ready",
             "knowledge": {
@@ -36,7 +30,7 @@ def operations_routes(service: Service) -> APIRouter:
                 "digest": service.knowledge.digest,
                 "diseases": len(service.knowledge.diseases),
             },
-            "decisionLog": log,
+            "decisionLog": "writable" if ready else "unavailable",
         }
         return Response(orjson.dumps(body), 200 if ready else 503, media_type="application/json")
 

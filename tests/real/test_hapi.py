@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from fixtures.stories import STORIES, Story
+from real.fetch import NotRun
+from real.hapi_server import hapi
 
 from cds_service import assess
 from cds_service.clinical.assessment_json import to_json
@@ -20,9 +22,6 @@ from cds_service.fhir.client import FhirClient, FhirLimits
 from cds_service.fhir.paging import LONGEST_GET
 from cds_service.fhir.queries import KEYS, MEDICATIONS, fetch_medications, fetch_missing
 from cds_service.fhir.references import head_of
-from fixtures.stories import STORIES, Story
-from real.fetch import NotRun
-from real.hapi_server import hapi
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 

@@ -13,6 +13,14 @@ from typing import TypeVar
 import msgspec
 
 ABSENT = msgspec.Raw(b"")
+READ_TYPES = frozenset(
+    {
+        "Patient", "Condition", "Medication", "MedicationRequest", "MedicationAdministration",
+        "MedicationDispense", "MedicationStatement", "Observation", "Procedure", "ServiceRequest",
+        "DiagnosticReport", "ResearchSubject",
+    }
+)  # fmt: skip
+"""Resources of any other type say nothing to any stage."""
 
 
 class Element(msgspec.Struct, gc=False):
@@ -40,11 +48,6 @@ class CodeableConcept(Element):
 
 class Reference(Element):
     reference: str | None = None
-
-
-class Meta(Element):
-    versionId: str | None = None
-    lastUpdated: str | None = None
 
 
 class Period(Element):
@@ -78,21 +81,15 @@ class Extension(Element):
 
 
 class Head(Element):
-    """What decides whether a resource is read at all."""
+    """What decides whether a resource is read at all; code and status only of an Observation."""
 
     resourceType: str
     id: str | None = None
     subject: Reference | None = None
     patient: Reference | None = None
+    individual: Reference | None = None
     code: CodeableConcept | None = None
     status: str | None = None
-
-
-class Name(Element):
-    """The least that can be said of a broken resource."""
-
-    resourceType: str | None = None
-    id: str | None = None
 
 
 class Patient(Element):
@@ -102,18 +99,15 @@ class Patient(Element):
 
 
 class Condition(Element):
-    id: str | None = None
     clinicalStatus: CodeableConcept | None = None
     verificationStatus: CodeableConcept | None = None
     code: CodeableConcept | None = None
-    category: msgspec.Raw = ABSENT
     onsetDateTime: str | None = None
     onsetPeriod: Period | None = None
     abatementDateTime: str | None = None
     abatementPeriod: Period | None = None
     recordedDate: str | None = None
     stage: msgspec.Raw = ABSENT
-    extension: msgspec.Raw = ABSENT
 
 
 class ConditionStage(Element):
@@ -157,13 +151,12 @@ class DispenseRequest(Element):
 class MedicationUse(Element):
     """MedicationRequest, -Administration, -Dispense and -Statement: what their uses share."""
 
-    id: str | None = None
     status: str | None = None
     intent: str | None = None
     doNotPerform: bool | None = None
     medicationCodeableConcept: CodeableConcept | None = None
     medicationReference: Reference | None = None
-    contained: list[msgspec.Raw] = []
+    contained: msgspec.Raw = ABSENT
     reasonCode: msgspec.Raw = ABSENT
     reasonReference: msgspec.Raw = ABSENT
     statusReason: msgspec.Raw = ABSENT
@@ -183,8 +176,6 @@ class MedicationUse(Element):
 
 
 class Observation(Element):
-    id: str | None = None
-    meta: Meta | None = None
     status: str | None = None
     code: CodeableConcept | None = None
     focus: list[Reference] = []
@@ -196,12 +187,8 @@ class Observation(Element):
     valueCodeableConcept: CodeableConcept | None = None
     valueString: str | None = None
     valueInteger: int | None = None
-    valueBoolean: bool | None = None
-    dataAbsentReason: msgspec.Raw = ABSENT
     extension: msgspec.Raw = ABSENT
     bodySite: msgspec.Raw = ABSENT
-    method: msgspec.Raw = ABSENT
-    interpretation: msgspec.Raw = ABSENT
     referenceRange: msgspec.Raw = ABSENT
     performer: msgspec.Raw = ABSENT
     identifier: msgspec.Raw = ABSENT
@@ -216,10 +203,8 @@ class Component(Element):
 
 
 class Procedure(Element):
-    id: str | None = None
     status: str | None = None
     statusReason: msgspec.Raw = ABSENT
-    category: msgspec.Raw = ABSENT
     code: CodeableConcept | None = None
     performedDateTime: str | None = None
     performedPeriod: Period | None = None
@@ -228,11 +213,9 @@ class Procedure(Element):
 
 
 class ServiceRequest(Element):
-    id: str | None = None
     status: str | None = None
     intent: str | None = None
     code: CodeableConcept | None = None
-    category: msgspec.Raw = ABSENT
     authoredOn: str | None = None
     occurrenceDateTime: str | None = None
     reasonReference: msgspec.Raw = ABSENT
@@ -241,20 +224,15 @@ class ServiceRequest(Element):
 
 
 class DiagnosticReport(Element):
-    id: str | None = None
     status: str | None = None
     code: CodeableConcept | None = None
-    category: msgspec.Raw = ABSENT
     effectiveDateTime: str | None = None
     effectivePeriod: Period | None = None
-    issued: str | None = None
     conclusionCode: msgspec.Raw = ABSENT
 
 
 class ResearchSubject(Element):
-    id: str | None = None
     status: str | None = None
-    period: Period | None = None
 
 
 T = TypeVar("T")
@@ -269,7 +247,10 @@ def decode(raw: bytes | msgspec.Raw, into: type[T]) -> T:
     decoder = _DECODERS.get(into)
     if decoder is None:
         decoder = _DECODERS[into] = msgspec.json.Decoder(into)
-    return decoder.decode(raw)  # type: ignore[return-value]
+    try:
+        return decoder.decode(raw)  # type: ignore[return-value]
+    except (UnicodeDecodeError, RecursionError) as fault:
+        raise msgspec.DecodeError("not UTF-8, or nested too deep") from fault
 
 
 def optional(raw: msgspec.Raw, into: type[T]) -> T | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from cds_service.clinical.record.conditions import look_up
 from cds_service.clinical.record.drug_names import Recognised, recognise_medication
@@ -29,6 +28,9 @@ from cds_service.knowledge.terms import ATC, RXNORM, SNOMED, Terminology
 
 ONE_CYCLE_DAYS = 28
 """Exposure that an order without an end stands for, unless it is active."""
+
+LONGEST_DAYS = 36_525
+"""A hundred years: a supply or duration beyond it is a slip of the pen."""
 
 USES: dict[str, UseKind] = {
     "MedicationRequest": "order",
@@ -160,8 +162,8 @@ def _named(
         return []
     target = raw.medicationReference.reference
     if target.startswith("#"):
-        inside = (optional(entry, Medication) for entry in raw.contained)
-        found = next((m for m in inside if m is not None and m.id == target[1:]), None)
+        inside = several(raw.contained, Medication)
+        found = next((m for m in inside if m.id == target[1:]), None)
     else:
         found = medications.get(reader.local(target))
     if found is None:
@@ -196,7 +198,8 @@ def _note_unrecognised(
 def _is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
     """Whether the drug was given into a compartment and treats nothing else."""
     local = reader.knowledge.value_sets["local-routes"]
-    dosages = several(raw.dosage if kind == "administration" else raw.dosageInstruction, Dosage)
+    is_order = kind in ("order", "dispense")
+    dosages = several(raw.dosageInstruction if is_order else raw.dosage, Dosage)
     routes = [dosage.route for dosage in dosages if dosage.route is not None]
     return bool(routes) and all(
         any(code in local for _, code in route.codes())
@@ -253,7 +256,7 @@ def _ordered_days(raw: MedicationUse, reference: str, reader: Reader) -> Covered
     if end is None and repeat is not None and repeat.boundsDuration is not None:
         end = _plus(start, repeat.boundsDuration, 1)
     if end is None and dispensed is not None and dispensed.expectedSupplyDuration is not None:
-        repeats = 1 + (dispensed.numberOfRepeatsAllowed or 0)
+        repeats = 1 + max(0, min(dispensed.numberOfRepeatsAllowed or 0, LONGEST_DAYS))
         end = _plus(start, dispensed.expectedSupplyDuration, repeats)
     if end is not None and end.last < start.first:
         reader.note("warning", "impossible-date", reference, "ends before it starts; end not used")
@@ -271,7 +274,7 @@ def _dispensed_days(raw: MedicationUse, reference: str, reader: Reader) -> Cover
         return None
     supply = optional(raw.daysSupply, Quantity)
     number = None if supply is None else reader.number(supply, reference)
-    if number is None:
+    if number is None or number > LONGEST_DAYS:
         return _until_today(Covered(start, start.plus(ONE_CYCLE_DAYS), is_estimated=True), reader)
     # the day of the dispense is the first day covered
     return _until_today(Covered(start, start.plus(max(0, int(number) - 1))), reader)
@@ -290,8 +293,8 @@ def _plus(start: PartialDate, duration: Duration, times: int) -> PartialDate | N
     days = DAYS_OF_UNIT.get((duration.code or duration.unit or "").strip().lower())
     if days is None or duration.value is None or not 0 <= duration.value <= 3660:
         return None
-    shift = timedelta(days=round(duration.value * days * times))
-    return PartialDate(start.first + shift, start.last + shift)
+    total = duration.value * days * times
+    return start.plus(round(total)) if abs(total) <= LONGEST_DAYS else None
 
 
 def _day_of(raw: MedicationUse, reference: str, reader: Reader) -> PartialDate | None:
@@ -352,7 +355,7 @@ def _cycle_days(raw: MedicationUse) -> int | None:
     for dosage in several(raw.dosageInstruction, Dosage):
         repeat = dosage.timing.repeat if dosage.timing else None
         if repeat is not None and repeat.period and repeat.periodUnit in DAYS_OF_UNIT:
-            days = round(repeat.period * DAYS_OF_UNIT[repeat.periodUnit])
-            if 7 <= days <= 84:
-                return days
+            days = repeat.period * DAYS_OF_UNIT[repeat.periodUnit]
+            if abs(days) <= LONGEST_DAYS and 7 <= round(days) <= 84:
+                return round(days)
     return None

@@ -14,11 +14,10 @@ from cds_service.clinical.record.elements import (
     Observation,
     Range,
     Reference,
-    optional,
     several,
 )
 from cds_service.clinical.record.elements import Quantity as FhirQuantity
-from cds_service.clinical.record.reader import Reader
+from cds_service.clinical.record.reader import Reader, is_plausible
 from cds_service.clinical.record.record import Doubt, Fact, Measurement, Statement, StatementKind
 from cds_service.dates import PartialDate
 from cds_service.knowledge.terms import UCUM, Marker, ResponseTerm
@@ -312,7 +311,7 @@ def _written_quantity(text: str) -> Quantity | None:
         value = Decimal(number)
     except ArithmeticError:
         return None
-    return Quantity(value, unit.strip(), comparator) if value.is_finite() else None
+    return Quantity(value, unit.strip(), comparator) if is_plausible(value) else None
 
 
 def _upper_limit(
@@ -328,8 +327,3 @@ def _upper_limit(
         if converted is not None:
             return converted.value
     return None
-
-
-def is_absent(raw: Observation) -> bool:
-    """Whether the result says that there is none."""
-    return optional(raw.dataAbsentReason, CodeableConcept) is not None

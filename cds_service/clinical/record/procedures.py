@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Raw
+
 from cds_service.clinical.record.elements import (
     CodeableConcept,
     DiagnosticReport,
@@ -43,7 +45,7 @@ def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Re
     kind = kind_of(raw.code, reader.knowledge.terms)
     if not kind:
         return None
-    conditions = tuple(reader.local(r.reference) for r in several(raw.reasonReference, Reference))
+    conditions = _named(raw.reasonReference, reader)
     if raw.status == "not-done":
         refused = _says_refused(several(raw.statusReason, CodeableConcept))
         spoken = reader.period(raw.performedDateTime, raw.performedPeriod, reference, "performed")
@@ -75,9 +77,7 @@ def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request
         is_open=raw.status in OPEN and raw.intent != "proposal",
         is_completed=raw.status == "completed",
         is_declined=declined,
-        conditions=tuple(
-            reader.local(r.reference) for r in several(raw.reasonReference, Reference)
-        ),
+        conditions=_named(raw.reasonReference, reader),
     )
 
 
@@ -88,6 +88,12 @@ def read_report_event(raw: DiagnosticReport, reference: str, reader: Reader) -> 
         return None
     spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
     return None if spoken is None else Event(reference, kind, *spoken)
+
+
+def _named(reasons: Raw, reader: Reader) -> tuple[str, ...]:
+    """The Conditions that are named as a reason; one in words alone names none."""
+    references = several(reasons, Reference)
+    return tuple(reader.local(r.reference) for r in references if r.reference)
 
 
 def _says_refused(concepts: list[CodeableConcept]) -> bool:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from hashlib import sha256
-from typing import Protocol, TypeVar, runtime_checkable
-
-import msgspec
+from typing import TypeVar
 
 from cds_service.clinical.record import elements
 from cds_service.clinical.record.conditions import (
@@ -17,7 +13,6 @@ from cds_service.clinical.record.conditions import (
     gather_conditions,
     read_condition,
 )
-from cds_service.clinical.record.elements import decode
 from cds_service.clinical.record.medications import USES, read_use
 from cds_service.clinical.record.observations import (
     COUNTS,
@@ -47,31 +42,20 @@ from cds_service.clinical.record.record import (
     Request,
     Statement,
 )
-from cds_service.errors import UnreadableInput
+from cds_service.clinical.record.sources import (
+    AnyResource,
+    RawResource,
+    Source,
+    aliases_of,
+    belongs,
+    in_order,
+    open_sources,
+    read_source,
+    whose,
+)
 from cds_service.knowledge.model import Knowledge
 
-
-@runtime_checkable
-class RawResource(Protocol):
-    """A resource as it travels: its JSON, and the URL that its Bundle gave it (or an empty one)."""
-
-    @property
-    def raw(self) -> bytes | msgspec.Raw: ...
-    @property
-    def full_url(self) -> str: ...
-
-
-AnyResource = RawResource | Mapping[str, object] | bytes | str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One resource of the chart: its raw JSON, head and reference."""
-
-    raw: bytes | msgspec.Raw
-    head: elements.Head
-    reference: str
-    full_url: str = ""
+__all__ = ["AnyResource", "RawResource", "read_record"]
 
 
 @dataclass(slots=True)
@@ -103,13 +87,10 @@ def read_record(
     patient's, becomes an issue and costs nothing else. The order of the resources never matters.
     """
     reader = Reader(knowledge, as_of)
-    sources = _open(resources, reader)
-    reader.aliases = _aliases(sources)
-    own = patient or _whose(sources, reader)
-    by_type: dict[str, list[Source]] = {}
-    for source in sources:
-        if _belongs(source, own, reader):
-            by_type.setdefault(source.head.resourceType, []).append(source)
+    sources = open_sources(resources, reader)
+    reader.aliases = aliases_of(sources)
+    own = patient or whose(sources, reader)
+    by_type = _by_type((source for source in sources if belongs(source, own, reader)), reader)
     person = _read_patient(by_type.get("Patient", ()), own, reader)
     gathered = _Gathered()
     _read_conditions(by_type.get("Condition", ()), gathered, reader)
@@ -140,119 +121,32 @@ def read_record(
     )
 
 
-def _open(resources: Iterable[AnyResource], reader: Reader) -> list[Source]:
-    """The head of each resource; what has none becomes an issue."""
-    opened = []
-    for position, resource in enumerate(resources):
-        raw, full_url = _raw(resource)
-        try:
-            head = decode(raw, elements.Head)
-        except msgspec.DecodeError as fault:
-            reader.note("warning", "invalid-resource", _name(raw, position), _why(fault))
-            continue
-        if head.resourceType == "Bundle":
-            raise UnreadableInput("a Bundle stands among the resources: pass its entries")
-        reference = _reference(head, full_url, raw)
-        opened.append(Source(raw, head, reference, full_url))
-    return opened
-
-
-def _raw(resource: AnyResource) -> tuple[bytes | msgspec.Raw, str]:
-    if isinstance(resource, (bytes, msgspec.Raw)):
-        return resource, ""
-    if isinstance(resource, str):
-        return resource.encode(), ""
-    if isinstance(resource, Mapping):
-        return msgspec.json.encode(resource), ""
-    return resource.raw, resource.full_url
-
-
-def _reference(head: elements.Head, full_url: str, raw: bytes | msgspec.Raw) -> str:
-    """`Type/id`; for a resource without id the URN of its entry, else a digest of its content."""
-    if head.id:
-        return f"{head.resourceType}/{head.id}"
-    if full_url:
-        return full_url
-    return f"{head.resourceType}/#{sha256(bytes(raw)).hexdigest()[:12]}"
-
-
-def _name(raw: bytes | msgspec.Raw, position: int) -> str:
-    """What can be said of a resource that cannot be read."""
-    try:
-        name = decode(raw, elements.Name)
-    except msgspec.DecodeError:
-        return f"entry {position}"
-    return f"{name.resourceType or 'resource'}/{name.id or '?'}"
-
-
-def _why(fault: msgspec.DecodeError) -> str:
-    """The fault in words; msgspec names path and types, and quotes values of enumerations only."""
-    if isinstance(fault, msgspec.ValidationError):
-        return f"left out: {str(fault).replace('`', '')}"
-    return "left out: not valid JSON"
-
-
-def _aliases(sources: Sequence[Source]) -> dict[str, str]:
-    """Full URLs and bare ids of Bundle entries → `Type/id`."""
-    aliases = {}
+def _by_type(sources: Iterable[Source], reader: Reader) -> dict[str, list[Source]]:
+    """The sources that may say something, by resource type and in order."""
+    by_type: dict[str, list[Source]] = {}
     for source in sources:
-        if source.full_url.startswith("urn:"):
-            aliases[source.full_url] = source.reference
-        if source.head.id and len(source.head.id) == len("00000000-0000-0000-0000-000000000000"):
-            aliases[source.head.id] = source.reference
-    return aliases
+        type_ = source.head.resourceType
+        if type_ != "Observation" or _counts(source, reader):
+            by_type.setdefault(type_, []).append(source)
+    return {type_: in_order(found) for type_, found in by_type.items()}
 
 
-def _subject(source: Source) -> elements.Reference | None:
-    return source.head.subject or source.head.patient
-
-
-def _whose(sources: Sequence[Source], reader: Reader) -> str:
-    patients = sorted(s.reference for s in sources if s.head.resourceType == "Patient")
-    if len(patients) == 1:
-        return patients[0]
-    named = Counter(
-        reader.local(subject.reference)
-        for source in sources
-        if (subject := _subject(source)) is not None and subject.reference
-    )
-    if not named:
-        return patients[0] if patients else ""
-    most = max(named.values())
-    return min(reference for reference, count in named.items() if count == most)
-
-
-def _belongs(source: Source, own: str, reader: Reader) -> bool:
-    """Whether a resource is this patient's; a foreign one is reported, never used."""
-    subject = _subject(source)
-    whose = source.reference if source.head.resourceType == "Patient" else ""
-    if subject is not None and subject.reference:
-        whose = reader.local(subject.reference)
-    if not whose or whose == own:
-        return True
-    reader.note(
-        "warning", "other-patient", source.reference, "belongs to another patient; not used"
-    )
-    return False
-
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def _read(source: Source, into: type[T], reader: Reader, used: set[str]) -> T | None:
-    try:
-        read = decode(source.raw, into)
-    except msgspec.DecodeError as fault:
-        reader.note("warning", "invalid-resource", source.reference, _why(fault))
-        return None
-    used.add(source.reference)
-    return read
+def _counts(source: Source, reader: Reader) -> bool:
+    """Whether an Observation is about something that is read, and final."""
+    head = source.head
+    topic = topic_of(head.code, reader)
+    if head.code is None or (topic and not head.status):
+        missing = "code" if head.code is None else "status"
+        reader.note("warning", "invalid-resource", source.reference, f"left out: has no {missing}")
+        return False
+    if topic and head.status in PENDING:
+        note_pending(source.reference, reader)
+    return topic is not None and head.status in COUNTS
 
 
 def _read_patient(sources: Sequence[Source], own: str, reader: Reader) -> Patient:
     for source in sources:
-        raw = _read(source, elements.Patient, reader, set())
+        raw = read_source(source, elements.Patient, reader, set())
         if raw is None:
             continue
         reader.birth_date = reader.day(raw.birthDate, source.reference, "birthDate")
@@ -263,7 +157,7 @@ def _read_patient(sources: Sequence[Source], own: str, reader: Reader) -> Patien
 
 def _read_conditions(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
     for source in sources:
-        raw = _read(source, elements.Condition, reader, gathered.used)
+        raw = read_source(source, elements.Condition, reader, gathered.used)
         if raw is None:
             continue
         condition = read_condition(raw, source.reference, reader)
@@ -279,12 +173,12 @@ def _read_medications(
 ) -> None:
     medications = {}
     for source in by_type.get("Medication", ()):
-        medication = _read(source, elements.Medication, reader, set())
+        medication = read_source(source, elements.Medication, reader, set())
         if medication is not None:
             medications[source.reference] = medication
     for resource_type in USES:
         for source in by_type.get(resource_type, ()):
-            raw = _read(source, elements.MedicationUse, reader, gathered.used)
+            raw = read_source(source, elements.MedicationUse, reader, gathered.used)
             if raw is None:
                 continue
             use = read_use(raw, resource_type, source.reference, medications, reader)
@@ -299,20 +193,8 @@ def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: R
     relevant = []
     for source in sources:
         topic = topic_of(source.head.code, reader)
-        if source.head.code is None or (topic and not source.head.status):
-            missing = "code" if source.head.code is None else "status"
-            reader.note(
-                "warning", "invalid-resource", source.reference, f"left out: has no {missing}"
-            )
-            continue
-        if topic is None:
-            continue
-        if source.head.status not in COUNTS:
-            if source.head.status in PENDING:
-                note_pending(source.reference, reader)
-            continue
-        raw = _read(source, elements.Observation, reader, gathered.used)
-        if raw is None:
+        raw = read_source(source, elements.Observation, reader, gathered.used)
+        if raw is None or topic is None:
             continue
         relevant.append((source.reference, topic, raw))
         _note_amendment(source.reference, raw, amended)
@@ -380,28 +262,28 @@ def _read_events(
     by_type: Mapping[str, Sequence[Source]], gathered: _Gathered, reader: Reader
 ) -> None:
     for source in by_type.get("Procedure", ()):
-        procedure = _read(source, elements.Procedure, reader, gathered.used)
+        procedure = read_source(source, elements.Procedure, reader, gathered.used)
         done = procedure and read_procedure(procedure, source.reference, reader)
         if isinstance(done, Event):
             gathered.events.append(done)
         elif isinstance(done, Request):
             gathered.requests.append(done)
     for source in by_type.get("ServiceRequest", ()):
-        order = _read(source, elements.ServiceRequest, reader, gathered.used)
+        order = read_source(source, elements.ServiceRequest, reader, gathered.used)
         request = order and read_request(order, source.reference, reader)
         if request:
             gathered.requests.append(request)
     for source in by_type.get("DiagnosticReport", ()):
         _read_report(source, gathered, reader)
     for source in by_type.get("ResearchSubject", ()):
-        subject = _read(source, elements.ResearchSubject, reader, gathered.used)
+        subject = read_source(source, elements.ResearchSubject, reader, gathered.used)
         if subject is not None and subject.status in ("on-study", "on-study-intervention"):
             enrolled = Request(source.reference, "trial-referral", None, is_open=True)
             gathered.requests.append(enrolled)
 
 
 def _read_report(source: Source, gathered: _Gathered, reader: Reader) -> None:
-    report = _read(source, elements.DiagnosticReport, reader, gathered.used)
+    report = read_source(source, elements.DiagnosticReport, reader, gathered.used)
     if report is None:
         return
     statement = read_report(report, source.reference, reader)

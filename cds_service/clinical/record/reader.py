@@ -12,6 +12,11 @@ from cds_service.clinical.record.record import Issue, Severity
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
 
+EARLIEST, LATEST = date(1850, 1, 1), date(9000, 1, 1)
+"""Days outside are what software writes for "none" (0001-01-01): no patient's course has them."""
+MOST_PLACES = 15
+"""Digits before or after the decimal point; a number that needs more is no measured value."""
+
 
 @dataclass(slots=True)
 class Reader:
@@ -53,6 +58,9 @@ class Reader:
         if self.birth_date is not None and day.last < self.birth_date.first:
             self.note("warning", "impossible-date", resource, f"{element} precedes the birth date")
             return None
+        if not EARLIEST <= day.first <= LATEST:
+            self.note("warning", "impossible-date", resource, f"{element} is no day of a life")
+            return None
         return day if day.last <= self.as_of else PartialDate(day.first, self.as_of)
 
     def period(
@@ -88,9 +96,16 @@ class Reader:
         try:
             value = Decimal(raw.decode("ascii"))
         except (InvalidOperation, UnicodeDecodeError):
+            value = Decimal("NaN")
+        if not is_plausible(value):
             self.note("warning", "invalid-value", resource, "the value is no number; left out")
             return None
-        return value if value.is_finite() else None
+        return value
+
+
+def is_plausible(value: Decimal) -> bool:
+    """Whether a number can be that of a measurement: finite, and of a size that is ever written."""
+    return value.is_finite() and abs(value.adjusted()) <= MOST_PLACES
 
 
 def local_reference(reference: str, aliases: Mapping[str, str]) -> str:

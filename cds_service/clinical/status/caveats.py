@@ -135,11 +135,12 @@ def is_unclarified(hits: Sequence[Hit], case: Case) -> bool:
 
 
 def open_alternatives(case: Case) -> tuple[str, ...]:
-    """Diseases that neither the code nor the drugs of the line rule out."""
-    drugs = [use.drug for use in case.line.uses if not use.drug.is_corticosteroid]
-    if not case.cancer.alternatives or _points_to_own(drugs, case):
+    """Diseases that neither the code nor the drugs of any line up to this one rule out."""
+    if not case.cancer.alternatives:
         return ()
-    return case.cancer.alternatives
+    lines = [case.line, *(line for line, _ in case.earlier)]
+    by_line = ([use.drug for use in line.uses if not use.drug.is_corticosteroid] for line in lines)
+    return () if any(_points_to_own(drugs, case) for drugs in by_line) else case.cancer.alternatives
 
 
 def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
@@ -206,7 +207,7 @@ def has_adherence_doubt(case: Case) -> bool:
         and (not doubt.drug or doubt.drug in line.agents)
         and doubt.on is not None
         and doubt.on.last >= line.start.first
-        and doubt.on.first < until + timedelta(days=1)
+        and doubt.on.first <= until
         for doubt in case.record.doubts
     )
 

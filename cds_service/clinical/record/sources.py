@@ -1,0 +1,182 @@
+"""The resources of a chart as they came: opened as far as their heads, and whose they are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+from cds_service.clinical.record import elements
+from cds_service.clinical.record.elements import ABSENT, decode, optional
+from cds_service.clinical.record.reader import Reader
+from cds_service.errors import UnreadableInput
+
+T = TypeVar("T")
+UUID_LENGTH = 36
+
+
+@runtime_checkable
+class RawResource(Protocol):
+    """A resource as it travels: its JSON, and the URL that its Bundle gave it (or an empty one)."""
+
+    @property
+    def raw(self) -> bytes | msgspec.Raw: ...
+    @property
+    def full_url(self) -> str: ...
+
+
+AnyResource = RawResource | Mapping[str, object] | bytes | str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One resource of the chart: its raw JSON, head and reference."""
+
+    raw: bytes | msgspec.Raw
+    head: elements.Head
+    reference: str
+    full_url: str = ""
+
+
+def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Source]:
+    """The head of each resource; what has none becomes an issue, if its type is read at all."""
+    opened = []
+    for resource in resources:
+        raw, full_url = _raw(resource)
+        try:
+            head = decode(raw, elements.Head)
+        except msgspec.DecodeError as fault:
+            repaired = _repaired(raw, reader, fault)
+            if repaired is None:
+                continue
+            head = repaired
+        if head.resourceType == "Bundle":
+            raise UnreadableInput("a Bundle stands among the resources: pass its entries")
+        opened.append(Source(raw, head, _reference(head, full_url, raw), full_url))
+    return opened
+
+
+def _repaired(
+    raw: bytes | msgspec.Raw, reader: Reader, fault: msgspec.DecodeError
+) -> elements.Head | None:
+    """The head of a resource with a fault, if that lies in nothing that is read of its type."""
+    members = optional(msgspec.Raw(bytes(raw)), dict[str, msgspec.Raw]) or {}
+    type_ = optional(members.get("resourceType", ABSENT), str) or ""
+    if type_ != "Observation":
+        rest = {name: value for name, value in members.items() if name not in ("code", "status")}
+        head = optional(msgspec.Raw(msgspec.json.encode(rest)), elements.Head)
+        if head is not None:
+            return head
+    if not type_ or type_ in elements.READ_TYPES:
+        name = f"{type_ or 'resource'}/{_id(members) or _digest(raw)}"
+        reader.note("warning", "invalid-resource", name, why_invalid(fault))
+    return None
+
+
+def _id(members: Mapping[str, msgspec.Raw]) -> str | None:
+    return optional(members.get("id", ABSENT), str)
+
+
+def _raw(resource: AnyResource) -> tuple[bytes | msgspec.Raw, str]:
+    if isinstance(resource, (bytes, msgspec.Raw)):
+        return resource, ""
+    if isinstance(resource, str):
+        return resource.encode(errors="replace"), ""
+    if isinstance(resource, Mapping):
+        return _encoded(resource), ""
+    return resource.raw, resource.full_url
+
+
+def _encoded(resource: Mapping[str, object]) -> bytes:
+    try:
+        return msgspec.json.encode(resource)
+    except UnicodeEncodeError:  # half of a surrogate pair: no JSON text, refused when it is read
+        return json.dumps(resource).encode()
+
+
+def _reference(head: elements.Head, full_url: str, raw: bytes | msgspec.Raw) -> str:
+    """`Type/id`; for a resource without id the URN of its entry, else a digest of its content."""
+    if head.id:
+        return f"{head.resourceType}/{head.id}"
+    return full_url or f"{head.resourceType}/{_digest(raw)}"
+
+
+def _digest(raw: bytes | msgspec.Raw) -> str:
+    return f"#{sha256(bytes(raw)).hexdigest()[:12]}"
+
+
+def why_invalid(fault: msgspec.DecodeError) -> str:
+    """The fault in words; msgspec names path and types, and quotes values of enumerations only."""
+    if isinstance(fault, msgspec.ValidationError):
+        return f"left out: {str(fault).replace('`', '')}"
+    return "left out: not valid JSON"
+
+
+def read_source(source: Source, into: type[T], reader: Reader, used: set[str]) -> T | None:
+    """The structure of a resource; None, with an issue, where an element of it is faulty."""
+    try:
+        read = decode(source.raw, into)
+    except msgspec.DecodeError as fault:
+        reader.note("warning", "invalid-resource", source.reference, why_invalid(fault))
+        return None
+    used.add(source.reference)
+    return read
+
+
+def aliases_of(sources: Sequence[Source]) -> dict[str, str]:
+    """Full URLs and bare ids of Bundle entries → `Type/id`; of several the first by name."""
+    aliases: dict[str, str] = {}
+    for source in sources:
+        if source.full_url.startswith("urn:"):
+            _alias(source.full_url, source.reference, aliases)
+        if source.head.id and len(source.head.id) == UUID_LENGTH:
+            _alias(source.head.id, source.reference, aliases)
+    return aliases
+
+
+def _alias(name: str, reference: str, aliases: dict[str, str]) -> None:
+    aliases[name] = min(aliases.get(name, reference), reference)
+
+
+def _subject(source: Source) -> elements.Reference | None:
+    return source.head.subject or source.head.patient or source.head.individual
+
+
+def in_order(sources: Iterable[Source]) -> list[Source]:
+    """By reference; of several versions of one resource, by content."""
+    return sorted(sources, key=lambda source: (source.reference, bytes(source.raw)))
+
+
+def whose(sources: Sequence[Source], reader: Reader) -> str:
+    """The reference of the patient whose chart it is: the only one, else the most often named."""
+    patients = sorted(s.reference for s in sources if s.head.resourceType == "Patient")
+    if len(patients) == 1:
+        return patients[0]
+    named = Counter(
+        reader.local(subject.reference)
+        for source in sources
+        if (subject := _subject(source)) is not None and subject.reference
+    )
+    if not named:
+        return patients[0] if patients else ""
+    most = max(named.values())
+    return min(reference for reference, count in named.items() if count == most)
+
+
+def belongs(source: Source, own: str, reader: Reader) -> bool:
+    """Whether a resource is this patient's; a foreign one is reported, never used."""
+    subject = _subject(source)
+    owner = source.reference if source.head.resourceType == "Patient" else ""
+    if subject is not None and subject.reference:
+        owner = reader.local(subject.reference)
+    if not owner or owner == own:
+        return True
+    reader.note(
+        "warning", "other-patient", source.reference, "belongs to another patient; not used"
+    )
+    return False

@@ -1,0 +1,97 @@
+"""`refractory-cds knowledge`: check, list, show."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import orjson
+import typer
+
+from cds_service import shipped_knowledge
+from cds_service.clinical.evidence import markers
+from cds_service.clinical.status import composites, windows
+from cds_service.commands.known import as_json, find_known, names_like
+from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
+from cds_service.errors import KnowledgeError, UsageError
+from cds_service.knowledge.check import Criteria, check_knowledge, told_by
+from cds_service.knowledge.load import load_knowledge
+from cds_service.knowledge.model import Knowledge
+from cds_service.report import Page, harmless
+
+CRITERIA = Criteria(
+    rules=frozenset({windows.WINDOW, "no-response", "documented"}),
+    markers=markers.CRITERIA.keys(),
+    composites=composites.CRITERIA.keys(),
+)
+"""What the engine can be asked; the three of rules are named in `clinical/status/judge.py`."""
+
+
+def check(folder: Path | None = None) -> int:
+    """Say whether the knowledge of a folder, or the shipped one, holds together; the exit code."""
+    try:
+        knowledge = shipped_knowledge() if folder is None else load_knowledge(folder)
+    except KnowledgeError as fault:
+        typer.echo(f"fault: {harmless(str(fault))}")
+        return 1
+    checked = check_knowledge(knowledge, CRITERIA)
+    for warning in checked.warnings:
+        typer.echo(f"note: {harmless(str(warning))}")
+    for found in checked.faults:
+        typer.echo(f"fault: {harmless(str(found))}")
+    faults = len(checked.faults)
+    said = f"{faults} faults" if faults > 1 else "1 fault" if faults else "no faults"
+    typer.echo(f"{_summary(knowledge)}: {said}")
+    return 1 if faults else 0
+
+
+def list_all(*, as_text: bool) -> None:
+    """The diseases and what there is for each."""
+    knowledge = shipped_knowledge()
+    if as_text:
+        Page().print(list_report(knowledge))
+        return
+    diseases = [
+        {"id": d.id, "name": d.name, "family": d.family, **counts_of(d)}
+        for d in knowledge.diseases.values()
+    ]
+    _print_json(
+        {
+            "version": knowledge.version,
+            "digest": knowledge.digest,
+            "diseases": diseases,
+            "terminology": sizes_of(knowledge),
+        }
+    )
+
+
+def show(name: str, *, as_text: bool) -> None:
+    """Everything of this id or name; raises UsageError where there is nothing."""
+    knowledge = shipped_knowledge()
+    found = find_known(name, knowledge)
+    if not found:
+        like = names_like(name, knowledge)
+        hint = f"did you mean {' or '.join(like)}?" if like else "see refractory-cds knowledge list"
+        raise UsageError(f"nothing is known as {name!r}; {hint}")
+    page = Page() if as_text else None
+    for position, known in enumerate(found):
+        if page is None:
+            _print_json(as_json(known, knowledge))
+        else:
+            page.print(*([""] if position else []), known_report(known, knowledge))
+
+
+def _summary(knowledge: Knowledge) -> str:
+    diseases = knowledge.diseases.values()
+    rules = sum(len(told_by(disease)) for disease in diseases) + len(knowledge.shared_rules)
+    terms = knowledge.terms
+    return (
+        f"knowledge {knowledge.version} ({knowledge.digest[:19]}): {len(diseases)} diseases, "
+        f"{rules} rules, {len(terms.drugs)} drugs, {len(terms.regimens)} regimens, "
+        f"{len(terms.markers)} markers, {len(knowledge.citations)} citations"
+    )
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
+    sys.stdout.buffer.flush()

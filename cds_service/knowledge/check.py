@@ -1,0 +1,210 @@
+"""Whether the knowledge holds together beyond its form: ids, references, criteria, sources, units.
+
+What the loader refuses (form, tables, duplicate names) never comes as far as this.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from cds_service.knowledge.check_references import (
+    DERIVED_FACTS,
+    Fault,
+    check_agents,
+    check_orders,
+    check_whens,
+    parts_of,
+)
+from cds_service.knowledge.model import (
+    Composite,
+    Disease,
+    Knowledge,
+    MarkerRule,
+    Milestones,
+    Requirement,
+    Rule,
+)
+from cds_service.knowledge.terms import Marker
+from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KINDS
+
+__all__ = ["Checked", "Criteria", "Fault", "Told", "check_knowledge", "told_by"]
+
+Told = Rule | MarkerRule | Milestones | Composite
+"""What has an id, a sentence, an origin and sources."""
+
+NEEDS_LIMIT = frozenset({"gcig-ca-125"})
+"""Marker criteria that read a value against the upper limit of normal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """The names of the functions that rules may name, by the kind of rule."""
+
+    rules: Collection[str]
+    markers: Collection[str]
+    composites: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The faults that make knowledge unusable, and what merely deserves a look."""
+
+    faults: tuple[Fault, ...]
+    warnings: tuple[Fault, ...]
+
+
+def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
+    """Everything that can be said without a clinician of whether the files agree."""
+    faults = [*_ids(knowledge)]
+    for disease in knowledge.diseases.values():
+        faults += _disease(disease, knowledge, criteria)
+    for rule in knowledge.shared_rules:
+        faults += _sources(rule, knowledge)
+        faults += _criterion(rule, criteria.rules)
+    return Checked(tuple(dict.fromkeys(faults)), tuple(_warnings(knowledge)))
+
+
+def told_by(disease: Disease) -> tuple[Told, ...]:
+    """Everything of a disease that has an id and sources."""
+    return (*disease.rules, *disease.marker_rules, *disease.milestones, *disease.composites)
+
+
+def _ids(knowledge: Knowledge) -> Iterator[Fault]:
+    """Ids are unique, and those of rules begin with their disease, so that a reader knows whose."""
+    owners: dict[str, tuple[Told, ...]] = {"shared": knowledge.shared_rules}
+    for disease in knowledge.diseases.values():
+        owners[disease.id] = (*disease.rules, *disease.marker_rules, *disease.milestones)
+        for name in _twice(composite.id for composite in disease.composites):
+            yield Fault(f"{disease.id}: {name}", "this composite stands twice")
+    for owner, rules in owners.items():
+        for rule in rules:
+            if not rule.id.startswith(f"{owner}."):
+                yield Fault(rule.id, f"does not begin with {owner!r}")
+    for name in _twice(rule.id for rules in owners.values() for rule in rules):
+        yield Fault(name, "this id stands twice")
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iterator[Fault]:
+    for told in told_by(disease):
+        yield from _sources(told, knowledge)
+    for rule in disease.rules:
+        yield from _criterion(rule, criteria.rules)
+    for marker_rule in disease.marker_rules:
+        yield from _criterion(marker_rule, criteria.markers)
+        yield from _marker_rule(marker_rule, knowledge)
+    for milestones in disease.milestones:
+        yield from _marker(milestones.id, milestones.marker, knowledge, ("response",))
+    for composite in disease.composites:
+        yield from _criterion(composite, criteria.composites)
+        yield from _composite(composite, disease)
+    for where, asked in parts_of(disease, Requirement):
+        yield from _marker(where, asked.marker, knowledge, ("response", "validity"))
+    for name in (*disease.guides_treatment, *(n for names in disease.subtypes for n in names)):
+        yield from _fact(disease.id, name)
+    yield from check_agents(disease, knowledge.terms)
+    yield from check_whens(disease)
+    yield from check_orders(disease)
+
+
+def _sources(told: Told, knowledge: Knowledge) -> Iterator[Fault]:
+    if not told.says.strip():
+        yield Fault(told.id, "says nothing")
+    if not told.cites:
+        yield Fault(told.id, "cites no source")
+    for key in told.cites:
+        if key not in knowledge.citations:
+            yield Fault(told.id, f"cites {key!r}, which is not in citations.toml")
+
+
+def _criterion(told: Rule | MarkerRule | Composite, known: Collection[str]) -> Iterator[Fault]:
+    if told.criterion not in known:
+        yield Fault(told.id, f"no criterion {told.criterion!r}; known: {', '.join(sorted(known))}")
+
+
+def _marker_rule(rule: MarkerRule, knowledge: Knowledge) -> Iterator[Fault]:
+    yield from _marker(rule.id, rule.marker, knowledge, ("response", "supportive"))
+    for name in rule.only_without or {}:
+        yield from _marker(rule.id, name, knowledge, ("response", "supportive"))
+    for kind in rule.excluded_after:
+        if kind not in PROCEDURE_KINDS:
+            yield Fault(rule.id, f"no kind of procedure {kind!r}")
+    marker = knowledge.terms.markers.get(rule.marker)
+    if marker is None:
+        return
+    if marker.use == "supportive" and rule.is_sufficient_alone and not rule.is_unverified:
+        yield Fault(rule.id, f"marker {marker.id!r} may support only, and here it decides alone")
+    if marker.typical_uln is None and (rule.min_uln or rule.criterion in NEEDS_LIMIT):
+        yield Fault(rule.id, f"reads {marker.id!r} against a limit of normal that it does not have")
+
+
+def _marker(where: str, name: str, knowledge: Knowledge, uses: Collection[str]) -> Iterator[Fault]:
+    marker = knowledge.terms.markers.get(name)
+    if marker is None:
+        yield Fault(where, f"no marker {name!r} in markers.csv")
+        return
+    if marker.use not in uses:
+        yield Fault(where, f"marker {name!r} is for {marker.use}, not for a rule of this kind")
+    yield from _units(where, marker)
+
+
+def _units(where: str, marker: Marker) -> Iterator[Fault]:
+    """A rule's numbers are in the marker's own unit: every unit of charts must lead there."""
+    if marker.factors.get(marker.unit) != 1:
+        yield Fault(where, f"marker {marker.id!r} cannot be converted to its own unit")
+    for unit, factor in marker.factors.items():
+        if not factor.is_finite() or factor <= 0:
+            yield Fault(where, f"marker {marker.id!r} has no usable factor for {unit!r}")
+
+
+def _composite(composite: Composite, disease: Disease) -> Iterator[Fault]:
+    where = f"{disease.id}: {composite.id}"
+    rules = {rule.id for rule in disease.rules}
+    for rule in composite.rules:
+        if rule not in rules:
+            yield Fault(where, f"no rule {rule!r} in this disease")
+    if composite.criterion == "refractory-to-all" and not composite.needs:
+        yield Fault(where, "needs nothing, so that it always holds")
+    if composite.criterion == "pattern-of-rule" and not (composite.rules and composite.pattern):
+        yield Fault(where, "names no rules, or no pattern")
+    for need in composite.needs:
+        if need.only_if_fact:
+            yield from _fact(where, need.only_if_fact)
+
+
+def _fact(where: str, told: str) -> Iterator[Fault]:
+    """A fact, or a fact and its value ("her2=negative"), as the tables name them."""
+    name, _, value = told.partition("=")
+    if name not in FACTS and name not in DERIVED_FACTS:
+        yield Fault(where, f"no fact {name!r} in facts.csv")
+    if value and value not in FACT_VALUES:
+        yield Fault(where, f"{told!r} never holds: {value!r} is no value of a fact")
+
+
+def _warnings(knowledge: Knowledge) -> Iterator[Fault]:
+    told = [t for disease in knowledge.diseases.values() for t in told_by(disease)]
+    cited = {key for rule in (*told, *knowledge.shared_rules) for key in rule.cites}
+    unused = sorted(knowledge.citations.keys() - cited)
+    if unused:
+        yield Fault("citations.toml", f"{len(unused)} cited by no rule: {', '.join(unused)}")
+    for rule in told:
+        for days in _days_of(rule):
+            if str(days) not in rule.says:
+                yield Fault(rule.id, f"its sentence does not name its {days} days")
+    for disease in knowledge.diseases.values():
+        for rule in disease.marker_rules:
+            marker = knowledge.terms.markers.get(rule.marker)
+            if marker is not None and disease.id not in marker.diseases:
+                yield Fault(rule.id, f"markers.csv does not list {disease.id} for {marker.id}")
+
+
+def _days_of(told: Told) -> list[int]:
+    """The numbers of days that a reader would look for in the sentence."""
+    if isinstance(told, Rule):
+        return [days for days in (told.days, told.after_days) if days]
+    return [told.confirm_days] if isinstance(told, MarkerRule) and told.confirm_days else []

@@ -1,0 +1,131 @@
+"""`serve`: where it listens, what it writes, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from cds_service.commands.listening import PortTaken, address_of, listen_on
+from cds_service.errors import UsageError
+from cli.terminal import ROOT, process, typed
+
+SECONDS = 30.0
+Event = dict[str, Any]
+
+
+@contextmanager
+def serving(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """The service on a free port in a process of its own; what it writes goes into a file."""
+    written = log.with_suffix(".err")
+    with written.open("w") as errors:
+        started = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "cds_service", "serve", "--port", "0", *arguments],
+            stderr=errors,
+            cwd=ROOT,
+            env={**os.environ, "REFRACTORY_CDS_AUDIT_DB": str(log), "PYTHONUNBUFFERED": "1"},
+            text=True,
+        )
+    try:
+        yield started, written
+    finally:
+        started.kill()
+        started.wait()
+
+
+def events(written: Path) -> list[Event]:
+    return [json.loads(line) for line in written.read_text().splitlines()]
+
+
+def wait_for(written: Path, name: str, *, times: int = 1) -> Event:
+    """The event of this name, once it has been written so often."""
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        found = [event for event in events(written) if event["event"] == name]
+        if len(found) >= times:
+            return found[-1]
+        time.sleep(0.05)
+    raise AssertionError(written.read_text())
+
+
+def got(port: int, path: str) -> bytes:
+    with urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS) as reply:
+        body: bytes = reply.read()
+        return body
+
+
+def test_it_answers_says_so_in_json_and_stops_at_sigterm(tmp_path: Path) -> None:
+    with serving(tmp_path / "log.db") as (service, written):
+        port = wait_for(written, "service.listening")["port"]
+        wait_for(written, "service.started")
+        assert json.loads(got(port, "/readyz"))["status"] == "ready"
+        assert json.loads(got(port, "/cds-services"))["services"]
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(SECONDS) == 0
+        told = events(written)
+    assert told[-1]["event"] == "service.stopped"
+    assert {"at", "level", "event"} <= set.intersection(*(set(event) for event in told))
+    assert "GET" not in written.read_text()
+
+
+def test_several_processes_share_a_port_and_their_metrics(tmp_path: Path) -> None:
+    with serving(tmp_path / "log.db", "--workers", "2") as (service, written):
+        port = wait_for(written, "service.listening")["port"]
+        wait_for(written, "service.started", times=2)
+        assert json.loads(got(port, "/readyz"))["status"] == "ready"
+        assert b"refractory_cds_log_waiting" in got(port, "/metrics")
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(SECONDS) == 0
+        stopped = [event for event in events(written) if event["event"] == "service.stopped"]
+    assert len(stopped) == 2
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_log_that_cannot_be_written_ends_it_at_once(workers: str, tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    log.write_text("no database")
+    ended = process("serve", "--port", "0", "--workers", workers, REFRACTORY_CDS_AUDIT_DB=str(log))
+    assert ended.code == 2
+    assert "refractory-cds: " in ended.err
+
+
+def test_a_port_that_is_taken_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with listen_on("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        complaint = typed(capfd, "serve", "--port", port).one_complaint()
+    assert complaint == f"127.0.0.1 port {port} is taken; choose another with --port"
+
+
+def test_an_address_of_another_machine_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    complaint = typed(capfd, "serve", "--host", "192.0.2.1", "--port", "0").one_complaint()
+    assert complaint.startswith("192.0.2.1 port 0: ")
+
+
+def test_a_socket_says_that_it_is_tcp() -> None:
+    """Without it an event loop leaves delayed sending on."""
+    with listen_on("127.0.0.1", 0) as sock:
+        assert sock.proto == socket.IPPROTO_TCP
+        assert address_of(sock) == f"http://127.0.0.1:{sock.getsockname()[1]}"
+        with pytest.raises(PortTaken):
+            listen_on("127.0.0.1", sock.getsockname()[1])
+
+
+def test_any_address_is_shown_as_this_machine() -> None:
+    with listen_on("0.0.0.0", 0) as sock:  # noqa: S104 - that is what is tested
+        assert address_of(sock).startswith("http://127.0.0.1:")
+
+
+def test_a_name_that_is_no_address_is_refused() -> None:
+    with pytest.raises(UsageError):
+        listen_on("no such host", 0)
