@@ -66,7 +66,7 @@ def create_app(
     settings = settings or Settings()
     knowledge = knowledge or load_knowledge()
     log = log or open_log(settings, clock, new_id)
-    rules = AddressRules.listed(settings.fhir_servers, loopback_ok=settings.allow_loopback)
+    rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
     service = Service(
         knowledge=knowledge,
         log=log,

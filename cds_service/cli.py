@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from cds_service.dates import parse_day
-from cds_service.errors import FhirError, RefractoryCdsError, UnreadableInput, UsageError
+from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.version import __version__
 
 PROGRAM = "refractory-cds"
@@ -149,15 +149,12 @@ def assess(
 
     if bool(paths) == (fhir_base is not None) or (fhir_base is None) != (patient is None):
         raise UsageError("assess needs files or folders, or else --fhir-base and --patient")
-    if fhir_base is not None and patient is not None:
-        try:
-            charts = iter([assessing.chart_from_server(fhir_base, patient, token_file)])
-        except FhirError as fault:
-            raise UnreadableInput(f"{fhir_base}: {fault}") from None
-    else:
-        charts = assessing.charts_from_files(paths or ())
     day = as_of or datetime.now().astimezone().date()
-    assessing.print_assessments(charts, day, as_text=_is_text(output))
+    as_text = _is_text(output)
+    if fhir_base is not None and patient is not None:
+        assessing.assess_on_server(fhir_base, patient, token_file, day, as_text=as_text)
+    else:
+        assessing.assess_files(paths or (), day, as_text=as_text)
 
 
 @app.command(

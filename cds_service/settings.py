@@ -36,9 +36,11 @@ class Settings(BaseSettings):
         description="Base URLs that a client may name as `fhirServer`, as a JSON list. Empty: any "
         "public https server, none on a private network.",
     )
-    allow_loopback: bool = Field(
-        default=False,
-        description="Also read FHIR servers on this machine by plain http (demo and development).",
+    allow_loopback: bool | None = Field(
+        default=None,
+        description="Also read FHIR servers on this machine, by plain http too. Unset: only while "
+        "`serve` itself listens on this machine alone and `FHIR_SERVERS` is empty; say `false` "
+        "behind a proxy.",
     )
     fhir_seconds: float = Field(
         default=5.0,

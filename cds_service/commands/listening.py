@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import ip_address
 
 from cds_service.errors import UsageError
 
@@ -33,6 +34,11 @@ def listen_on(host: str, port: int) -> socket.socket:
         raise UsageError(f"{where}: {error.strerror or error}") from None
     sock.set_inheritable(True)
     return sock
+
+
+def is_loopback(sock: socket.socket) -> bool:
+    """Whether only this machine can reach the socket."""
+    return ip_address(sock.getsockname()[0]).is_loopback
 
 
 def address_of(sock: socket.socket) -> str:

@@ -15,8 +15,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from cds_service.commands.listening import address_of, listen_on
-from cds_service.errors import RefractoryCdsError
+from cds_service.commands.listening import address_of, is_loopback, listen_on
+from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.operations_log import log_event, set_up
 from cds_service.settings import Settings
 from cds_service.version import __version__
@@ -28,16 +28,22 @@ SECONDS_TO_FINISH = 20
 """Time for calls that are being answered when the service is told to stop."""
 UNUSABLE = 2
 """Exit code where the processes cannot start, as for any unusable setting."""
+ALLOW_LOOPBACK = "REFRACTORY_CDS_ALLOW_LOOPBACK"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or Ctrl-C; calls under way are answered first.
 
-    Raises UsageError where the address cannot be listened on.
+    Raises UsageError where the address cannot be listened on, or the log level is none.
     """
     sock = listen_on(host, port)
-    set_up(settings.log_level)
+    try:
+        set_up(settings.log_level)
+    except ValueError:
+        raise UsageError(f"REFRACTORY_CDS_LOG_LEVEL: no level {settings.log_level!r}") from None
+    if settings.allow_loopback is None and is_loopback(sock) and not settings.fhir_servers:
+        os.environ[ALLOW_LOOPBACK] = "true"  # read by `application` of every process
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _leave)  # what is left to do once uvicorn has stopped
     _announce(sock, workers)

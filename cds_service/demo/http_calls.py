@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
 
-from cds_service.errors import UsageError
+from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.fhir.links import BaseUrl
 
 SECONDS = 30.0
@@ -25,7 +25,7 @@ class Reply:
     milliseconds: float
 
 
-class CallFailed(Exception):
+class CallFailed(RefractoryCdsError):
     """No answer, or a refusal: which call, and in one line what came back."""
 
 

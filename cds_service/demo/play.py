@@ -63,10 +63,11 @@ def play(*, once: bool) -> int:
         for line in where_next(addresses, tally.first_with_card or stories[0].patient_id):
             page.print_whole(line)
         if not once:
-            page.print("", plain("Serving until Ctrl-C.", "bold"))
             with suppress(KeyboardInterrupt):
+                page.print("", plain("Serving until Ctrl-C.", "bold"))
                 threading.Event().wait()
-    page.print(*([] if once else [plain("Stopped.")]))
+    if not once:
+        page.print(plain("Stopped."))
     return 0 if tally.is_good else 1
 
 

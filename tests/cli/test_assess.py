@@ -17,6 +17,7 @@ import pytest
 import cds_service
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.demo.fhir_server import create_fhir_app
+from cds_service.demo.fhir_server_faults import Fault
 from cds_service.demo.stage import listen_near, running
 from cli.terminal import AS_OF, ESCAPE, FIXTURES, ROOT, Ended, process, typed
 
@@ -240,6 +241,28 @@ def test_a_server_that_is_not_there(base: str, why: str, capfd: pytest.CaptureFi
     complaint = typed(capfd, "assess", "--fhir-base", base, "--patient", "p").one_complaint()
     assert complaint.startswith(base)
     assert why in complaint
+
+
+def test_what_a_server_does_not_give_is_an_issue(capfd: pytest.CaptureFixture[str]) -> None:
+    bundles = [(MYELOMA / "bundle.json").read_bytes()]
+    faults = [Fault("status", on="Procedure", status=500)]
+    with running(create_fhir_app(bundles, faults=faults), listen_near(FREE_PORT)) as base:
+        asked = ("--fhir-base", base, "--patient", "Patient/mm-len", "--as-of", AS_OF)
+        ended = typed(capfd, "assess", *asked)
+    assert (ended.code, ended.err) == (0, "")
+    assert json.loads(ended.out)["issues"] == [
+        {
+            "severity": "warning",
+            "code": "not-read",
+            "resource": "procedures",
+            "detail": "the FHIR server did not give Procedure: status 500",
+        }
+    ]
+
+
+def test_a_patient_id_that_is_none(fhir_server: str, capfd: pytest.CaptureFixture[str]) -> None:
+    ended = typed(capfd, "assess", "--fhir-base", fhir_server, "--patient", "a b")
+    assert ended.one_complaint() == f"{fhir_server}: not a FHIR id"
 
 
 def test_a_server_that_wants_a_token(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,18 +15,24 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import httpx
 import pytest
 
 from cds_service.commands.listening import PortTaken, address_of, listen_on
+from cds_service.demo.fhir_server import create_fhir_app
+from cds_service.demo.stage import listen_near, running
 from cds_service.errors import UsageError
 from cli.terminal import ROOT, process, typed
 
 SECONDS = 30.0
+FIXTURE = "breast-cdk"
 Event = dict[str, Any]
 
 
 @contextmanager
-def serving(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def serving(
+    log: Path, *arguments: str, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """The service on a free port in a process of its own; what it writes goes into a file."""
     written = log.with_suffix(".err")
     with written.open("w") as errors:
@@ -34,7 +40,12 @@ def serving(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str],
             [sys.executable, "-m", "cds_service", "serve", "--port", "0", *arguments],
             stderr=errors,
             cwd=ROOT,
-            env={**os.environ, "REFRACTORY_CDS_AUDIT_DB": str(log), "PYTHONUNBUFFERED": "1"},
+            env={
+                **os.environ,
+                "REFRACTORY_CDS_AUDIT_DB": str(log),
+                "PYTHONUNBUFFERED": "1",
+                **{f"REFRACTORY_CDS_{name}": value for name, value in settings.items()},
+            },
             text=True,
         )
     try:
@@ -100,11 +111,54 @@ def test_a_log_that_cannot_be_written_ends_it_at_once(workers: str, tmp_path: Pa
     assert "refractory-cds: " in ended.err
 
 
+@pytest.mark.parametrize(
+    ("listens_on", "fhir_servers", "answer"),
+    [
+        ("127.0.0.1", "[]", 200),
+        ("127.0.0.1", '["https://fhir.example.org/r4"]', 412),
+        ("0.0.0.0", "[]", 412),  # noqa: S104 - that is what is tested
+    ],
+)
+def test_a_fhir_server_of_this_machine_is_read_only_by_a_service_of_this_machine(
+    listens_on: str, fhir_servers: str, answer: int, tmp_path: Path
+) -> None:
+    bundle = (ROOT / "fhir_fixtures" / FIXTURE / "bundle.json").read_bytes()
+    patient = next(
+        entry["resource"]["id"]
+        for entry in json.loads(bundle)["entry"]
+        if entry["resource"]["resourceType"] == "Patient"
+    )
+    with (
+        running(create_fhir_app([bundle]), listen_near(0)) as fhir,
+        serving(tmp_path / "log.db", "--host", listens_on, FHIR_SERVERS=fhir_servers) as (_, out),
+    ):
+        port = wait_for(out, "service.listening")["port"]
+        called = httpx.post(
+            f"http://127.0.0.1:{port}/cds-services/refractory-status",
+            json={
+                "hook": "patient-view",
+                "hookInstance": "0f7cf9a5-3c0b-4b1c-9d0e-6a9f4e1f2b11",
+                "fhirServer": fhir,
+                "context": {"userId": "Practitioner/1", "patientId": patient},
+            },
+            timeout=SECONDS,
+        )
+    assert called.status_code == answer
+
+
 def test_a_port_that_is_taken_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with listen_on("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         complaint = typed(capfd, "serve", "--port", port).one_complaint()
     assert complaint == f"127.0.0.1 port {port} is taken; choose another with --port"
+
+
+def test_a_log_level_that_is_none_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFRACTORY_CDS_LOG_LEVEL", "loud")
+    complaint = typed(capfd, "serve", "--port", "0").one_complaint()
+    assert complaint == "REFRACTORY_CDS_LOG_LEVEL: no level 'loud'"
 
 
 def test_an_address_of_another_machine_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

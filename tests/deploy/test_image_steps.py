@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
-from deploy.dockerfile import ROOT, Stage, ignore_lines, is_given, read_dockerfile
+from deploy.dockerfile import DEPLOY, ROOT, Stage, ignore_lines, is_given, read_dockerfile
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -158,6 +159,19 @@ def test_the_knowledge_is_in_it_and_whole(rooms: Path, home: Path) -> None:
     python = rooms / "environment" / "opt" / "refractory-cds" / "bin" / "python"
     found = run([str(python), "-c", where], home, image_environment(rooms, home)).stdout
     assert (rooms / "environment") in Path(found.strip()).parents
+
+
+def test_the_fixtures_are_mounted_where_the_package_looks_for_them(
+    rooms: Path, home: Path
+) -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    (volume,) = compose["services"]["fixtures"]["volumes"]
+    source, target, _ = volume.split(":")
+    where = "from cds_service.demo.stories import FOLDER; print(FOLDER)"
+    python = rooms / "environment" / "opt" / "refractory-cds" / "bin" / "python"
+    looks = run([str(python), "-c", where], home, image_environment(rooms, home)).stdout.strip()
+    assert looks == f"{rooms / 'environment'}{target}"
+    assert (DEPLOY / source / "mm-len" / "bundle.json").is_file()
 
 
 def test_it_serves_checks_itself_and_stops(rooms: Path, home: Path) -> None:

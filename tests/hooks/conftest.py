@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from cds_service import operations_log
 from hooks.calls import myeloma
 from hooks.serving import Served, serving
 
@@ -21,3 +23,18 @@ def served(running: Served) -> Served:
     """The running service, its FHIR server not asked for anything yet."""
     running.wire.asked.clear()
     return running
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """All that the process has said, its operations log set up as `serve` sets it up."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    operations_log.set_up("debug")
+
+    def heard() -> str:
+        captured = capsys.readouterr()
+        return captured.out + captured.err
+
+    yield heard
+    root.handlers, root.level = handlers, level

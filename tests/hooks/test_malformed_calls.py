@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gzip
 import json
@@ -454,10 +455,8 @@ ONE_OF_EACH = call(
 SPOILS: dict[str, Callable[[Any], Any]] = {
     "null": lambda _: None,
     "a number": lambda _: -7.5,
-    "an empty text": lambda _: "",
     "a long text": lambda _: "canary-" * 500,
     "an array of it": lambda value: [value],
-    "an object of it": lambda value: {"x": value},
 }
 
 
@@ -466,8 +465,10 @@ async def test_whatever_single_thing_is_wrong_the_answer_is_never_an_error_of_ou
     served: Served, what: str
 ) -> None:
     """Every member and element of the call and of its chart in turn."""
-    for path in paths_of(ONE_OF_EACH):
-        answer = await served.hook(spoilt(path, SPOILS[what]))
+    paths = paths_of(ONE_OF_EACH)
+    bodies = (spoilt(path, SPOILS[what]) for path in paths)
+    answers = await asyncio.gather(*map(served.hook, bodies))
+    for path, answer in zip(paths, answers, strict=True):
         assert answer.status_code in (200, 400, 412), (path, answer.text)
         if answer.status_code != 200:
             issue_of(answer)
