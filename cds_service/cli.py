@@ -5,26 +5,19 @@ Everything heavy is imported inside the commands, so that `--help` is there at o
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cds_service.commands.running import PROGRAM, run_command
 from cds_service.dates import parse_day
-from cds_service.errors import RefractoryCdsError, UsageError
+from cds_service.errors import UsageError
 from cds_service.version import __version__
-
-PROGRAM = "refractory-cds"
-USAGE = 2
-"""Exit code for wrong usage and for input that cannot be read."""
-CLOSED_PIPE = 141
-"""Exit code where nobody reads on, as the shell shows it for any program (128 + SIGPIPE)."""
-INTERRUPTED = 130
 
 
 class Format(StrEnum):
@@ -170,7 +163,7 @@ def audit(context: typer.Context) -> None:
     root.add_typer(audit_app, name="audit")
     log = {"db": str(read_settings().audit_db)}
     by_command = {name: log for name in typer.main.get_group(audit_app).commands}
-    raise typer.Exit(_run(root, ["audit", *context.args], {"audit": by_command}))
+    raise typer.Exit(run_command(root, ["audit", *context.args], {"audit": by_command}))
 
 
 @knowledge_app.command("check", epilog="Example: refractory-cds knowledge check")
@@ -234,48 +227,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; a fault is one line on standard error."""
-    return _run(app, arguments)
-
-
-def _run(
-    commands: typer.Typer, arguments: Sequence[str], defaults: dict[str, Any] | None = None
-) -> int:
-    command = typer.main.get_command(commands)
-    try:
-        with command.make_context(PROGRAM, list(arguments), default_map=defaults) as context:
-            command.invoke(context)
-    except typer.Exit as end:
-        return end.exit_code
-    except typer.TyperException as fault:
-        return _complain(_of_usage(fault), fault.exit_code)
-    except RefractoryCdsError as fault:
-        return _complain(str(fault), USAGE)
-    except BrokenPipeError:
-        _forget_output()
-        return CLOSED_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return 0
-
-
-def _of_usage(fault: typer.TyperException) -> str:
-    """What was wrong and where help is; nothing where the help itself has been printed."""
-    said = fault.format_message()
-    path = getattr(getattr(fault, "ctx", None), "command_path", PROGRAM)
-    return f"{said.rstrip('.')} (see {path} --help)" if said else ""
-
-
-def _complain(message: str, exit_code: int) -> int:
-    """One line on standard error, whatever a file name holds."""
-    line = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in message)
-    if line:
-        typer.echo(f"{PROGRAM}: {line}", err=True)
-    return exit_code
-
-
-def _forget_output() -> None:
-    """What is still unwritten goes nowhere, so that the end of the process is quiet too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return run_command(app, arguments)
 
 
 def _is_text(output: Format | None) -> bool:

@@ -254,7 +254,7 @@ def _line(value: Any, where: str) -> Faults:
             "history": _list(
                 lambda v, w: _object(v, w, {"on": _day, "status": _one_of(*STATUSES)})
             ),
-            "evidence": _list(_evidence, is_set=True),
+            "evidence": _list(_evidence),
         },
     )
 

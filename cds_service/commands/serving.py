@@ -41,6 +41,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     try:
         set_up(settings.log_level)
     except ValueError:
+        sock.close()
         raise UsageError(f"REFRACTORY_CDS_LOG_LEVEL: no level {settings.log_level!r}") from None
     if settings.allow_loopback is None and is_loopback(sock) and not settings.fhir_servers:
         os.environ[ALLOW_LOOPBACK] = "true"  # read by `application` of every process

@@ -153,12 +153,9 @@ def test_a_port_that_is_taken_is_one_line(capfd: pytest.CaptureFixture[str]) -> 
     assert complaint == f"127.0.0.1 port {port} is taken; choose another with --port"
 
 
-def test_a_log_level_that_is_none_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("REFRACTORY_CDS_LOG_LEVEL", "loud")
-    complaint = typed(capfd, "serve", "--port", "0").one_complaint()
-    assert complaint == "REFRACTORY_CDS_LOG_LEVEL: no level 'loud'"
+def test_a_log_level_that_is_none_is_one_line() -> None:
+    ended = process("serve", "--port", "0", REFRACTORY_CDS_LOG_LEVEL="loud")
+    assert ended.one_complaint() == "REFRACTORY_CDS_LOG_LEVEL: no level 'loud'"
 
 
 def test_an_address_of_another_machine_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

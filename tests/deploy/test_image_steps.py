@@ -161,9 +161,7 @@ def test_the_knowledge_is_in_it_and_whole(rooms: Path, home: Path) -> None:
     assert (rooms / "environment") in Path(found.strip()).parents
 
 
-def test_the_fixtures_are_mounted_where_the_package_looks_for_them(
-    rooms: Path, home: Path
-) -> None:
+def test_the_fixtures_are_mounted_where_the_package_looks_for_them(rooms: Path, home: Path) -> None:
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
     (volume,) = compose["services"]["fixtures"]["volumes"]
     source, target, _ = volume.split(":")

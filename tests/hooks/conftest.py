@@ -28,8 +28,8 @@ def served(running: Served) -> Served:
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     """All that the process has said, its operations log set up as `serve` sets it up."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    root, ours = logging.getLogger(), logging.getLogger("refractory_cds")
+    handlers, levels = root.handlers, (root.level, ours.level)
     operations_log.set_up("debug")
 
     def heard() -> str:
@@ -37,4 +37,6 @@ def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
         return captured.out + captured.err
 
     yield heard
-    root.handlers, root.level = handlers, level
+    root.handlers = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])

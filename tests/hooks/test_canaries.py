@@ -68,16 +68,14 @@ def marked(value: Any, name: str = "") -> Any:
         return f"{value}-{CANARY}"
     if name in ("code", "gender"):
         return value
-    return f"{value}-{CANARY}" if name in ("id", "patientId", "userId") else f"{value} {CANARY}"
+    return f"{value}-{CANARY}" if name == "id" or name.endswith("Id") else f"{value} {CANARY}"
 
 
 def marked_call(resources: list[dict[str, Any]] | None, **changes: Any) -> Call:
     body = call(prefetch_of(resources) if resources is not None else None)
     body["context"]["encounterId"] = "e1"
-    body = marked(body) | changes
-    body["context"] = marked(body["context"])
-    body["extension"] = {"com.example": {"told": CANARY}}
-    return body
+    marked_body: Call = marked(body | {"extension": {"com.example": {"told": "x"}}}) | changes
+    return marked_body
 
 
 def leaks(served: Served, said: str, metrics: httpx.Response) -> list[str]:

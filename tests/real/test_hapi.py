@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +17,7 @@ from real.fetch import NotRun
 from real.hapi_server import hapi
 
 from cds_service import assess
+from cds_service.app import create_app
 from cds_service.clinical.assessment_json import to_json
 from cds_service.demo.fhir_server import create_fhir_app
 from cds_service.errors import FhirNotFound
@@ -20,13 +25,14 @@ from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.charts import chart_of
 from cds_service.fhir.client import FhirClient, FhirLimits
 from cds_service.fhir.paging import LONGEST_GET
-from cds_service.fhir.queries import KEYS, MEDICATIONS, fetch_medications, fetch_missing
+from cds_service.fhir.queries import KEYS, MEDICATIONS, QUERIES, fetch_medications, fetch_missing
 from cds_service.fhir.references import head_of
+from cds_service.settings import Settings
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 DEMO = "http://demo.test/fhir"
-PATIENT_HOURS = FhirLimits(seconds=60.0)
+UNHURRIED = FhirLimits(seconds=60.0)
 
 Chart = Mapping[str, Sequence[RawResource]]
 
@@ -36,28 +42,36 @@ def hapi_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A HAPI server that holds all fixture patients."""
     try:
         with hapi(tmp_path_factory.mktemp("hapi")) as base:
-            for story in STORIES:
-                load(base, story)
+            assert (
+                command("fixtures", "load", "--to", base)
+                .splitlines()[-1]
+                .startswith(f"{len(STORIES)} of")
+            )
             yield base
     except NotRun as why:
         pytest.skip(f"HAPI FHIR server: {why}")
 
 
-def load(base: str, story: Story) -> None:
-    kind = {"Content-Type": "application/fhir+json"}
-    body = orjson.dumps(story.bundle)
-    answer = httpx.post(base, content=body, headers=kind, timeout=60, trust_env=False)
-    assert answer.status_code == 200, answer.text[:500]
-    assert len(answer.json()["entry"]) == len(story.resources)
+def command(*arguments: str) -> str:
+    """What a command of ours prints."""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "cds_service", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def on_hapi(base: str) -> FhirClient:
-    return FhirClient(base, limits=PATIENT_HOURS)
+    return FhirClient(base, limits=UNHURRIED)
 
 
 def on_demo() -> FhirClient:
     app = create_fhir_app((orjson.dumps(story.bundle) for story in STORIES), prefix="/fhir")
-    return FhirClient(DEMO, transport=httpx.ASGITransport(app=app), limits=PATIENT_HOURS)
+    return FhirClient(DEMO, transport=httpx.ASGITransport(app=app), limits=UNHURRIED)
 
 
 async def read_chart(client: FhirClient, patient_id: str) -> Chart:
@@ -130,3 +144,37 @@ async def test_a_patient_who_is_not_there_is_not_found(hapi_base: str) -> None:
             await client.read("Patient", "nobody")
         nothing = await client.search("Observation", [("patient", "nobody")])
         assert (nothing.resources, nothing.complete) == ((), True)
+
+
+def test_the_command_line_assesses_a_patient_of_hapi(hapi_base: str) -> None:
+    (story,) = (s for s in STORIES if s.slug == "mm-len")
+    as_of = f"--as-of={story.as_of}"
+    said = command("assess", "--fhir-base", hapi_base, "--patient", "mm-len", as_of)
+    found = orjson.loads(said)
+    asked = {"Patient", *(query.resource_type for query in QUERIES)}
+    file = [r for r in story.resources if r["resourceType"] in asked]
+    assert found == assessment(story, [RawResource(orjson.dumps(r)) for r in file])
+
+
+async def test_a_call_without_prefetch_gets_its_card_from_hapi(
+    hapi_base: str, tmp_path: Path
+) -> None:
+    (story,) = (s for s in STORIES if s.slug == "mm-len")
+    noon = datetime.combine(story.as_of, time(12), UTC)
+    settings = Settings(audit_db=tmp_path / "decisions.db", allow_loopback=True)
+    app = create_app(settings, clock=lambda: noon)
+    call = {
+        "hook": "patient-view",
+        "hookInstance": "0f6c1c9e-7b0f-4d0c-8f0e-2c5a0a1b3c4d",
+        "fhirServer": hapi_base,
+        "context": {"userId": "Practitioner/x", "patientId": story.slug},
+    }
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cds") as client,
+    ):
+        answer = await client.post("/cds-services/refractory-status", json=call)
+    assert answer.status_code == 200, answer.text
+    (card,) = answer.json()["cards"]
+    told = card["extension"]["org.refractory-cds"]
+    assert (told["disease"], told["status"]) == ("multiple-myeloma", "possible-refractory")

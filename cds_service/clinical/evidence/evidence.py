@@ -97,5 +97,10 @@ class Evidence:
 
 
 def in_order(evidence: Evidence) -> tuple[object, ...]:
-    """Order of dates; on one day the quieter first, so that the louder is the later word."""
-    return evidence.on.first, evidence.on.last, -evidence.rank, evidence.resource, evidence.detail
+    """Order of dates; on one day the quieter first, so that the louder is the later word.
+
+    Of equally loud ones the adverse is the later: no name of a resource decides between them.
+    """
+    is_adverse = evidence.is_progression or evidence.is_unconfirmed
+    on, rank = evidence.on, -evidence.rank
+    return on.first, on.last, rank, is_adverse, evidence.resource, evidence.detail

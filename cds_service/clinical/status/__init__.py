@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 
-from cds_service.clinical.evidence import PROGRESSIONS, Evidence
+from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.composites import Composites, History, find_composites
 from cds_service.clinical.status.judge import judge
 from cds_service.clinical.status.line_status import (
@@ -17,6 +18,7 @@ from cds_service.clinical.status.line_status import (
     PatternName,
     Status,
 )
+from cds_service.clinical.status.weighing import is_adverse, is_favourable
 
 __all__ = [
     "Answer",
@@ -56,14 +58,15 @@ def decide_status(case: Case) -> LineStatus:
 
 
 def _turns(evidence: tuple[Evidence, ...]) -> list[int]:
-    """Positions at which something favourable follows something adverse."""
-    turns, is_adverse = [], False
-    for position, found in enumerate(evidence):
-        if found.finding in PROGRESSIONS or found.is_unconfirmed:
-            is_adverse = True
-        elif is_adverse and (found.is_response or found.finding == "stable"):
-            turns.append(position)
-            is_adverse = False
+    """Beginnings of days on which something favourable follows the adverse of an earlier day."""
+    turns, was_adverse = [], False
+    for _, same_day in groupby(enumerate(evidence), key=lambda entry: entry[1].on):
+        day = list(same_day)
+        findings = [found for _, found in day]
+        if was_adverse and any(map(is_favourable, findings)):
+            turns.append(day[0][0])
+            was_adverse = False
+        was_adverse = was_adverse or any(map(is_adverse, findings))
     return turns
 
 

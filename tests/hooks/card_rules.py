@@ -1,0 +1,246 @@
+"""CDS Hooks 2.0.1 on cards, and our own contract on top, as a list of what an answer breaks.
+
+Written from the specification, not from the code: https://cds-hooks.hl7.org/2.0/#cds-service-response
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fhir.resources.R4B.servicerequest import ServiceRequest
+from pydantic import ValidationError
+
+OURS = "org.refractory-cds"
+CLOSING = "Clinical judgement takes precedence."
+CARD = {
+    "uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior",
+    "overrideReasons", "links", "extension",
+}  # fmt: skip
+STATUSES = {
+    "possible-refractory", "relapsed", "progressing", "responding", "stable", "indeterminate",
+    "no-evidence",
+}  # fmt: skip
+ADVICE = {
+    "restage", "confirm-progression", "biopsy", "trial-referral", "adherence-review",
+    "supportive-care",
+}  # fmt: skip
+EXTENSION = {
+    "decisionId": str, "condition": str, "disease": str, "line": int, "status": str,
+    "advice": list, "knowledgeVersion": str,
+}  # fmt: skip
+DIRECTIVE = re.compile(
+    r"\bmust\b|\bshould immediately\b|\bcontraindicated\b|\bfailed\b|\bfailure of therapy\b"
+    r"|(?:^|[.;:*\n-] ?)(?:stop|start|switch|discontinue|initiate|change) (?:to )?[a-z]",
+    re.IGNORECASE,
+)
+"""Words that tell a clinician what to do, or blame the patient: "failed" is what drugs do."""
+HEDGED = re.compile(r"possibl[ey](?: \w+)? (?:\S+-)?refractory|not called refractory", re.IGNORECASE)
+URI = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]*)?")
+"""RFC 3986: what a strict client parses; no space, bar, angle bracket or letter beyond ASCII."""
+INVISIBLE = re.compile(
+    "[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+"""Control and direction characters, but for the line break that Markdown needs."""
+
+
+def faults_of(answer: dict[str, Any], decision_id: str | None = None) -> list[str]:
+    """Everything that is wrong with an answer; nothing where all is well."""
+    return list(_answer(answer, decision_id))
+
+
+def _answer(answer: dict[str, Any], decision_id: str | None) -> Iterator[str]:
+    if set(answer) != {"cards"}:
+        yield f"members of the answer: {sorted(answer)}"
+    cards = answer["cards"]
+    for path, what in _empties(cards, "cards"):
+        yield f"{path} is {what}"
+    for position, card in enumerate(cards):
+        yield from (f"cards[{position}]: {fault}" for fault in _card(card, decision_id))
+    names = [name for card in cards for name in _uuids(card)]
+    if len(set(names)) != len(names):
+        yield "a uuid stands twice"
+    lines = [tuple(card["extension"][OURS][m] for m in ("condition", "line")) for card in cards]
+    if len(set(lines)) != len(lines):
+        yield "two cards on one line"
+
+
+def _empties(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Null, and empty texts, lists and objects, at any depth; only `cards` may be empty."""
+    if value is None:
+        yield path, "null"
+    elif isinstance(value, str | list | dict):
+        if not (value.strip() if isinstance(value, str) else value) and path != "cards":
+            yield path, "empty"
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+        if not isinstance(value, str):
+            for step, member in inside:
+                yield from _empties(member, f"{path}.{step}")
+
+
+def _uuids(card: dict[str, Any]) -> list[str]:
+    return [card["uuid"], *(suggestion["uuid"] for suggestion in card.get("suggestions", ()))]
+
+
+def _card(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
+    if unknown := set(card) - CARD:
+        yield f"unknown members {unknown}"
+    for name in _uuids(card):
+        if str(UUID(name)) != name:
+            yield "a uuid in an unusual spelling"
+    yield from _summary(card["summary"])
+    if card["indicator"] not in ("info", "warning"):
+        yield f"indicator {card['indicator']}"
+    yield from _detail(card["detail"])
+    yield from _source(card["source"])
+    if "suggestions" in card:
+        if card.get("selectionBehavior") not in ("any", "at-most-one"):
+            yield "suggestions without selectionBehavior"
+        if len(card["suggestions"]) > 3:
+            yield "more than three suggestions"
+        for suggestion in card["suggestions"]:
+            yield from _suggestion(suggestion)
+        recommended = sum(s.get("isRecommended", False) for s in card["suggestions"])
+        if recommended > 1 and card.get("selectionBehavior") != "any":
+            yield "several recommended of which one can be chosen"
+    for reason in card.get("overrideReasons", ()):
+        yield from _coding(reason, "override reason", display=True)
+    codes = [(r["system"], r["code"]) for r in card.get("overrideReasons", ())]
+    if len(set(codes)) != len(codes):
+        yield "an override reason stands twice"
+    for link in card.get("links", ()):
+        yield from _link(link)
+    yield from _extension(card["extension"], decision_id)
+    for text in _texts(card):
+        if INVISIBLE.search(text):
+            yield f"control or direction characters in {text[:60]!r}"
+
+
+def _summary(summary: str) -> Iterator[str]:
+    if len(summary) >= 140:
+        yield f"a summary of {len(summary)} characters"
+    if "\n" in summary:
+        yield "a summary of several lines"
+    if "refractory" in HEDGED.sub("", summary).lower():
+        yield f"refractory without possible: {summary}"
+    if DIRECTIVE.search(summary):
+        yield f"a directive: {summary}"
+    if not summary.endswith((".", "…")):
+        yield "a summary that is no sentence"
+
+
+def _detail(detail: str) -> Iterator[str]:
+    if found := DIRECTIVE.search(detail):
+        yield f"a directive: {detail[max(0, found.start() - 40) : found.end() + 40]!r}"
+    if CLOSING not in detail.rstrip("_").splitlines()[-1]:
+        yield "no closing sentence"
+    for odd in ("()", "( ", " )", "  ", "None", " ,", "[]", "{}"):
+        if odd in detail:
+            yield f"{odd!r} in the detail: something was not there"
+
+
+def _source(source: dict[str, Any]) -> Iterator[str]:
+    if unknown := set(source) - {"label", "url", "icon", "topic"}:
+        yield f"unknown members of source {unknown}"
+    if not isinstance(source["label"], str):
+        yield "source.label is no text"
+    yield from _coding(source["topic"], "source.topic", display=True)
+    if source["topic"]["code"] not in STATUSES:
+        yield "source.topic is no status"
+    for member in ("url", "icon"):
+        if member in source and not URI.fullmatch(source[member]):
+            yield f"source.{member} is no address"
+
+
+def _coding(coding: dict[str, Any], what: str, *, display: bool = False) -> Iterator[str]:
+    """A Coding itself, not a CodeableConcept: code and system are required."""
+    for member in ("code", "system", *(("display",) if display else ())):
+        if not isinstance(coding.get(member), str):
+            yield f"{what} without {member}"
+    if "coding" in coding:
+        yield f"{what} is a CodeableConcept"
+
+
+def _suggestion(suggestion: dict[str, Any]) -> Iterator[str]:
+    if unknown := set(suggestion) - {"label", "uuid", "isRecommended", "actions"}:
+        yield f"unknown members of a suggestion {unknown}"
+    if not isinstance(suggestion["label"], str):
+        yield "a suggestion without label"
+    if len(suggestion["label"]) > 60:
+        yield "a button of more than sixty characters"
+    for action in suggestion["actions"]:
+        if set(action) != {"type", "description", "resource"}:
+            yield f"members of an action: {sorted(action)}"
+        if action["type"] != "create":
+            yield f"an action that is {action['type']}"
+        yield from _order(action["resource"])
+
+
+def _order(order: dict[str, Any]) -> Iterator[str]:
+    try:
+        ServiceRequest.model_validate(order)
+    except ValidationError as fault:
+        yield f"a draft order that is no ServiceRequest: {fault}"
+    for member, allowed in (
+        ("resourceType", ("ServiceRequest",)),
+        ("status", ("draft",)),
+        ("intent", ("proposal",)),
+        ("priority", ("routine", "urgent")),
+    ):
+        if order.get(member) not in allowed:
+            yield f"a draft order with {member} {order.get(member)}"
+    if "id" in order:
+        yield "a draft order with an id of its own"
+    for reference in _references(order):
+        if not re.fullmatch(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}", reference):
+            yield f"a draft order with the reference {reference}"
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for member in value:
+            yield from _references(member)
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if name == "reference":
+                yield member
+            yield from _references(member)
+
+
+def _link(link: dict[str, Any]) -> Iterator[str]:
+    if set(link) != {"label", "url", "type"}:
+        yield f"members of a link: {sorted(link)}"
+    if link["type"] != "absolute":
+        yield f"a link of type {link['type']}"
+    parts = urlsplit(link["url"])
+    if parts.scheme != "https" or not parts.hostname or not URI.fullmatch(link["url"]):
+        yield f"a link to {link['url']}"
+
+
+def _extension(extension: dict[str, Any], decision_id: str | None) -> Iterator[str]:
+    if set(extension) != {OURS}:
+        yield f"extensions {sorted(extension)}"
+    ours = extension[OURS]
+    if set(ours) != set(EXTENSION):
+        yield f"members of our extension: {sorted(ours)}"
+    for member, kind in EXTENSION.items():
+        if not isinstance(ours[member], kind):
+            yield f"{member} is no {kind.__name__}"
+    if ours["status"] not in STATUSES:
+        yield f"status {ours['status']}"
+    if unknown := set(ours["advice"]) - ADVICE:
+        yield f"advice {unknown}"
+    if decision_id is not None and ours["decisionId"] != decision_id:
+        yield "the id of another decision"
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    members = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, str | int | float):
+        for member in members:
+            yield from _texts(member)
