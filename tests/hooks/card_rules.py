@@ -38,7 +38,9 @@ DIRECTIVE = re.compile(
     re.IGNORECASE,
 )
 """Words that tell a clinician what to do, or blame the patient: "failed" is what drugs do."""
-HEDGED = re.compile(r"possibl[ey](?: \w+)? (?:\S+-)?refractory|not called refractory", re.IGNORECASE)
+HEDGED = re.compile(
+    r"possibl[ey](?: [\w-]+){0,2} (?:[\w-]+-)?refractory|not called refractory", re.IGNORECASE
+)
 URI = re.compile(r"https?://[A-Za-z0-9.-]+(:\d+)?(/[A-Za-z0-9\-._~:/?#@!$&'()*+,;=%]*)?")
 """RFC 3986: what a strict client parses; no space, bar, angle bracket or letter beyond ASCII."""
 INVISIBLE = re.compile(
