@@ -23,19 +23,24 @@ from cds_service.clinical.status import (
     LineStatus,
     decide_status,
     find_composites,
+    unknown_facts,
 )
 from cds_service.knowledge.model import Disease, Knowledge
 
 
 @dataclass(frozen=True, slots=True)
 class CancerAssessment:
-    """One cancer: its lines with where each stands, the labels over them, and the advice."""
+    """One cancer: its lines with where each stands, the labels over them, and the advice.
+
+    `unknown_facts`: what guides its treatment, and the chart tells nothing of.
+    """
 
     cancer: Cancer
     disease: Disease
     judged: tuple[Judged, ...]
     composites: Composites
     advice: tuple[Advice, ...]
+    unknown_facts: tuple[str, ...]
 
     @property
     def notation(self) -> str:
@@ -132,7 +137,8 @@ def _assess_cancer(
         return None
     composites = find_composites(History(record, cancer, disease, knowledge, earlier))
     advice = choose_advice(record, cancer, disease, judged, composites, earlier_cards)
-    return CancerAssessment(cancer, disease, tuple(judged), composites, advice)
+    unknown = unknown_facts(record, disease, knowledge)
+    return CancerAssessment(cancer, disease, tuple(judged), composites, advice, unknown)
 
 
 def _is_live(cancer: Cancer, judged: Sequence[Judged], record: Record) -> bool:

@@ -273,13 +273,12 @@ def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment
     names = sorted({name for j in cancer.judged for name in j.status.refractory_to})
     classes = sorted({name for j in cancer.judged for name in j.status.refractory_classes})
     known = sorted({f"{f.name} {f.value}" for f in assessment.record.facts})
-    unknown = [n for n in cancer.disease.guides_treatment if not any(n in k for k in known)]
     parts: Sequence[tuple[str, str]] = (
         ("Disease", cancer.disease.name),
         ("Lines", cancer.notation),
         ("Possibly refractory to", ", ".join(names) or "none recorded"),
         ("Classes", ", ".join(classes) or "none recorded"),
         ("Known", ", ".join(known) or "no biomarkers recorded"),
-        ("Unknown", ", ".join([*unknown, *judged.status.missing]) or "nothing listed"),
+        ("Unknown", ", ".join([*cancer.unknown_facts, *judged.status.missing]) or "nothing listed"),
     )
     return " ".join(f"{name}: {value}." for name, value in parts)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +15,7 @@ from cds_service.clinical.assessment import CancerAssessment
 from cds_service.knowledge.model import Disease, Knowledge, Order
 
 SNOMED = "http://snomed.info/sct"
+LOCAL_NAME = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}")
 TRIAL = Order(
     "Clinical trial referral",
     (SNOMED, "702475000", "Referral to clinical trial"),
@@ -103,16 +105,19 @@ def fill_in(
     if encounter_id is not None:
         draft["encounter"] = {"reference": f"Encounter/{encounter_id}"}
     draft["authoredOn"] = as_of.isoformat()
-    draft["reasonReference"] = [{"reference": cancer.cancer.condition}]
-    supporting = _supporting(advice, cancer)
+    reason = _references([cancer.cancer.condition])
+    if reason:
+        draft["reasonReference"] = reason
+    else:
+        draft["reasonCode"] = [{"text": cancer.disease.name}]
+    judged = cancer.judged[advice.line - 1]
+    supporting = _references(evidence.resource for evidence in judged.evidence)
     if supporting:
         draft["supportingInfo"] = supporting
     draft["note"] = [{"text": note}]
     return draft
 
 
-def _supporting(advice: Advice, cancer: CancerAssessment) -> list[dict[str, str]]:
-    """References of the line's evidence; entries of a Bundle without an id have none."""
-    judged = cancer.judged[advice.line - 1]
-    references: Sequence[str] = dict.fromkeys(e.resource for e in judged.evidence)  # type: ignore[assignment]
-    return [{"reference": r} for r in references if "/" in r and "#" not in r and ":" not in r]
+def _references(names: Iterable[str]) -> list[dict[str, str]]:
+    """References to these resources, each once; entries of a Bundle without a FHIR id have none."""
+    return [{"reference": name} for name in dict.fromkeys(names) if LOCAL_NAME.fullmatch(name)]

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from cds_service.knowledge.check_references import (
-    DERIVED_FACTS,
     Fault,
     check_agents,
     check_orders,
@@ -60,6 +59,8 @@ def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     faults = [*_ids(knowledge)]
     for disease in knowledge.diseases.values():
         faults += _disease(disease, knowledge, criteria)
+    for name, parts in knowledge.derived_facts.items():
+        faults += [f for part in parts for f in _fact(f"derived fact {name!r}", part, knowledge)]
     for rule in knowledge.shared_rules:
         faults += _sources(rule, knowledge)
         faults += _criterion(rule, criteria.rules)
@@ -102,11 +103,11 @@ def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iter
         yield from _marker(milestones.id, milestones.marker, knowledge, ("response",))
     for composite in disease.composites:
         yield from _criterion(composite, criteria.composites)
-        yield from _composite(composite, disease)
+        yield from _composite(composite, disease, knowledge)
     for where, asked in parts_of(disease, Requirement):
         yield from _marker(where, asked.marker, knowledge, ("response", "validity"))
     for name in (*disease.guides_treatment, *(n for names in disease.subtypes for n in names)):
-        yield from _fact(disease.id, name)
+        yield from _fact(disease.id, name, knowledge)
     yield from check_agents(disease, knowledge.terms)
     yield from check_whens(disease)
     yield from check_orders(disease)
@@ -162,7 +163,7 @@ def _units(where: str, marker: Marker) -> Iterator[Fault]:
             yield Fault(where, f"marker {marker.id!r} has no usable factor for {unit!r}")
 
 
-def _composite(composite: Composite, disease: Disease) -> Iterator[Fault]:
+def _composite(composite: Composite, disease: Disease, knowledge: Knowledge) -> Iterator[Fault]:
     where = f"{disease.id}: {composite.id}"
     rules = {rule.id for rule in disease.rules}
     for rule in composite.rules:
@@ -174,13 +175,13 @@ def _composite(composite: Composite, disease: Disease) -> Iterator[Fault]:
         yield Fault(where, "names no rules, or no pattern")
     for need in composite.needs:
         if need.only_if_fact:
-            yield from _fact(where, need.only_if_fact)
+            yield from _fact(where, need.only_if_fact, knowledge)
 
 
-def _fact(where: str, told: str) -> Iterator[Fault]:
+def _fact(where: str, told: str, knowledge: Knowledge) -> Iterator[Fault]:
     """A fact, or a fact and its value ("her2=negative"), as the tables name them."""
     name, _, value = told.partition("=")
-    if name not in FACTS and name not in DERIVED_FACTS:
+    if name not in FACTS and name not in knowledge.derived_facts:
         yield Fault(where, f"no fact {name!r} in facts.csv")
     if value and value not in FACT_VALUES:
         yield Fault(where, f"{told!r} never holds: {value!r} is no value of a fact")

@@ -11,8 +11,6 @@ from cds_service.knowledge.model import Agents, Disease, Order, When
 from cds_service.knowledge.terms import LOINC, SNOMED, Terminology
 from cds_service.knowledge.terms_codes import is_loinc_code, is_snomed_code
 
-DERIVED_FACTS = frozenset({"hr"})
-"""Facts that follow from others and stand in no table: hormone receptors from ER and PR."""
 SETTINGS = frozenset(
     {"neoadjuvant", "adjuvant", "definitive", "advanced", "maintenance", "unknown"}
 )

@@ -42,6 +42,11 @@ def load_knowledge(folder: Path = DATA) -> Knowledge:
             record["value_sets"],
             "record.toml",
         ),
+        derived_facts=build(
+            Mapping[str, tuple[str, ...]],  # type: ignore[type-abstract]
+            record["derived_facts"],
+            "record.toml",
+        ),
         words=build(
             Mapping[str, tuple[str, ...]],  # type: ignore[type-abstract]
             record["words"],

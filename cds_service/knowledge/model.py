@@ -371,6 +371,8 @@ class Knowledge:
     """Lower-case names of diseases, for diagnoses in words → disease id."""
     value_sets: Mapping[str, Mapping[str, str]]
     """Small sets of codes that the record reads (evidence types, treatment intents, routes)."""
+    derived_facts: Mapping[str, tuple[str, ...]]
+    """A fact that stands for others ("hr"), and those ("er", "pr")."""
     words: Mapping[str, tuple[str, ...]]
     """Lower-case words by what they say (symptom, worsening)."""
 

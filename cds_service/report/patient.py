@@ -82,9 +82,9 @@ def _cancer(
             yield definition
     if len(cancer.judged) > 1:
         yield _present(cancer)
-    unknown = _unknown_facts(cancer, assessment)
-    if unknown:
-        yield plain(f"Not on record, and of use for what comes next: {', '.join(unknown)}.")
+    if cancer.unknown_facts:
+        unknown = ", ".join(map(fact_in_words, cancer.unknown_facts))
+        yield plain(f"Not on record, and of use for what comes next: {unknown}.")
     if not cancer.judged:
         yield plain("No line of therapy on record.")
     for judged in cancer.judged:
@@ -107,12 +107,6 @@ def _present(cancer: CancerAssessment) -> Text:
     said = status_in_words(status.status, status.pattern, status.confidence)
     to = f", to {', '.join(status.refractory_to)}" if status.refractory_to else ""
     return plain(f"Latest line ({latest.line.number}): {said}{to}.")
-
-
-def _unknown_facts(cancer: CancerAssessment, assessment: Assessment) -> list[str]:
-    """Facts that guide treatment of this disease and that the chart does not tell."""
-    told = {fact.name for fact in assessment.record.facts}
-    return [fact_in_words(name) for name in cancer.disease.guides_treatment if name not in told]
 
 
 def _issues(issues: tuple[Issue, ...]) -> RenderableType:

@@ -187,6 +187,8 @@ RECEPTORS: Final = {
     "ER": ("16112-5", "Estrogen receptor [Interpretation] in Tissue"),
     "HER2": ("48676-1", "HER2 [Interpretation] in Tissue"),
     "PR": ("16113-3", "Progesterone receptor [Interpretation] in Tissue"),
+    "KRAS": ("21702-6", "KRAS gene mutations found [Identifier] in Blood or Tissue"),
+    "NRAS": ("21719-0", "NRAS gene mutations found [Identifier] in Blood or Tissue"),
 }
 
 # act → SNOMED CT, display, category

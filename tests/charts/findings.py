@@ -144,7 +144,7 @@ def transcript(
 def receptors(
     profile: str, on: str, *, id: str | None = None, patient: str = "p1"
 ) -> list[Resource]:
-    """Receptor results from "ER+ PR- HER2-"; a receptor that is not named was not tested."""
+    """Results of receptors or genes from "ER+ PR- HER2-"; what is not named was not tested."""
     results = []
     for word in profile.split():
         name, positive = word[:-1], word.endswith("+")

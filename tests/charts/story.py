@@ -33,6 +33,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Resource | list[Resource]]]] = {
     "cancer": condition,
     "dispensed": dispensed,
     "ecog": ecog,
+    "genes": receptors,
     "given": given,
     "marker": marker,
     "metastasis": secondary,

@@ -6,7 +6,7 @@ Written from the specification, not from the code: https://cds-hooks.hl7.org/2.0
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -93,32 +93,42 @@ def _card(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
     for name in _uuids(card):
         if str(UUID(name)) != name:
             yield "a uuid in an unusual spelling"
-    yield from _summary(card["summary"])
     if card["indicator"] not in ("info", "warning"):
         yield f"indicator {card['indicator']}"
-    yield from _detail(card["detail"])
-    yield from _source(card["source"])
-    if "suggestions" in card:
-        if card.get("selectionBehavior") not in ("any", "at-most-one"):
-            yield "suggestions without selectionBehavior"
-        if len(card["suggestions"]) > 3:
-            yield "more than three suggestions"
-        for suggestion in card["suggestions"]:
-            yield from _suggestion(suggestion)
-        recommended = sum(s.get("isRecommended", False) for s in card["suggestions"])
-        if recommended > 1 and card.get("selectionBehavior") != "any":
-            yield "several recommended of which one can be chosen"
-    for reason in card.get("overrideReasons", ()):
-        yield from _coding(reason, "override reason", display=True)
-    codes = [(r["system"], r["code"]) for r in card.get("overrideReasons", ())]
-    if len(set(codes)) != len(codes):
-        yield "an override reason stands twice"
-    for link in card.get("links", ()):
-        yield from _link(link)
-    yield from _extension(card["extension"], decision_id)
     for text in _texts(card):
         if INVISIBLE.search(text):
             yield f"control or direction characters in {text[:60]!r}"
+    yield from _summary(card["summary"])
+    yield from _detail(card["detail"])
+    yield from _source(card["source"])
+    yield from _suggestions(card)
+    yield from _override_reasons(card.get("overrideReasons", ()))
+    for link in card.get("links", ()):
+        yield from _link(link)
+    yield from _extension(card["extension"], decision_id)
+
+
+def _suggestions(card: dict[str, Any]) -> Iterator[str]:
+    if "suggestions" not in card:
+        return
+    if card.get("selectionBehavior") not in ("any", "at-most-one"):
+        yield "suggestions without selectionBehavior"
+    if len(card["suggestions"]) > 3:
+        yield "more than three suggestions"
+    for suggestion in card["suggestions"]:
+        yield from _suggestion(suggestion)
+    recommended = sum(s.get("isRecommended", False) for s in card["suggestions"])
+    if recommended > 1 and card.get("selectionBehavior") != "any":
+        yield "several recommended of which one can be chosen"
+
+
+def _override_reasons(reasons: Iterable[dict[str, Any]]) -> Iterator[str]:
+    codes = []
+    for reason in reasons:
+        yield from _coding(reason, "override reason", display=True)
+        codes.append((reason.get("system"), reason.get("code")))
+    if len(set(codes)) != len(codes):
+        yield "an override reason stands twice"
 
 
 def _summary(summary: str) -> Iterator[str]:
@@ -150,7 +160,7 @@ def _source(source: dict[str, Any]) -> Iterator[str]:
     if not isinstance(source["label"], str):
         yield "source.label is no text"
     yield from _coding(source["topic"], "source.topic", display=True)
-    if source["topic"]["code"] not in STATUSES:
+    if source["topic"].get("code") not in STATUSES:
         yield "source.topic is no status"
     for member in ("url", "icon"):
         if member in source and not URI.fullmatch(source[member]):
@@ -242,7 +252,6 @@ def _extension(extension: dict[str, Any], decision_id: str | None) -> Iterator[s
 def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
-    members = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, str | int | float):
-        for member in members:
+    elif isinstance(value, list | dict):
+        for member in value.values() if isinstance(value, dict) else value:
             yield from _texts(member)

@@ -12,7 +12,7 @@ from threading import Timer
 
 from real.fetch import HAPI, NotRun, hapi_jars, java
 
-START_SECONDS = 120.0
+START_SECONDS = 240.0
 
 
 @contextmanager

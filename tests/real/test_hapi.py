@@ -29,7 +29,7 @@ from cds_service.fhir.queries import KEYS, MEDICATIONS, QUERIES, fetch_medicatio
 from cds_service.fhir.references import head_of
 from cds_service.settings import Settings
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 DEMO = "http://demo.test/fhir"
 UNHURRIED = FhirLimits(seconds=60.0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import product
 
 from cds_service.clinical.evidence.evidence import MARKER, VALIDATED_MARKER, Evidence, Kind
 from cds_service.clinical.evidence.series import Day, Point, Series, series_of
@@ -18,6 +19,7 @@ from cds_service.quantities import Quantity, format_decimal
 
 HALF = Decimal("0.5")
 FLC = "flc-difference"
+LIGHT_CHAINS = ("flc-kappa", "flc-lambda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,35 +208,35 @@ CRITERIA: dict[str, Callable[[MarkerRule, Marker, Series], Satisfies]] = {
 def difference_of_light_chains(measurements: Sequence[Measurement]) -> list[Measurement]:
     """Involved minus uninvolved free light chain, day by day.
 
-    The involved chain is the one that was higher when the two were furthest apart.
+    The involved chain is the one that was higher when the two were furthest apart. Of several
+    values on one day each is set against each, as the others of that day are.
     """
-    by_day: dict[date, dict[str, Measurement]] = {}
+    by_day: dict[date, tuple[list[Measurement], list[Measurement]]] = {}
     for m in measurements:
-        if m.marker in ("flc-kappa", "flc-lambda") and m.quantity is not None and m.on.is_exact:
-            by_day.setdefault(m.on.first, {})[m.marker] = m
-    pairs = {on: both for on, both in by_day.items() if len(both) == 2}
-    if not pairs:
-        return []
-    widest = max(pairs.values(), key=lambda both: abs(_kappa_minus_lambda(both)))
-    sign = 1 if _kappa_minus_lambda(widest) >= 0 else -1
+        if m.marker in LIGHT_CHAINS and m.quantity is not None and m.on.is_exact:
+            by_day.setdefault(m.on.first, ([], []))[LIGHT_CHAINS.index(m.marker)].append(m)
+    pairs = [
+        (on, kappa, lambda_) for on in sorted(by_day) for kappa, lambda_ in product(*by_day[on])
+    ]
+    widest = max((_difference(kappa, lambda_) for _, kappa, lambda_ in pairs), key=abs, default=0)
+    sign = 1 if widest >= 0 else -1
     return [
         Measurement(
-            resource=both["flc-kappa" if sign > 0 else "flc-lambda"].resource,
+            resource=(kappa if sign > 0 else lambda_).resource,
             on=PartialDate.on(on),
             marker=FLC,
-            quantity=Quantity(max(Decimal(0), sign * _kappa_minus_lambda(both)), "mg/L"),
+            quantity=Quantity(max(Decimal(0), sign * _difference(kappa, lambda_)), "mg/L"),
             as_recorded="",
-            laboratory=both["flc-kappa"].laboratory,
+            laboratory=kappa.laboratory,
         )
-        for on, both in sorted(pairs.items())
+        for on, kappa, lambda_ in pairs
     ]
 
 
-def _kappa_minus_lambda(both: dict[str, Measurement]) -> Decimal:
-    kappa, lambda_ = both["flc-kappa"].quantity, both["flc-lambda"].quantity
-    if kappa is None or lambda_ is None:
+def _difference(kappa: Measurement, lambda_: Measurement) -> Decimal:
+    if kappa.quantity is None or lambda_.quantity is None:
         return Decimal(0)
-    return kappa.value - lambda_.value
+    return kappa.quantity.value - lambda_.quantity.value
 
 
 def _fall(series: Series) -> tuple[Day, Day] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Finding
-from cds_service.clinical.evidence.series import Point, series_of
+from cds_service.clinical.evidence.series import Day, Point, series_of
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Fact, Measurement
 from cds_service.dates import PartialDate
@@ -21,12 +22,32 @@ def from_milestones(
     if not any(milestones.agents.include(use.drug) for use in line.uses):
         return []
     start = line.start.first
-    series = series_of(milestones.marker, measurements, start, until)
-    points = [day.named for day in series.after_start()]
+    days = series_of(milestones.marker, measurements, start, until).after_start()
+    points = [day.lowest for day in days]
     last_dose = line.last_dose.last
     return [
-        _read(position, points, milestones, start, last_dose) for position in range(len(points))
+        _read_day(position, days, points, milestones, start, last_dose)
+        for position in range(len(days))
     ]
+
+
+def _read_day(
+    position: int,
+    days: Sequence[Day],
+    points: Sequence[Point],
+    milestones: Milestones,
+    start: date,
+    last_dose: date,
+) -> Evidence:
+    """What all values of one day say; nothing where they do not say the same."""
+    found = _read(position, points, milestones, start, last_dose)
+    for other in days[position].points:
+        instead = [*points[:position], other, *points[position + 1 :]]
+        if _read(position, instead, milestones, start, last_dose).finding != found.finding:
+            said = f"results of {other.on} contradict each other"
+            doubted = _evidence(days[position].named, milestones, "not-evaluable", said)
+            return replace(doubted, is_not_comparable=True)
+    return found
 
 
 def _read(

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.composites import Composites, History, find_composites
+from cds_service.clinical.status.facts import unknown_facts
 from cds_service.clinical.status.judge import judge
 from cds_service.clinical.status.line_status import (
     Answer,
@@ -33,6 +34,7 @@ __all__ = [
     "Status",
     "decide_status",
     "find_composites",
+    "unknown_facts",
 ]
 
 ADVERSE: frozenset[Status] = frozenset({"possible-refractory", "relapsed", "progressing"})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Case, Caveat
 from cds_service.clinical.status.weighing import is_favourable
 from cds_service.clinical.status.windows import Hit
@@ -156,7 +157,7 @@ def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
 
 def is_subtype_open(case: Case) -> bool:
     """Whether the definition needs a subtype, and no set of facts that settles one is on record."""
-    known = _known_facts(case)
+    known = known_facts(case.record, case.cancer, case.knowledge)
     return bool(case.disease.subtypes) and not any(
         known.issuperset(facts) for facts in case.disease.subtypes
     )
@@ -166,32 +167,9 @@ def missing_facts(case: Case) -> tuple[str, ...]:
     """What would settle the subtype soonest; nothing where it is settled."""
     if not is_subtype_open(case):
         return ()
-    known = _known_facts(case)
+    known = known_facts(case.record, case.cancer, case.knowledge)
     wanted = min((set(facts) - known for facts in case.disease.subtypes), key=len)
     return tuple(sorted(fact.partition("=")[0] for fact in wanted))
-
-
-def _known_facts(case: Case) -> frozenset[str]:
-    """Receptors with a recorded result, by name and by name and value."""
-    told = {(f.name, f.value) for f in case.record.facts}
-    for word in case.cancer.subtypes:
-        told |= {RECEPTORS[part] for part in SUBTYPES.get(word, (word,)) if part in RECEPTORS}
-    told |= {("hr", value) for name, value in told if name in ("er", "pr")}
-    sure = {(name, value) for name, value in told if value in ("positive", "negative")}
-    return frozenset(name for name, _ in sure) | {f"{name}={value}" for name, value in sure}
-
-
-RECEPTORS = {
-    f"{name}-{short}": (name, value)
-    for name in ("hr", "er", "pr", "her2")
-    for short, value in (("pos", "positive"), ("neg", "negative"))
-}
-SUBTYPES = {
-    "hr-pos-her2-neg": ("hr-pos", "her2-neg"),
-    "hr-pos-her2-pos": ("hr-pos", "her2-pos"),
-    "hr-neg-her2-pos": ("hr-neg", "her2-pos"),
-    "tnbc": ("hr-neg", "her2-neg"),
-}
 
 
 def has_adherence_doubt(case: Case) -> bool:

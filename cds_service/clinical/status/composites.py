@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cds_service.clinical.evidence import RESPONSES
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
+from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Case, LineStatus
 from cds_service.clinical.status.windows import is_met
 from cds_service.knowledge.model import Composite, Disease, Knowledge, Need
@@ -48,8 +49,8 @@ def _refractory_to_all(composite: Composite, history: History) -> bool:
 def _is_asked(need: Need, history: History) -> bool:
     if not need.only_if_fact:
         return True
-    name, value = need.only_if_fact.split("=")
-    return any(f.name == name and f.value == value for f in history.record.facts)
+    known = known_facts(history.record, history.cancer, history.knowledge)
+    return need.only_if_fact in known
 
 
 def _is_needed(need: Need, history: History) -> bool:

@@ -1,0 +1,48 @@
+"""What is known of the tumour beside its response: receptors and mutations, each with its value."""
+
+from __future__ import annotations
+
+from cds_service.clinical.record import Cancer, Record
+from cds_service.knowledge.model import Disease, Knowledge
+
+_SETTLED = ("positive", "negative")  # the first one wins
+
+
+def known_facts(record: Record, cancer: Cancer, knowledge: Knowledge) -> frozenset[str]:
+    """Facts with a result that settles them, by name and by value too ("her2=negative").
+
+    A fact that stands for several (`derived_facts`) is positive where one of them is, and negative
+    where one of them is and none is positive.
+    """
+    told = {(fact.name, fact.value) for fact in record.facts}
+    for word in cancer.subtypes:
+        told |= {_RECEPTORS[part] for part in _SUBTYPES.get(word, (word,)) if part in _RECEPTORS}
+    for name, parts in knowledge.derived_facts.items():
+        values = {value for part, value in told if part in (name, *parts)}
+        value = next((v for v in _SETTLED if v in values), "")
+        told = {(part, v) for part, v in told if part != name} | {(name, value)}
+    sure = {(name, value) for name, value in told if value in _SETTLED}
+    return frozenset(name for name, _ in sure) | {f"{name}={value}" for name, value in sure}
+
+
+def unknown_facts(record: Record, disease: Disease, knowledge: Knowledge) -> tuple[str, ...]:
+    """Facts that guide treatment of the disease and that the chart tells nothing of."""
+    told = {fact.name for fact in record.facts}
+    return tuple(
+        name
+        for name in disease.guides_treatment
+        if told.isdisjoint((name, *knowledge.derived_facts.get(name, ())))
+    )
+
+
+_RECEPTORS = {
+    f"{name}-{short}": (name, value)
+    for name in ("hr", "er", "pr", "her2")
+    for short, value in (("pos", "positive"), ("neg", "negative"))
+}
+_SUBTYPES = {
+    "hr-pos-her2-neg": ("hr-pos", "her2-neg"),
+    "hr-pos-her2-pos": ("hr-pos", "her2-pos"),
+    "hr-neg-her2-pos": ("hr-neg", "her2-pos"),
+    "tnbc": ("hr-neg", "her2-neg"),
+}
