@@ -72,7 +72,9 @@ def _seen(judged: Judged) -> list[str]:
     evidence = list(judged.evidence)
     left = len(evidence) - MOST_EVIDENCE
     lines = [_one(e) for e in evidence[max(0, left) :]]
-    return ([f"{left} earlier findings on this line"] if left > 0 else []) + lines
+    if left <= 0:
+        return lines
+    return [f"{left} earlier {'finding' if left == 1 else 'findings'} on this line", *lines]
 
 
 def _one(evidence: Evidence) -> str:
@@ -92,7 +94,7 @@ def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> li
 
 def _rule(rule: Rule | MarkerRule | Milestones, knowledge: Knowledge) -> str:
     cited = "; ".join(
-        escaped(knowledge.citations[key].text, longest=400)
+        escaped(knowledge.citations[key].text.rstrip("."), longest=400)
         for key in rule.cites
         if key in knowledge.citations
     )

@@ -176,7 +176,7 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
         return f"Progression of {name} on {line}{when}, not called refractory{doubt}"
     if status.status == "no-evidence":
         return f"Only a symptom is recorded as worse in {name} on {line}"
-    return f"Open how {name} responds to {line}{doubt}"
+    return f"Response of {name} to {line} cannot be told from the record{doubt}"
 
 
 def _is_missed(judged: Judged) -> bool:
