@@ -11,7 +11,7 @@ from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
 from cds_service.hooks.card_text import detail_of, short_title
-from cds_service.hooks.markdown import plain
+from cds_service.hooks.markdown import escaped, plain
 from cds_service.hooks.orders import OrderTemplates, fill_in
 from cds_service.knowledge.model import Knowledge
 
@@ -269,10 +269,10 @@ def _note(advice: Advice, assessment: Assessment, cancer: CancerAssessment, judg
 
 
 def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> str:
-    """Facts that trials ask for, known and unknown."""
+    """Facts that trials ask for, known and unknown; Markdown, as notes are in FHIR."""
     names = sorted({name for j in cancer.judged for name in j.status.refractory_to})
     classes = sorted({name for j in cancer.judged for name in j.status.refractory_classes})
-    known = sorted({f"{f.name} {f.value}" for f in assessment.record.facts})
+    known = sorted({escaped(f"{f.name} {f.value}") for f in assessment.record.facts})
     parts: Sequence[tuple[str, str]] = (
         ("Disease", cancer.disease.name),
         ("Lines", cancer.notation),

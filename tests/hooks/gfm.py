@@ -39,7 +39,7 @@ def dangers_of(markdown: str) -> list[str]:
 
 HARMLESS = frozenset(
     {
-        "p", "/p", "ul", "/ul", "li", "/li", "strong", "/strong", "em", "/em", "softbreak", "inline",
+        "p", "/p", "ul", "/ul", "li", "/li", "strong", "/strong", "em", "/em", "inline",
     }
 )  # fmt: skip
 

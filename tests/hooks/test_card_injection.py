@@ -5,6 +5,7 @@ Real clients render the detail of a card as GitHub Flavored Markdown with HTML l
 
 from __future__ import annotations
 
+import asyncio
 import html
 import re
 from typing import Any
@@ -148,11 +149,7 @@ def chart(text: str, place: str) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-PLACES = (
-    "drug", "drug display", "free-text drug", "dosage", "reason", "reason display", "condition",
-    "condition display", "note", "value", "value display", "site", "site display", "response",
-    "unit", "marker", "conclusion", "conclusion text", "gene", "procedure", "name", "family",
-)  # fmt: skip
+SHOWN = ("drug", "free-text drug", "reason", "value", "site", "response", "conclusion text", "gene")
 
 
 async def cards_of(served: Served, text: str, place: str) -> list[dict[str, Any]]:
@@ -194,17 +191,17 @@ async def test_hostile_text_everywhere_in_a_chart_renders_as_text(
             assert "<" not in plain
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", SHOWN)
 async def test_hostile_text_does_not_change_the_structure_of_a_card(
     served: Served, place: str
 ) -> None:
-    for attack in ATTACKS.values():
-        if attack == ATTACKS["very long"]:
-            continue
-        hostile = await cards_of(served, f"{PLAIN} {attack}", place)
-        harmless = await cards_of(served, f"{PLAIN} of no meaning", place)
-        assert len(hostile) == len(harmless)
-        for one, other in zip(hostile, harmless, strict=True):
+    attacks = [attack for attack in ATTACKS.values() if len(attack) < 1000]
+    harmless, *hostile = await asyncio.gather(
+        cards_of(served, f"{PLAIN} of no meaning", place),
+        *(cards_of(served, f"{PLAIN} {attack}", place) for attack in attacks),
+    )
+    for attack, cards in zip(attacks, hostile, strict=True):
+        for one, other in zip(cards, harmless, strict=True):
             for bad, good in zip(markdown_of(one), markdown_of(other), strict=True):
                 assert shape_of(bad) == shape_of(good), attack
 
