@@ -108,10 +108,13 @@ def open_log(
     settings: Settings, clock: Callable[[], datetime], new_id: Callable[[], str]
 ) -> DecisionLog:
     """The decision log of these settings, made first where there is none."""
-    settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
-    return open_decision_log(
-        settings.audit_db, key_file=settings.audit_key_file, clock=clock, make_id=new_id
-    )
+    try:
+        settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
+        return open_decision_log(
+            settings.audit_db, key_file=settings.audit_key_file, clock=clock, make_id=new_id
+        )
+    except OSError as error:
+        raise AuditError(f"{error.filename or settings.audit_db}: {error.strerror}") from None
 
 
 def _lifespan(

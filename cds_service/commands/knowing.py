@@ -14,7 +14,7 @@ from cds_service.clinical.status import composites, windows
 from cds_service.commands.known import as_json, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
 from cds_service.errors import KnowledgeError, UsageError
-from cds_service.knowledge.check import Criteria, check_knowledge, told_by
+from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.report import Page, harmless
@@ -83,7 +83,7 @@ def show(name: str, *, as_text: bool) -> None:
 
 def _summary(knowledge: Knowledge) -> str:
     diseases = knowledge.diseases.values()
-    rules = sum(len(told_by(disease)) for disease in diseases) + len(knowledge.shared_rules)
+    rules = sum(len(disease.told) for disease in diseases) + len(knowledge.shared_rules)
     terms = knowledge.terms
     return (
         f"knowledge {knowledge.version} ({knowledge.digest[:19]}): {len(diseases)} diseases, "

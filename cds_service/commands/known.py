@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cds_service.knowledge.check import Told, told_by
-from cds_service.knowledge.model import Citation, Composite, Disease, Knowledge
+from cds_service.knowledge.model import Citation, Composite, Disease, Knowledge, Told
 from cds_service.knowledge.terms import Drug, Marker, Regimen, SupportiveDrug, Terminology
 
 Kind = Literal[
@@ -72,7 +71,7 @@ def everything(knowledge: Knowledge) -> Iterator[Known]:
 
 
 def _told(disease: Disease) -> Iterator[Known]:
-    for told in told_by(disease):
+    for told in disease.told:
         kind: Kind = "composite" if isinstance(told, Composite) else "rule"
         yield Known(kind, told.id, told, disease.id)
 
@@ -144,7 +143,7 @@ def cited_by(values: Iterable[Value]) -> Iterator[str]:
     """Keys of the sources that rules rest on; those of a disease are those of its rules."""
     for value in values:
         if isinstance(value, Disease):
-            yield from cited_by(told_by(value))
+            yield from cited_by(value.told)
         elif isinstance(value, Told):
             yield from value.cites
 

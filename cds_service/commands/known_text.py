@@ -13,7 +13,6 @@ from rich.table import Table
 
 from cds_service.clinical.wording import ORIGIN
 from cds_service.commands.known import DrugGroup, Known, besides, cited_by
-from cds_service.knowledge.check import Told
 from cds_service.knowledge.model import (
     Agents,
     Citation,
@@ -21,6 +20,7 @@ from cds_service.knowledge.model import (
     Knowledge,
     Minimum,
     Order,
+    Told,
 )
 from cds_service.quantities import format_decimal
 from cds_service.report import citation_text, fields, plain

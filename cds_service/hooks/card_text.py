@@ -14,18 +14,13 @@ from cds_service.clinical.wording import (
     COMPOSITES,
     CONFIDENCE,
     FLAGS,
+    ORIGIN,
     STATUS,
 )
 from cds_service.hooks.markdown import escaped
-from cds_service.knowledge.model import Knowledge, MarkerRule, Milestones, Rule
+from cds_service.knowledge.model import Knowledge, Told
 
 MOST_EVIDENCE = 8
-ORIGIN = {
-    "C": "published consensus",
-    "G": "guideline",
-    "T": "trial or label",
-    "O": "operational default, to be confirmed locally",
-}
 
 
 def detail_of(
@@ -85,14 +80,11 @@ def _one(evidence: Evidence) -> str:
 
 
 def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
-    disease = cancer.disease
-    rules: list[Rule | MarkerRule | Milestones] = [*disease.rules, *knowledge.shared_rules]
-    rules += [*disease.marker_rules, *disease.milestones]
-    known = {rule.id: rule for rule in rules}
-    return [_rule(known[name], knowledge) for name in judged.status.rules if name in known]
+    told = knowledge.rules_named(judged.status.rules, cancer.disease)
+    return [_rule(rule, knowledge) for rule in told]
 
 
-def _rule(rule: Rule | MarkerRule | Milestones, knowledge: Knowledge) -> str:
+def _rule(rule: Told, knowledge: Knowledge) -> str:
     cited = "; ".join(
         escaped(knowledge.citations[key].text.rstrip("."), longest=400)
         for key in rule.cites

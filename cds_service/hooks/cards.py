@@ -131,7 +131,7 @@ def _card(
             }
         },
     }
-    links = _links(judged, maker.knowledge)
+    links = _links(cancer, judged, maker.knowledge)
     if links:
         card["links"] = links
     return Card(card, kinds)
@@ -210,10 +210,10 @@ def _source(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, 
     return source
 
 
-def _links(judged: Judged, knowledge: Knowledge) -> list[dict[str, str]]:
+def _links(cancer: CancerAssessment, judged: Judged, knowledge: Knowledge) -> list[dict[str, str]]:
     """The papers that the deciding rules cite, where they have a DOI."""
-    rules = {rule.id: rule for d in knowledge.diseases.values() for rule in d.rules}
-    cited = [key for rule in judged.status.rules if rule in rules for key in rules[rule].cites]
+    rules = knowledge.rules_named(judged.status.rules, cancer.disease)
+    cited = [key for rule in rules for key in rule.cites]
     found = [(key, knowledge.citations[key]) for key in dict.fromkeys(cited)]
     return [
         {

@@ -24,14 +24,12 @@ from cds_service.knowledge.model import (
     Milestones,
     Requirement,
     Rule,
+    Told,
 )
 from cds_service.knowledge.terms import Marker
 from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KINDS
 
-__all__ = ["Checked", "Criteria", "Fault", "Told", "check_knowledge", "told_by"]
-
-Told = Rule | MarkerRule | Milestones | Composite
-"""What has an id, a sentence, an origin and sources."""
+__all__ = ["Checked", "Criteria", "Fault", "check_knowledge"]
 
 NEEDS_LIMIT = frozenset({"gcig-ca-125"})
 """Marker criteria that read a value against the upper limit of normal."""
@@ -67,11 +65,6 @@ def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     return Checked(tuple(dict.fromkeys(faults)), tuple(_warnings(knowledge)))
 
 
-def told_by(disease: Disease) -> tuple[Told, ...]:
-    """Everything of a disease that has an id and sources."""
-    return (*disease.rules, *disease.marker_rules, *disease.milestones, *disease.composites)
-
-
 def _ids(knowledge: Knowledge) -> Iterator[Fault]:
     """Ids are unique, and those of rules begin with their disease, so that a reader knows whose."""
     owners: dict[str, tuple[Told, ...]] = {"shared": knowledge.shared_rules}
@@ -92,7 +85,7 @@ def _twice(names: Iterable[str]) -> list[str]:
 
 
 def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iterator[Fault]:
-    for told in told_by(disease):
+    for told in disease.told:
         yield from _sources(told, knowledge)
     for rule in disease.rules:
         yield from _criterion(rule, criteria.rules)
@@ -188,7 +181,7 @@ def _fact(where: str, told: str, knowledge: Knowledge) -> Iterator[Fault]:
 
 
 def _warnings(knowledge: Knowledge) -> Iterator[Fault]:
-    told = [t for disease in knowledge.diseases.values() for t in told_by(disease)]
+    told = [t for disease in knowledge.diseases.values() for t in disease.told]
     cited = {key for rule in (*told, *knowledge.shared_rules) for key in rule.cites}
     unused = sorted(knowledge.citations.keys() - cited)
     if unused:

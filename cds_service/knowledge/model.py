@@ -6,7 +6,7 @@ Nothing here decides: the criteria that the rules name are functions of `clinica
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -323,6 +323,10 @@ class AdviceTexts:
     biopsy_adds: bool = True
 
 
+Told = Rule | MarkerRule | Milestones | Composite
+"""What has an id, a sentence for people, an origin and sources."""
+
+
 @dataclass(frozen=True, slots=True)
 class Disease:
     """One disease definition.
@@ -356,6 +360,11 @@ class Disease:
     earliest_days: int = 0
     guides_treatment: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """Everything of the disease that has an id, a sentence and sources."""
+        return (*self.rules, *self.marker_rules, *self.milestones, *self.composites)
+
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
@@ -383,3 +392,8 @@ class Knowledge:
             return own
         heme = self.diseases["other-heme"]
         return heme if disease_id in heme.covers else self.diseases["other-solid"]
+
+    def rules_named(self, ids: Iterable[str], disease: Disease) -> list[Told]:
+        """The rules with these ids, in this order: the disease's own, and those of all diseases."""
+        known = {told.id: told for told in (*disease.told, *self.shared_rules)}
+        return [known[name] for name in ids if name in known]

@@ -25,7 +25,7 @@ from cds_service.clinical.wording import (
     status_in_words,
 )
 from cds_service.knowledge.model import Disease, Knowledge
-from cds_service.report.rules import find_rule, rule_text
+from cds_service.report.rules import rule_text
 from cds_service.report.terminal import bullets, fields, plain
 
 COLOURS = {
@@ -129,9 +129,7 @@ def _finding(found: Evidence, style: str) -> Text:
 
 
 def _rules(status: LineStatus, disease: Disease, knowledge: Knowledge) -> Iterator[Text]:
-    for rule_id in status.rules:
-        rule = find_rule(rule_id, disease, knowledge)
-        yield plain(rule_id) if rule is None else rule_text(rule)
+    return map(rule_text, knowledge.rules_named(status.rules, disease))
 
 
 def _answers(status: LineStatus, *, holds: bool | None) -> Iterator[Text]:

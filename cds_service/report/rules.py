@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain
-
+from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.wording import ORIGIN
-from cds_service.knowledge.check import Told, told_by
-from cds_service.knowledge.model import Citation, Composite, Disease, Knowledge
+from cds_service.knowledge.model import Citation, Knowledge, Told
 from cds_service.report.terminal import fields, plain
-
-
-def find_rule(rule_id: str, disease: Disease, knowledge: Knowledge) -> Told | None:
-    """The rule of the disease, or of all diseases, that has this id."""
-    rules = (told for told in told_by(disease) if not isinstance(told, Composite))
-    return next((r for r in chain(rules, knowledge.shared_rules) if r.id == rule_id), None)
 
 
 def rule_text(rule: Told) -> Text:
@@ -46,13 +37,6 @@ def sources_report(assessment: Assessment, knowledge: Knowledge) -> RenderableTy
 
 def _cited(assessment: Assessment, knowledge: Knowledge) -> Iterator[str]:
     for cancer in assessment.cancers:
-        held: Iterable[Told | None] = (
-            *(c for c in cancer.disease.composites if c.id in cancer.composites.ids),
-            *(
-                find_rule(rule_id, cancer.disease, knowledge)
-                for judged in cancer.judged
-                for rule_id in judged.status.rules
-            ),
-        )
-        for rule in held:
-            yield from rule.cites if rule is not None else ()
+        decided = [rule for judged in cancer.judged for rule in judged.status.rules]
+        for told in knowledge.rules_named((*cancer.composites.ids, *decided), cancer.disease):
+            yield from told.cites

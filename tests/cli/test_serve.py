@@ -114,6 +114,14 @@ def test_a_log_that_cannot_be_written_ends_it_at_once(workers: str, tmp_path: Pa
     assert "refractory-cds: " in ended.err
 
 
+def test_a_log_below_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    ended = process("serve", "--port", "0", REFRACTORY_CDS_AUDIT_DB=str(tmp_path / "file/log.db"))
+    assert ended.code == 2
+    assert "refractory-cds: " in ended.err
+    assert "Traceback" not in ended.err
+
+
 @pytest.mark.parametrize(
     ("listens_on", "fhir_servers", "answer"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Callable, Iterator
 
@@ -31,10 +32,14 @@ def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
     root, ours = logging.getLogger(), logging.getLogger("refractory_cds")
     handlers, levels = root.handlers, (root.level, ours.level)
     operations_log.set_up("debug")
+    (handler,) = root.handlers
+    assert isinstance(handler, logging.StreamHandler)
+    lines = io.StringIO()
+    handler.setStream(lines)
 
     def heard() -> str:
         captured = capsys.readouterr()
-        return captured.out + captured.err
+        return lines.getvalue() + captured.out + captured.err
 
     yield heard
     root.handlers = handlers

@@ -13,8 +13,7 @@ _GFM = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"
 
 AUTOLINK = re.compile(
     r"(?:^|[\s*_~(])(?:https?://|ftp://|www\.)[A-Za-z0-9]"
-    r"|[A-Za-z0-9._+-]+@[A-Za-z0-9_-]+\.[A-Za-z]"
-    r"|(?:mailto|xmpp):[A-Za-z0-9]",
+    r"|[A-Za-z0-9._+-]+@[A-Za-z0-9_-]+\.[A-Za-z]",
     re.IGNORECASE,
 )
 """GFM 0.29, section 6.9: bare addresses that become links."""

@@ -151,6 +151,7 @@ async def test_no_text_of_call_or_chart_is_heard_outside_cards_and_sealed_entrie
         assert answer.status_code == status, answer.text
         if status != 200:
             assert CANARY not in answer.text + str(answer.headers)
+        assert '"event": "call.' in said(), "else it was not listened to"
         assert leaks(served, said(), await served.http.get("/metrics")) == []
 
 
