@@ -7,6 +7,7 @@ where; it never repeats a value.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Literal, TypeVar
 
 import msgspec
@@ -128,7 +129,7 @@ def read_feedback(body: bytes) -> list[tuple[FeedbackEntry, bytes]]:
         where = f"feedback[{position}]"
         entry = read_message(raw, FeedbackEntry, where)
         _check(UUID_FORM, entry.card, f"{where}.card", "a card's uuid")
-        _check(MOMENT_FORM, entry.outcome_timestamp, f"{where}.outcomeTimestamp", "a date and time")
+        _check_moment(entry.outcome_timestamp, f"{where}.outcomeTimestamp")
         if entry.outcome == "accepted" and not entry.accepted_suggestions:
             raise InvalidRequest("at least one is needed", where=f"{where}.acceptedSuggestions")
         read.append((entry, bytes(raw)))
@@ -138,6 +139,14 @@ def read_feedback(body: bytes) -> list[tuple[FeedbackEntry, bytes]]:
 def _check(form: re.Pattern[str], text: str, where: str, what: str) -> None:
     if form.fullmatch(text) is None:
         raise InvalidRequest(f"must be {what}", where=where)
+
+
+def _check_moment(text: str, where: str) -> None:
+    _check(MOMENT_FORM, text, where, "a date and time")
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidRequest("there is no such date and time", where=where) from None
 
 
 def _invalid(fault: str, within: str) -> InvalidRequest:

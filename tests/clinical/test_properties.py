@@ -206,7 +206,7 @@ UNHURRIED: Final = (HealthCheck.too_slow, HealthCheck.data_too_large)
 
 
 @each_law
-@settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=UNHURRIED)
 @given(chart=st.sampled_from(CHARTS), chance=st.randoms(use_true_random=True))
 def test_a_law(law: Law, chart: Chart, chance: Random) -> None:
     law(chart, chance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -476,6 +477,60 @@ async def test_a_unit_that_cannot_be_compared_is_an_issue_and_no_number(served: 
     assert answer.status_code == 200
     assert served.last()["issues"] == {"unknown-unit": 2}
     assert "furlongs" not in answer.text
+
+
+NUMBERS = [
+    pytest.param("1e25", id="more digits than are reckoned with"),
+    pytest.param("1e400", id="beyond a float"),
+    pytest.param("1e999999", id="beyond a decimal"),
+    pytest.param("1e999999999999", id="beyond any memory"),
+    pytest.param("-1e30", id="far below zero"),
+    pytest.param("1e-400", id="next to zero"),
+    pytest.param("1e-999999999999", id="as next to zero as can be"),
+    pytest.param("0." + "1" * 5000, id="5,000 decimals"),
+    pytest.param("9" * 4000, id="4,000 digits"),
+    pytest.param("-0.0", id="minus zero"),
+    pytest.param("1E+2", id="an exponent in capitals"),
+    pytest.param('"12"', id="a text"),
+    pytest.param("true", id="a boolean"),
+    pytest.param("null", id="null"),
+    pytest.param("[1]", id="an array"),
+    pytest.param("{}", id="an object"),
+    pytest.param(
+        "9" * 5000,
+        id="5,000 digits",
+        marks=pytest.mark.xfail(reason="integers beyond 4,300 digits have no content hash"),
+    ),
+]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+async def test_no_number_is_an_error_of_ours_wherever_it_stands(
+    served: Served, number: str
+) -> None:
+    marker = [
+        charts.marker("m-protein", f"2026-{month}-01", 12345, id=month) for month in ("02", "06")
+    ]
+    grade = charts.ecog(1, "2026-06-01")
+    grade["valueQuantity"] = {"value": 12345}
+    del grade["valueInteger"]
+    supply = charts.order("lenalidomide", "2026-03-05", id="supply")
+    supply["dispenseRequest"] = {
+        "numberOfRepeatsAllowed": 12345,
+        "expectedSupplyDuration": {"value": 12345, "code": "d"},
+    }
+    cycle = charts.order("lenalidomide", "2026-04-05", id="cycle")
+    repeat = {"period": 12345, "periodUnit": "wk", "count": 12345}
+    cycle["dosageInstruction"][0]["timing"]["repeat"] |= repeat | {
+        "boundsDuration": {"value": 12345, "code": "a"}
+    }
+    integer = charts.ecog(12345, "2026-07-01", id="integer")
+    limit = charts.marker("m-protein", "2026-08-01", 2.0, high=12345, id="limit")
+    for extra in (marker, [grade], [supply], [cycle], [integer], [limit]):
+        body = json.dumps(call(prefetch_of([*myeloma(), *extra])))
+        assert "12345" in body
+        answer = await served.hook(body.replace("12345", number))
+        assert len(cards_but_ids(answer)) == 1
 
 
 async def test_drugs_in_free_text_are_read_and_those_nobody_knows_are_an_issue(

@@ -1,0 +1,549 @@
+"""Marker rules, number by number: what is a rise, from what, confirmed by what, and when not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from clinical.values import KNOWLEDGE, event, line, on, use, value
+
+from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence.evidence import MARKER, VALIDATED_MARKER
+from cds_service.clinical.evidence.markers import difference_of_light_chains, from_marker
+from cds_service.clinical.record import Event, Measurement
+from cds_service.knowledge.model import MarkerRule
+
+# The line starts on 2024-01-01 and nothing follows it before the day asked, 2024-12-31.
+START, UNTIL = "2024-01-01", date(2024, 12, 31)
+LINE = line(use("lenalidomide", START))
+Series = Sequence[tuple[str, str]]
+
+DOUBLED = MarkerRule(
+    "test.doubled",
+    "at least twice the lowest value, twice",
+    "rise-over-nadir",
+    "psa",
+    "O",
+    (),
+    multiplier=Decimal(2),
+)
+
+
+def series(values: Series, marker: str = "psa", **told: Any) -> list[Measurement]:
+    return [value(marker, when, amount, **told) for when, amount in values]
+
+
+def read(
+    rule: MarkerRule,
+    values: Sequence[Measurement],
+    events: Sequence[Event] = (),
+    until: date = UNTIL,
+) -> list[Evidence]:
+    marker = KNOWLEDGE.terms.markers[rule.marker]
+    return from_marker(rule, marker, LINE, values, events, until)
+
+
+def verdict(found: Sequence[Evidence]) -> str:
+    """What decides, with its day: "progression 2024-05-01", or nothing."""
+    deciding = [e for e in found if e.decides]
+    assert len(deciding) <= 1
+    return f"{deciding[0].finding} {deciding[0].on}" if deciding else ""
+
+
+def rule(**changes: Any) -> MarkerRule:
+    return replace(DOUBLED, **changes)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        pytest.param([], "", id="no values"),
+        pytest.param([("2024-03-01", "9")], "", id="one value is no course"),
+        pytest.param(
+            [("2024-03-01", "2"), ("2024-04-01", "3.99")], "", id="just under the multiple"
+        ),
+        pytest.param(
+            [("2024-03-01", "2"), ("2024-04-01", "4")],
+            "unconfirmed-progression 2024-04-01",
+            id="exactly the multiple, once",
+        ),
+        pytest.param(
+            [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-04-02", "4")],
+            "progression 2024-04-01",
+            id="twice: dated by the first",
+        ),
+        pytest.param(
+            [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-04-20", "3"), ("2024-05-01", "4")],
+            "unconfirmed-progression 2024-05-01",
+            id="a value in between that is lower than the first ends the suspicion",
+        ),
+        pytest.param(
+            [("2024-03-01", "9"), ("2024-04-01", "2"), ("2024-05-01", "4"), ("2024-06-01", "5")],
+            "progression 2024-05-01",
+            id="the lowest value counts, not the first",
+        ),
+        pytest.param(
+            [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5"), ("2024-06-01", "1")],
+            "progression 2024-04-01",
+            id="what is confirmed is not undone by a later fall",
+        ),
+        pytest.param(
+            [("2024-03-01", "0"), ("2024-04-01", "0"), ("2024-05-01", "0")],
+            "",
+            id="nought is no multiple of nought",
+        ),
+        pytest.param(
+            [("2024-04-01", "4"), ("2024-03-01", "2"), ("2024-04-02", "4")],
+            "progression 2024-04-01",
+            id="in whatever order they come",
+        ),
+    ],
+)
+def test_a_rise_over_the_lowest_value(values: Series, said: str) -> None:
+    assert verdict(read(DOUBLED, series(values))) == said
+
+
+@pytest.mark.parametrize(
+    ("baseline", "said"),
+    [
+        pytest.param("2024-01-01", "progression 2024-02-01", id="the first day of the line"),
+        pytest.param("2023-12-31", "progression 2024-02-01", id="the day before"),
+        pytest.param("2023-10-03", "progression 2024-02-01", id="90 days before"),
+        pytest.param("2023-10-02", "", id="91 days before is too old"),
+    ],
+)
+def test_the_last_value_before_the_line_is_its_baseline(baseline: str, said: str) -> None:
+    values = [(baseline, "2"), ("2024-02-01", "4"), ("2024-03-01", "5")]
+    assert verdict(read(DOUBLED, series(values))) == said
+
+
+def test_only_the_last_value_before_the_line_is() -> None:
+    values = [("2023-11-01", "1"), ("2023-12-01", "3"), ("2024-02-01", "4"), ("2024-03-01", "5")]
+    assert verdict(read(DOUBLED, series(values))) == ""
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        pytest.param(date(2024, 5, 1), "progression 2024-04-01", id="up to the last day"),
+        pytest.param(
+            date(2024, 4, 30), "unconfirmed-progression 2024-04-01", id="and not beyond it"
+        ),
+    ],
+)
+def test_values_count_up_to_the_first_day_of_the_next_line(until: date, said: str) -> None:
+    values = [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5")]
+    assert verdict(read(DOUBLED, series(values), until=until)) == said
+
+
+@pytest.mark.parametrize(
+    ("changes", "values", "is_rise"),
+    [
+        pytest.param({"min_delta": Decimal(2)}, ("1", "3"), True, id="the least rise, exactly"),
+        pytest.param({"min_delta": Decimal(2)}, ("1", "2.9"), False, id="less than that"),
+        pytest.param(
+            {"min_delta": Decimal(2), "is_delta_exclusive": True},
+            ("1", "3"),
+            False,
+            id="more than asked: exactly is not",
+        ),
+        pytest.param(
+            {"min_delta": Decimal(2), "is_delta_exclusive": True}, ("1", "3.1"), True, id="more is"
+        ),
+        pytest.param(
+            {"high_nadir": Decimal(5), "high_delta": Decimal(1)},
+            ("5", "6"),
+            True,
+            id="from a high lowest value a small rise suffices",
+        ),
+        pytest.param(
+            {"high_nadir": Decimal(5), "high_delta": Decimal(1)},
+            ("5", "5.9"),
+            False,
+            id="a smaller one does not",
+        ),
+        pytest.param(
+            {"high_nadir": Decimal(5), "high_delta": Decimal(1)},
+            ("4.9", "6"),
+            False,
+            id="from a lower one neither",
+        ),
+        pytest.param({"min_value": Decimal(10)}, ("4", "10"), True, id="the least value, exactly"),
+        pytest.param({"min_value": Decimal(10)}, ("4", "9.9"), False, id="less than it"),
+        pytest.param({"min_uln": Decimal(1)}, ("2", "4"), False, id="at the usual limit (4)"),
+        pytest.param({"min_uln": Decimal(1)}, ("2", "4.1"), True, id="above the usual limit"),
+        pytest.param({"min_uln": Decimal(2)}, ("2", "8"), False, id="at twice the limit"),
+        pytest.param({"min_uln": Decimal(2)}, ("2", "8.1"), True, id="above twice the limit"),
+        pytest.param({}, ("2", "<4"), False, id="an upper bound is never a rise"),
+        pytest.param({}, ("2", "<=9"), False, id="whatever it is"),
+        pytest.param({}, ("2", ">4"), True, id="a lower bound is, where the bound is"),
+        pytest.param({}, ("2", ">3.9"), False, id="and is not where it is not"),
+        pytest.param({}, ("<2", "4"), True, id="an upper bound as lowest value counts as itself"),
+        pytest.param({}, ("<2", "3.9"), False, id="and never as nought"),
+    ],
+)
+def test_how_much_is_a_rise(
+    changes: dict[str, Any], values: tuple[str, str], is_rise: bool
+) -> None:
+    first, then = values
+    found = read(rule(**changes), series([("2024-03-01", first), ("2024-04-01", then)]))
+    assert bool(verdict(found)) is is_rise
+
+
+@pytest.mark.parametrize(
+    ("uln", "is_rise"),
+    [
+        pytest.param("3", True, id="above the laboratory's own limit"),
+        pytest.param("6", False, id="below it, though above the usual one"),
+    ],
+)
+def test_the_limit_of_normal_is_that_of_the_result(uln: str, is_rise: bool) -> None:
+    values = series([("2024-03-01", "2"), ("2024-04-01", "5")], uln=uln)
+    assert bool(verdict(read(rule(min_uln=Decimal(1)), values))) is is_rise
+
+
+def test_without_any_limit_of_normal_the_rule_is_not_answered() -> None:
+    no_limit = replace(KNOWLEDGE.terms.markers["psa"], typical_uln=None)
+    values = series([("2024-03-01", "2"), ("2024-04-01", "50")])
+    assert from_marker(rule(min_uln=Decimal(1)), no_limit, LINE, values, (), UNTIL) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "second", "said"),
+    [
+        pytest.param(21, "2024-04-21", "unconfirmed-progression 2024-04-01", id="20 days later"),
+        pytest.param(21, "2024-04-22", "progression 2024-04-01", id="21 days later"),
+        pytest.param(0, "2024-04-02", "progression 2024-04-01", id="no interval: the next day"),
+    ],
+)
+def test_a_confirming_value_comes_late_enough(days: int, second: str, said: str) -> None:
+    values = [("2024-03-01", "2"), ("2024-04-01", "4"), (second, "5")]
+    assert verdict(read(rule(confirm_days=days), series(values))) == said
+
+
+def test_a_third_value_confirms_what_the_second_came_too_early_for() -> None:
+    values = [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-04-10", "5"), ("2024-05-01", "6")]
+    found = read(rule(confirm_days=21), series(values))
+    assert verdict(found) == "progression 2024-04-01"
+    assert [str(e.on) for e in found if e.finding == "rising"] == ["2024-05-01"]
+
+
+def test_a_value_that_is_no_lower_keeps_the_suspicion_without_confirming_it() -> None:
+    values = [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "4")]
+    high = rule(min_delta=Decimal(2))
+    # a laboratory with another limit: 4 is no rise by it, but no lower than the first either
+    last = value("psa", "2024-05-01", "4", uln="4")
+    found = read(replace(high, min_uln=Decimal(1)), [*series(values[:2], uln="3"), last])
+    assert verdict(found) == "unconfirmed-progression 2024-04-01"
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        pytest.param("2024-03-24", "", id="day 83 of the line"),
+        pytest.param("2024-03-25", "unconfirmed-progression 2024-03-25", id="day 84"),
+    ],
+)
+def test_early_values_do_not_count_as_a_rise(first: str, said: str) -> None:
+    values = series([("2024-02-01", "2"), (first, "4")])
+    assert verdict(read(rule(ignore_first_days=84), values)) == said
+
+
+def test_an_early_value_can_still_be_the_lowest() -> None:
+    values = series([("2024-01-10", "1"), ("2024-04-01", "2"), ("2024-05-01", "2")])
+    assert verdict(read(rule(ignore_first_days=84), values)) == "progression 2024-04-01"
+
+
+@pytest.mark.parametrize(
+    ("procedure", "said"),
+    [
+        pytest.param("2024-03-03", "progression 2024-04-01", id="29 days before"),
+        pytest.param("2024-03-04", "unconfirmed-progression 2024-05-10", id="28 days before"),
+        pytest.param("2024-04-01", "unconfirmed-progression 2024-05-10", id="on the day"),
+        pytest.param("2024-04-02", "progression 2024-04-01", id="the day after the value"),
+    ],
+)
+def test_values_soon_after_a_procedure_are_left_out(procedure: str, said: str) -> None:
+    drained = rule(excluded_after=("paracentesis-or-drainage",), excluded_days=28)
+    values = series([("2024-02-01", "2"), ("2024-04-01", "4"), ("2024-05-10", "5")])
+    assert verdict(read(drained, values, [event("paracentesis-or-drainage", procedure)])) == said
+    assert verdict(read(drained, values, [event("biopsy", procedure)])) == "progression 2024-04-01"
+
+
+def test_a_course_of_procedures_counts_from_its_end() -> None:
+    drained = rule(excluded_after=("radiotherapy",), excluded_days=28)
+    values = series([("2024-02-01", "2"), ("2024-04-01", "4"), ("2024-05-10", "5")])
+    course = event("radiotherapy", "2024-01-10", "2024-03-10")
+    assert verdict(read(drained, values, [course])) == "unconfirmed-progression 2024-05-10"
+
+
+# --- several values, several laboratories --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        pytest.param(("4", "5"), "unconfirmed-progression 2024-04-01", id="both rise"),
+        pytest.param(("4", "3"), "not-evaluable 2024-04-01", id="they contradict each other"),
+        pytest.param(("3", "2"), "", id="neither does"),
+        pytest.param(("4", "4"), "unconfirmed-progression 2024-04-01", id="the same value twice"),
+    ],
+)
+def test_two_values_of_one_day(pair: tuple[str, str], said: str) -> None:
+    values = series([("2024-03-01", "2"), *(("2024-04-01", amount) for amount in pair)])
+    found = read(DOUBLED, values)
+    assert verdict(found) == said
+    assert any(e.is_not_comparable for e in found) == said.startswith("not-evaluable")
+
+
+def test_the_lower_of_two_values_of_one_day_is_the_lowest_value() -> None:
+    values = series([("2024-03-01", "3"), ("2024-03-01", "2"), ("2024-04-01", "4")])
+    assert verdict(read(DOUBLED, values)) == "unconfirmed-progression 2024-04-01"
+
+
+@pytest.mark.parametrize(
+    ("labs", "said", "is_doubted"),
+    [
+        pytest.param("aaa", "progression 2024-04-01", False, id="one laboratory"),
+        pytest.param("abb", "unconfirmed-progression 2024-04-01", True, id="one confirming value"),
+        pytest.param("abbb", "progression 2024-04-01", True, id="two of the later laboratory"),
+        pytest.param("abba", "unconfirmed-progression 2024-04-01", True, id="the third elsewhere"),
+        pytest.param("-bb", "progression 2024-04-01", False, id="an unknown first laboratory"),
+        pytest.param("a-b", "progression 2024-04-01", False, id="an unknown second laboratory"),
+    ],
+)
+def test_a_rise_across_laboratories_asks_for_one_more_value(
+    labs: str, said: str, is_doubted: bool
+) -> None:
+    days = ("2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01")
+    amounts = ("2", "4", "5", "6")
+    values = [
+        value("psa", when, amount, lab="" if lab == "-" else lab)
+        for when, amount, lab in zip(days, amounts, labs, strict=False)
+    ]
+    found = read(DOUBLED, values)
+    assert verdict(found) == said
+    assert any(e.is_not_comparable for e in found) is is_doubted
+
+
+@pytest.mark.parametrize(
+    ("amount", "when"),
+    [
+        pytest.param(None, "2024-04-01", id="cannot be converted"),
+        pytest.param("9", "2024-04", id="dated to the month only"),
+    ],
+)
+def test_values_that_cannot_be_used_are_passed_over(amount: str | None, when: str) -> None:
+    values = [value("psa", "2024-03-01", "2"), value("psa", when, amount)]
+    assert read(DOUBLED, values) == []
+
+
+def test_another_marker_is_another_course() -> None:
+    values = [value("psa", "2024-03-01", "2"), value("cea", "2024-04-01", "9")]
+    assert read(DOUBLED, values) == []
+
+
+# --- what is said of it --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_confirmed", "finding", "rank"),
+    [
+        pytest.param({}, True, "progression", VALIDATED_MARKER, id="sufficient alone"),
+        pytest.param({}, False, "unconfirmed-progression", MARKER, id="until it is confirmed"),
+        pytest.param(
+            {"is_sufficient_alone": False}, True, "progression", MARKER, id="not sufficient alone"
+        ),
+        pytest.param(
+            {"is_unverified": True},
+            True,
+            "unconfirmed-progression",
+            MARKER,
+            id="a rule nobody has confirmed only suggests",
+        ),
+    ],
+)
+def test_how_loud_a_rise_is(
+    changes: dict[str, Any], is_confirmed: bool, finding: str, rank: int
+) -> None:
+    values = [("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5")]
+    found = read(rule(**changes), series(values if is_confirmed else values[:2]))
+    (deciding,) = (e for e in found if e.decides)
+    assert (deciding.finding, deciding.rank) == (finding, rank)
+    assert deciding.is_unconfirmed is (finding != "progression")
+    assert deciding.rule == "test.doubled"
+
+
+def test_the_reference_and_the_confirmation_stand_beside_the_rise() -> None:
+    found = read(DOUBLED, series([("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5")]))
+    assert [(e.finding, str(e.on), e.decides) for e in found] == [
+        ("falling", "2024-03-01", False),
+        ("progression", "2024-04-01", True),
+        ("rising", "2024-05-01", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_response"),
+    [
+        pytest.param([("2024-01-01", "8"), ("2024-03-01", "4")], True, id="exactly half"),
+        pytest.param([("2024-01-01", "8"), ("2024-03-01", "4.1")], False, id="a little more"),
+        pytest.param([("2024-01-01", "0"), ("2024-03-01", "0")], False, id="nought from nought"),
+        pytest.param([("2024-03-01", "4")], False, id="no baseline"),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-02-01", "2"), ("2024-03-01", "3.9")],
+            True,
+            id="up again, though not to a rise",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-02-01", "3"), ("2024-03-01", "4.5")],
+            False,
+            id="up again beyond half",
+        ),
+    ],
+)
+def test_a_value_that_has_halved_speaks_of_response(values: Series, is_response: bool) -> None:
+    found = read(DOUBLED, series(values))
+    assert [e.finding for e in found] == (["falling"] if is_response else [])
+    assert all(e.is_response and e.decides for e in found)
+
+
+@pytest.mark.parametrize(
+    ("low", "has_halved"),
+    [pytest.param("4", True, id="half"), pytest.param("4.1", False, id="more than half")],
+)
+def test_a_rise_after_a_halving_tells_of_the_response_before(low: str, has_halved: bool) -> None:
+    found = read(DOUBLED, series([("2024-01-01", "8"), ("2024-02-01", low), ("2024-03-01", "9")]))
+    assert [e.is_response for e in found if e.finding == "falling"] == [has_halved]
+
+
+# --- the rule of GCIG -----------------------------------------------------------------------------
+
+GCIG = next(r for r in KNOWLEDGE.diseases["ovarian"].marker_rules if r.criterion == "gcig-ca-125")
+
+
+@pytest.mark.parametrize(
+    ("before", "amounts", "said"),
+    [
+        pytest.param("300", ("12", "69", "74"), "unconfirmed-progression 2024-05-01", id="A: 69"),
+        pytest.param("300", ("12", "70", "74"), "progression 2024-04-01", id="A: twice the limit"),
+        pytest.param("300", ("35", "70", "74"), "progression 2024-04-01", id="A: at the limit"),
+        pytest.param("300", ("36", "71", "72"), "unconfirmed-progression 2024-05-01", id="B: 71"),
+        pytest.param("300", ("36", "72", "72"), "progression 2024-04-01", id="B: twice the lowest"),
+        pytest.param("300", ("80", "158", "159"), "", id="B: not twice the lowest"),
+        pytest.param("20", ("18", "69", "69"), "", id="C: under twice the limit"),
+        pytest.param("20", ("18", "70", "70"), "progression 2024-04-01", id="C: normal before"),
+        pytest.param("300", ("12", "<70", "74"), "unconfirmed-progression 2024-05-01", id="bound"),
+    ],
+)
+def test_ca_125_by_its_group(before: str, amounts: tuple[str, ...], said: str) -> None:
+    days = ("2024-01-01", "2024-03-01", "2024-04-01", "2024-05-01")
+    values = series(list(zip(days, (before, *amounts), strict=True)), "ca-125")
+    assert verdict(read(GCIG, values)) == said
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        pytest.param("2024-04-07", "unconfirmed-progression 2024-04-01", id="six days"),
+        pytest.param("2024-04-08", "progression 2024-04-01", id="a week"),
+    ],
+)
+def test_ca_125_is_confirmed_a_week_later(second: str, said: str) -> None:
+    values = [("2024-01-01", "300"), ("2024-03-01", "12"), ("2024-04-01", "80"), (second, "90")]
+    assert verdict(read(GCIG, series(values, "ca-125"))) == said
+
+
+def test_ca_125_is_read_by_the_limit_of_each_result() -> None:
+    days = ("2024-01-01", "2024-03-01", "2024-04-01", "2024-05-01")
+    amounts = ("300", "12", "50", "52")
+    own = series(list(zip(days, amounts, strict=True)), "ca-125", uln="25")
+    assert verdict(read(GCIG, own)) == "progression 2024-04-01"
+    usual = series(list(zip(days, amounts, strict=True)), "ca-125")
+    assert verdict(read(GCIG, usual)) == "falling 2024-05-01"
+
+
+# --- light chains ---------------------------------------------------------------------------------
+
+
+def chains(*days: tuple[str, str | None, str | None]) -> list[Measurement]:
+    return [
+        value(name, when, amount)
+        for when, kappa, lambda_ in days
+        for name, amount in (("flc-kappa", kappa), ("flc-lambda", lambda_))
+        if amount is not None
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "differences"),
+    [
+        pytest.param([("2024-01-01", "450", "10")], ["440"], id="kappa is involved"),
+        pytest.param([("2024-01-01", "10", "450")], ["440"], id="lambda is involved"),
+        pytest.param(
+            [("2024-01-01", "450", "10"), ("2024-02-01", "8", "12")],
+            ["440", "0"],
+            id="the involved chain stays the involved one, and is never below nought",
+        ),
+        pytest.param([("2024-01-01", "450", None)], [], id="one chain alone says nothing"),
+        pytest.param(
+            [("2024-01-01", "450", None), ("2024-01-02", None, "10")], [], id="nor on two days"
+        ),
+        pytest.param([("2024-01", "450", "10")], [], id="nor in a month"),
+        pytest.param(
+            [("2024-01-01", "450", "10"), ("2024-01-01", "440", "20")],
+            ["440", "430", "430", "420"],
+            id="of two values a day each is set against each",
+        ),
+    ],
+)
+def test_the_difference_of_the_light_chains(
+    days: list[tuple[str, str | None, str | None]], differences: list[str]
+) -> None:
+    found = difference_of_light_chains(chains(*days))
+    assert [str(m.quantity.value) for m in found if m.quantity] == differences
+    assert {m.marker for m in found} <= {"flc-difference"}
+
+
+LIGHT_CHAINS = next(
+    r
+    for r in KNOWLEDGE.diseases["multiple-myeloma"].marker_rules
+    if r.criterion == "light-chain-difference"
+)
+RISING = chains(
+    ("2024-01-01", "450", "10"),
+    ("2024-03-01", "30", "10"),
+    ("2024-04-01", "135", "10"),
+    ("2024-05-01", "141", "10"),
+)
+
+
+@pytest.mark.parametrize(
+    ("marker", "amount", "is_read"),
+    [
+        pytest.param("m-protein-serum", "0.9", True, id="serum protein not measurable"),
+        pytest.param("m-protein-serum", "1.0", False, id="measurable from 1 g/dL on"),
+        pytest.param("m-protein-urine-24h", "199", True, id="urine protein not measurable"),
+        pytest.param("m-protein-urine-24h", "200", False, id="measurable from 200 mg a day on"),
+    ],
+)
+def test_light_chains_decide_where_no_protein_is_measurable(
+    marker: str, amount: str, is_read: bool
+) -> None:
+    found = read(LIGHT_CHAINS, [*RISING, value(marker, "2024-01-01", amount)])
+    assert verdict(found) == ("progression 2024-04-01" if is_read else "")
+
+
+def test_values_of_one_day_are_named_by_one_of_them() -> None:
+    values = [
+        value("psa", "2024-03-01", "2"),
+        value("psa", "2024-04-01", "4", resource="Observation/a"),
+        value("psa", "2024-04-01", "5", resource="Observation/b"),
+    ]
+    (rise,) = (e for e in read(DOUBLED, values) if e.decides)
+    assert rise.resource == "Observation/b"
+    assert rise.on == on("2024-04-01")
