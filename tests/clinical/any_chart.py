@@ -43,6 +43,10 @@ class Chart:
     def __repr__(self) -> str:
         return f"<{self.name}, {len(self.resources)} resources>"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Hypothesis would print every resource otherwise."""
+        printer.text(repr(self))
+
     def of(self, made: list[Json], as_of: date | None = None) -> Chart:
         """The chart with other resources, perhaps on another day."""
         return replace(self, resources=tuple(made), as_of=as_of or self.as_of)

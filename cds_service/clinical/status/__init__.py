@@ -60,15 +60,21 @@ def decide_status(case: Case) -> LineStatus:
 
 
 def _turns(evidence: tuple[Evidence, ...]) -> list[int]:
-    """Beginnings of days on which something favourable follows the adverse of an earlier day."""
-    turns, was_adverse = [], False
+    """Beginnings of days on which a label that the earlier days may have earned can end.
+
+    Progression is taken back by anything favourable, stable disease as the best response by a
+    response.
+    """
+    turns, was_adverse, was_stable = [], False, False
     for _, same_day in groupby(enumerate(evidence), key=lambda entry: entry[1].on):
         day = list(same_day)
         findings = [found for _, found in day]
-        if was_adverse and any(map(is_favourable, findings)):
+        responds = any(found.is_response for found in findings)
+        if (was_adverse and any(map(is_favourable, findings))) or (was_stable and responds):
             turns.append(day[0][0])
-            was_adverse = False
+            was_adverse = was_stable = False
         was_adverse = was_adverse or any(map(is_adverse, findings))
+        was_stable = was_stable or any(found.finding == "stable" for found in findings)
     return turns
 
 
