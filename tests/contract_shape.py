@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any, Final
 
 Faults = Iterator[str]
@@ -333,7 +334,7 @@ def _numbering(cancer: Mapping[str, Any], where: str) -> Faults:
 
 
 def _falls(days: Sequence[str]) -> bool:
-    return any(later < day for day, later in zip(days, days[1:], strict=False))
+    return any(later < day for day, later in pairwise(days))
 
 
 def _of_line(line: Mapping[str, Any], as_of: str, where: str) -> Faults:

@@ -111,7 +111,7 @@ def line(
 
 def seen(finding: Finding, when: str, kind: Kind = "disease-status", **said: Any) -> Evidence:
     """Evidence of a day; named by what it is, ranked as its kind is, unless told otherwise."""
-    given = {
+    given: dict[str, Any] = {
         "resource": f"Observation/{kind}-{finding}-{when}",
         "detail": finding,
         "rank": RANKS[kind],

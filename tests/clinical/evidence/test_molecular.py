@@ -70,9 +70,7 @@ def test_a_milestone_is_met_or_missed(course: Course, finding: str, missed: str)
         pytest.param((130, "10"), "unconfirmed-progression", id="no longer above"),
     ],
 )
-def test_the_first_milestone_asks_for_a_second_value(
-    second: tuple[int, str], finding: str
-) -> None:
+def test_the_first_milestone_asks_for_a_second_value(second: tuple[int, str], finding: str) -> None:
     assert read([(90, "12"), second])[0].finding == finding
 
 
@@ -151,9 +149,7 @@ def test_milestones_are_those_of_one_class_of_drugs() -> None:
     assert read([(380, "5")], line(use("hydroxyurea", "2023-01-01"))) == []
 
 
-@pytest.mark.parametrize(
-    ("at", "is_read"), [(0, False), (1, True), (900, True), (901, False)]
-)
+@pytest.mark.parametrize(("at", "is_read"), [(0, False), (1, True), (900, True), (901, False)])
 def test_values_count_from_the_day_after_the_start_to_the_next_line(at: int, is_read: bool) -> None:
     assert bool(read([(at, "5")])) is is_read
 

@@ -14,7 +14,7 @@ from cds_service.clinical.record import Cancer, Exposure, Statement
 
 
 def statement(category: str = "", finding: str = "", **said: Any) -> Statement:
-    given = {
+    given: dict[str, Any] = {
         "resource": "Observation/s1",
         "on": on("2024-05-20"),
         "kind": "disease-status",
@@ -93,7 +93,9 @@ def test_how_a_statement_is_marked(category: str, finding: str, marks: set[str])
         pytest.param({"kind": "response-category", "criteria": "recist-1.1"}, True, False, id="PD"),
         pytest.param({"kind": "response-category", "criteria": "irecist"}, True, True, id="iCPD"),
         pytest.param({"kind": "response-category", "criteria": "clinician"}, False, False, id="-"),
-        pytest.param({"kind": "response-category", "criteria": "generic"}, False, False, id="words"),
+        pytest.param(
+            {"kind": "response-category", "criteria": "generic"}, False, False, id="words"
+        ),
         pytest.param({"kind": "imaging", "criteria": "recist-1.1"}, True, False, id="a report"),
         pytest.param({"criteria": "recist-1.1"}, False, False, id="a clinician's status is none"),
     ],

@@ -149,7 +149,7 @@ def _resource(resource_type: str, *parts: Drawn) -> Drawn:
 
 def _one_of(name: str, **forms: Drawn) -> Drawn:
     """A choice of types (`onset[x]`), or none of them."""
-    chosen = [value.map(lambda v, f=form: {f"{name}{f}": v}) for form, value in forms.items()]
+    chosen = [st.fixed_dictionaries({f"{name}{form}": value}) for form, value in forms.items()]
     return st.one_of(st.just({}), *chosen)
 
 

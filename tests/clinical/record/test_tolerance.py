@@ -56,7 +56,8 @@ READ: Final[Mapping[str, frozenset[str]]] = {
     | WHY
     | {"intent", "doNotPerform", "authoredOn", "dosageInstruction", "dispenseRequest"},
     "MedicationAdministration": USE | WHY | {"effectiveDateTime", "effectivePeriod", "dosage"},
-    "MedicationDispense": USE | {"whenHandedOver", "whenPrepared", "daysSupply", "dosageInstruction"},
+    "MedicationDispense": USE
+    | {"whenHandedOver", "whenPrepared", "daysSupply", "dosageInstruction"},
     "MedicationStatement": USE | WHY | {"effectiveDateTime", "effectivePeriod", "dosage"},
     "Observation": frozenset(
         {
@@ -118,7 +119,9 @@ def chart() -> list[Json]:
     proteins = (("2023-07-20", 3.2), ("2023-12-01", 1.1), ("2024-05-02", 2.0), ("2024-05-22", 2.3))
     return [
         patient("p1"),
-        condition("multiple-myeloma", onset="2022-12-01", recorded="2022-12-05", id="mm", stage="3"),
+        condition(
+            "multiple-myeloma", onset="2022-12-01", recorded="2022-12-05", id="mm", stage="3"
+        ),
         {
             "resourceType": "Medication",
             "id": "dara",
@@ -133,7 +136,9 @@ def chart() -> list[Json]:
         response("PR", "2023-12-10"),
         worse,
         *(marker("m-protein", on, value, lab="lab", high=0.1) for on, value in proteins),
-        marker("m-protein", "2024-05-23", 2.4, status="amended", identifier="a", issued="2024-05-24"),
+        marker(
+            "m-protein", "2024-05-23", 2.4, status="amended", identifier="a", issued="2024-05-24"
+        ),
         ecog(1, "2024-05-01"),
         *receptors("ER+", "2023-01-01"),
         procedure("biopsy", "2024-02-01", reason="mm"),
