@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -90,10 +91,26 @@ def content_hashes(resource: bytes | memoryview) -> ContentHashes:
 
     Source: FHIR R4 datatypes, decimal ("implementations SHALL preserve the precision").
     """
-    read = _read_as_written(resource)
+    try:
+        read = _read_as_written(resource)
+    except msgspec.ValidationError:  # an integer of more digits than Python reads
+        read = _read_any_integer(resource)
     if not isinstance(read, dict):
         raise ValueError("a resource is a JSON object")
     whole = digest(_write_sorted(read))
     read.pop("meta", None)
     read.pop("text", None)
     return ContentHashes(whole, digest(_write_sorted(read)))
+
+
+def _read_any_integer(resource: bytes | memoryview) -> Json:
+    """The same reading, several times as slow, for integers of any length."""
+    msgspec.json.decode(resource, type=msgspec.Raw)  # the standard library takes more than JSON
+    return json.loads(bytes(resource), parse_int=_integer, parse_float=msgspec.Raw)  # type: ignore[no-any-return]
+
+
+def _integer(digits: str) -> int | msgspec.Raw:
+    try:
+        return int(digits)
+    except ValueError:
+        return msgspec.Raw(digits)

@@ -191,6 +191,8 @@ def _record(shown: Mapping[str, Any]) -> Iterator[str]:
     if sealed:
         encrypted = " (NOT encrypted)" if sealed["scheme"] == "plain" else ""
         yield f"sealed, {sealed['scheme']}{encrypted}: {', '.join(sorted(sealed['digests']))}"
+        for name in sealed.get("withheld", ()):
+            yield f"not kept, since an access token might stay in it: {name}"
 
 
 def _what(entry: Mapping[str, Any]) -> str:

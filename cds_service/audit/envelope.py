@@ -18,6 +18,7 @@ from cds_service.audit.events import (
     Event,
     EventType,
     id_shaped,
+    present,
     timestamp,
     utc_now,
 )
@@ -88,10 +89,12 @@ class Recorder:
 
         Raises ValueError where a member has no canonical form or an input is no resource.
         """
-        payloads = tuple(
-            seal(name, content() if callable(content) else content)
+        contents = {
+            name: content() if callable(content) else content
             for name, content in event.sealed.items()
-        )
+        }
+        payloads = tuple(seal(name, c) for name, c in contents.items() if c is not None)
+        withheld = [name for name, content in contents.items() if content is None]
         event_id = event.event_id or self.make_id()
         members: dict[str, Json] = {
             **event.members,
@@ -104,7 +107,9 @@ class Recorder:
         }
         if payloads:
             digests: dict[str, Json] = {payload.name: payload.digest for payload in payloads}
-            members["sealed"] = {"scheme": payloads[0].scheme, "digests": digests}
+            members["sealed"] = present(
+                {"scheme": payloads[0].scheme, "digests": digests, "withheld": withheld}
+            )
         canonical_json(members)  # an event at fault is found here, not under the lock
         return Draft(event, event_id, members, payloads, call_key(members))
 

@@ -17,8 +17,10 @@ from typing import TypeAlias
 from cds_service.audit.canonical import Json
 from cds_service.audit.pseudonyms import PatientIdentity
 
-Content: TypeAlias = bytes | Callable[[], bytes]
-"""Bytes to seal, or the work that makes them: it is done by the log's writer, not by the route."""
+Content: TypeAlias = bytes | Callable[[], bytes | None]
+"""Bytes to seal, or the work that makes them: it is done by the log's writer, not by the route.
+
+None keeps them out of the log; the envelope then names them as withheld."""
 
 
 class EventType(StrEnum):

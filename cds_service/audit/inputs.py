@@ -14,7 +14,12 @@ from cds_service.audit.events import present
 
 _write = msgspec.json.Encoder(order="deterministic").encode
 _TYPE = re.compile(r"[A-Za-z]{1,40}")
-_ACCESS_TOKEN = re.compile(rb'"access_token"\s*:\s*"(?:[^"\\]|\\.)*"')
+
+# JSON writes a letter as itself or as its \u escape, and puts a backslash before each quote that
+# neither begins nor ends a text. So this is every member of that name, and nothing else.
+_NAME = b"".join(rb"(?:%c|\\u00(?i:%02x))" % (letter, letter) for letter in b"access_token")
+_ACCESS_TOKEN = re.compile(rb'((?<!\\)"%s"\s*:\s*)("(?:[^"\\]|\\.)*")?' % _NAME)
+_ESCAPED_ASCII = re.compile(rb"\\(?:(/)|u00([2-7][0-9a-fA-F]))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +70,23 @@ def inputs_document(request: bytes | None, inputs: Sequence[Input]) -> bytes:
     )
 
 
-def without_access_token(body: bytes) -> bytes:
-    """The request body with the text of every `access_token` in it replaced.
+def without_access_token(body: bytes) -> bytes | None:
+    """The request body with the text of every `access_token` replaced; None where one might stay.
 
-    A token opens the whole chart to whoever reads it; it is used for one call and never kept.
+    A token opens the whole chart to whoever reads it; it is used for one call and never kept. It
+    might stay where it is no text, where it stands in another place too, and in what is no JSON.
     """
-    return _ACCESS_TOKEN.sub(b'"access_token":"(removed)"', body)
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+        texts = [text for _, text in _ACCESS_TOKEN.findall(body)]
+        tokens = [msgspec.json.decode(text, type=str) for text in texts]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not tokens:
+        return body
+    stripped = _ACCESS_TOKEN.sub(rb'\1"(removed)"', body)
+    plain = _ESCAPED_ASCII.sub(lambda found: found[1] or bytes.fromhex(found[2].decode()), stripped)
+    return None if any(token.encode() in plain for token in tokens if token) else stripped
 
 
 def small_json(document: Mapping[str, Json]) -> bytes:

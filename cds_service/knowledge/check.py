@@ -21,7 +21,6 @@ from cds_service.knowledge.model import (
     Disease,
     Knowledge,
     MarkerRule,
-    Milestones,
     Requirement,
     Rule,
     Told,

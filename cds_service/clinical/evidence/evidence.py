@@ -35,7 +35,7 @@ Finding = Literal[
     "remission",
 ]
 
-RESPONSES = (
+RESPONSES: tuple[Finding, ...] = (
     "complete-response",
     "very-good-partial-response",
     "partial-response",
@@ -43,6 +43,19 @@ RESPONSES = (
 )
 """Response categories, best first."""
 PROGRESSIONS = frozenset({"progression", "relapse"})
+BEST_FIRST: tuple[Finding, ...] = (
+    "not-evaluable",
+    *RESPONSES,
+    "remission",
+    "falling",
+    "stable",
+    "stopped-for-toxicity",
+    "rising",
+    "stopped-for-progression",
+    "unconfirmed-progression",
+    "relapse",
+    "progression",
+)
 
 # Precedence, 1 speaks loudest. Source: histology, milestone laboratory results, formal imaging
 # categories, clinician's status with imaging, clinician's status, validated marker rules, other
@@ -99,8 +112,9 @@ class Evidence:
 def in_order(evidence: Evidence) -> tuple[object, ...]:
     """Order of dates; on one day the quieter first, so that the louder is the later word.
 
-    Of equally loud ones the adverse is the later: no name of a resource decides between them.
+    Of equally loud ones the worse is the later: no name of a resource decides between them.
     """
     is_adverse = evidence.is_progression or evidence.is_unconfirmed
-    on, rank = evidence.on, -evidence.rank
-    return on.first, on.last, rank, is_adverse, evidence.resource, evidence.detail
+    worse = is_adverse, BEST_FIRST.index(evidence.finding), evidence.is_not_comparable
+    on = evidence.on
+    return on.first, on.last, -evidence.rank, worse, evidence.resource, evidence.detail

@@ -59,10 +59,10 @@ def judge(case: Case, evidence: Sequence[Evidence]) -> LineStatus:
     """Where the line stands by this evidence, the last of it being the present."""
     case = replace(case, evidence=tuple(evidence))
     weighed = weigh(evidence)
+    if weighed.is_mixed:
+        return _plain(case, "indeterminate", {"mixed-response"})
     if not weighed.speaking:
         return _silence(case)
-    if weighed.mixed and _is_last_word(weighed.mixed, weighed):
-        return _plain(case, "indeterminate", {"mixed-response"})
     if weighed.progressions:
         return _after_progression(case, weighed)
     if weighed.suspicions:
@@ -82,10 +82,6 @@ def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
         best_response=best_response_of(case.evidence),
         caveats=_sorted({*caveats, *caveats_of_line(case)}),
     )
-
-
-def _is_last_word(mixed: Sequence[Evidence], weighed: Weighed) -> bool:
-    return all(e.on <= mixed[0].on for e in weighed.speaking if e.kind != "treatment-change")
 
 
 def _after_progression(case: Case, weighed: Weighed) -> LineStatus:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.dates import PartialDate
 
 OVERRIDE_DAYS = 42
 """A louder kind of evidence overrides a quieter one only if both lie within six weeks."""
@@ -18,8 +19,8 @@ class Weighed:
 
     speaking: tuple[Evidence, ...]
     episode: tuple[Evidence, ...]
-    mixed: tuple[Evidence, ...]
-    """Findings of the latest day on which the whole disease was said to go both ways."""
+    is_mixed: bool
+    """Whether the last word is a day on which the whole disease was said to go both ways."""
 
     @property
     def progressions(self) -> tuple[Evidence, ...]:
@@ -45,24 +46,28 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     an operational default.
     """
     deciding = [e for e in evidence if e.decides]
-    mixed = _mixed(deciding)
-    speaking = [e for e in deciding if not _is_overridden(e, deciding)]
+    mixed = _mixed_days(deciding)
+    single = [e for e in deciding if not (_is_statement(e) and e.on in mixed)]
+    speaking = [e for e in single if not _is_overridden(e, single)]
     turn = max((i for i, e in enumerate(speaking) if _reverses(e, speaking[:i])), default=-1)
-    return Weighed(tuple(speaking), tuple(speaking[turn + 1 :]), mixed)
+    told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
+    is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
+    return Weighed(tuple(speaking), tuple(speaking[turn + 1 :]), is_mixed)
 
 
-def _mixed(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """The findings of the latest day of statements, if they contradict each other."""
-    said = [e for e in evidence if e.kind != "treatment-change" and _is_statement(e)]
-    if not said:
-        return ()
-    last = max(e.on for e in said)
-    same = tuple(e for e in said if e.on == last and last.is_exact)
-    if any(e.is_mixed for e in same):
-        return same
-    whole = [e for e in same if e.is_whole]
-    both = any(e.is_progression for e in whole) and any(is_favourable(e) for e in whole)
-    return same if both else ()
+def _mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
+    """Days whose statements about the whole disease contradict each other; they decide nothing."""
+    said: dict[PartialDate, list[Evidence]] = {}
+    for e in evidence:
+        if _is_statement(e) and e.on.is_exact:
+            said.setdefault(e.on, []).append(e)
+    return {on for on, same_day in said.items() if _goes_both_ways(same_day)}
+
+
+def _goes_both_ways(same_day: Sequence[Evidence]) -> bool:
+    whole = [e for e in same_day if e.is_whole]
+    both = any(e.is_progression for e in whole) and any(map(is_favourable, whole))
+    return both or any(e.is_mixed for e in same_day)
 
 
 def _is_statement(evidence: Evidence) -> bool:

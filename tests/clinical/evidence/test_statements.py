@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clinical.values import CONDITION, KNOWLEDGE, cancer, line, on, record, use, value
+from clinical.values import CONDITION, KNOWLEDGE, cancer, line, on, record, seen, use, value
 
-from cds_service.clinical.evidence import gather_evidence, is_about, unlinked_evidence
-from cds_service.clinical.evidence.evidence import FORMAL, HISTOLOGY, IMAGED, JUDGED, MARKER
+from cds_service.clinical.evidence import Finding, gather_evidence, is_about, unlinked_evidence
+from cds_service.clinical.evidence.evidence import (
+    FORMAL,
+    HISTOLOGY,
+    IMAGED,
+    JUDGED,
+    MARKER,
+    in_order,
+)
 from cds_service.clinical.evidence.statements import from_statement, from_stops
 from cds_service.clinical.record import Cancer, Exposure, Statement
 
@@ -234,3 +241,23 @@ def test_a_value_that_names_another_cancer_is_left_out() -> None:
     )
     chart = record(cancers=(man,), measurements=foreign)
     assert gather_evidence(chart, man, of_line, KNOWLEDGE) == ()
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        pytest.param("complete-response", "partial-response", id="CR and PR"),
+        pytest.param("partial-response", "stable", id="PR and SD"),
+        pytest.param("stable", "progression", id="SD and PD"),
+        pytest.param("not-evaluable", "complete-response", id="what was not evaluable is no word"),
+    ],
+)
+def test_of_two_words_of_one_day_the_worse_is_the_last(
+    better: Finding, worse: Finding, names: str
+) -> None:
+    first, second = (
+        seen(finding, "2024-05-20", resource=f"Observation/{name}")
+        for finding, name in zip((better, worse), names, strict=True)
+    )
+    assert sorted([second, first], key=in_order) == [first, second]
