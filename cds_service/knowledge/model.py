@@ -149,6 +149,12 @@ class Rule:
     is_unverified: bool = False
 
 
+FLC = "flc-difference"
+LIGHT_CHAINS = ("flc-kappa", "flc-lambda")
+PARTS_OF: dict[str, tuple[str, ...]] = {FLC: LIGHT_CHAINS}
+"""Markers that no laboratory sends: reckoned of others, measured on the same day."""
+
+
 @dataclass(frozen=True, slots=True)
 class MarkerRule:
     """When the course of a marker is progression.
@@ -359,6 +365,14 @@ class Disease:
     early_relapse_when: When = When()
     earliest_days: int = 0
     guides_treatment: tuple[str, ...] = ()
+
+    @property
+    def markers(self) -> frozenset[str]:
+        """Markers that a rule of this disease reads."""
+        read = {rule.marker for rule in self.marker_rules} | {m.marker for m in self.milestones}
+        read |= {name for rule in self.marker_rules for name in rule.only_without or ()}
+        read |= {rule.requires.marker for rule in self.rules if rule.requires is not None}
+        return frozenset(part for name in read for part in (name, *PARTS_OF.get(name, ())))
 
     @property
     def told(self) -> tuple[Told, ...]:

@@ -5,9 +5,10 @@ The tables stand in `data/terms/*.csv`; `terms_load.py` reads them into one `Ter
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from cds_service.knowledge.terms_names import MedicationNames
 
@@ -16,6 +17,7 @@ ATC = "http://www.whocc.no/atc"
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 UCUM = "http://unitsofmeasure.org"
 
@@ -87,6 +89,8 @@ class Regimen:
     diseases: frozenset[str]
     cycle_days: int | None
     aliases: tuple[str, ...] = ()
+    steroids: frozenset[str] = frozenset()
+    """Corticosteroids among the components."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,33 @@ class ResponseTerm:
     criteria: str
 
 
+Meaning = TypeVar("Meaning")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTable(Generic[Meaning]):
+    """Codes, and beginnings of codes, with what they mean."""
+
+    exact: Mapping[Code, Meaning]
+    starts: Mapping[str, Mapping[int, Mapping[str, Meaning]]]
+    """System → length → beginning of a code → meaning, the longest first."""
+
+    def get(self, code: Code) -> Meaning | None:
+        """A code's own meaning, else that of its longest beginning that has one."""
+        own = self.exact.get(code)
+        if own is not None:
+            return own
+        system, text = code
+        found = (of.get(text[:length]) for length, of in self.starts.get(system, {}).items())
+        return next((meaning for meaning in found if meaning is not None), None)
+
+    def meanings(self) -> Iterator[Meaning]:
+        yield from self.exact.values()
+        for lengths in self.starts.values():
+            for of in lengths.values():
+                yield from of.values()
+
+
 @dataclass(frozen=True, slots=True)
 class Terminology:
     """Every table, indexed by what a chart holds."""
@@ -154,6 +185,8 @@ class Terminology:
     """Lower-case generic names, brands, salt forms, abbreviations."""
     regimens: Mapping[str, Regimen]
     """By name, in the order of the table."""
+    regimens_of: Mapping[str, tuple[Regimen, ...]]
+    """Disease → its regimens, in the order of the table."""
     regimen_names: Mapping[str, str]
     """Lower-case names and aliases → regimen name, where exactly one regimen has it."""
     markers: Mapping[str, Marker]
@@ -161,10 +194,7 @@ class Terminology:
     """LOINC → marker id."""
     marker_names: Mapping[str, str]
     """Lower-case text of an observation's code → marker id, for markers without a sure code."""
-    conditions: Mapping[Code, ConditionTerm]
-    """Codes that match exactly."""
-    condition_prefixes: Mapping[str, tuple[tuple[str, ConditionTerm], ...]]
-    """System → (prefix, term), longest prefix first."""
+    conditions: CodeTable[ConditionTerm]
     observation_kinds: Mapping[Code, str]
     """Observation.code → disease-status, response-category, tumour-size, performance-status …"""
     responses: Mapping[Code, ResponseTerm]
@@ -173,11 +203,9 @@ class Terminology:
     stop_reasons: Mapping[Code, str]
     """Reason codes → progression, toxicity, completed, patient-choice, adherence, death, other."""
     stop_reason_words: Mapping[str, str]
-    procedures: Mapping[Code, str]
+    procedures: CodeTable[str]
     """Procedure and order codes → biopsy, imaging-ct, radiotherapy, surgery-resection, ablation,
     stem-cell-transplant, car-t-infusion, trial-referral … (`PROCEDURE_KINDS` of the loader)."""
-    procedure_prefixes: Mapping[str, tuple[tuple[str, str], ...]]
-    """System → (start of a code, kind), longest first."""
     procedure_words: Mapping[str, str]
     """Lower-case phrase that a procedure's text contains → kind, longest phrase first."""
     facts: Mapping[Code, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cds_service.knowledge.terms import ATC, ICD10CM, ICDO3, LOINC, RXNORM, SNOMED
+from cds_service.knowledge.terms import ATC, ICD10CM, ICD10PCS, ICDO3, LOINC, RXNORM, SNOMED
 from cds_service.knowledge.terms_table import Row
 
 TEXT = "text"
@@ -17,7 +17,7 @@ SYSTEM_NAMES = {
     "snomed": SNOMED,
     "icd-10-cm": ICD10CM,
     "icd-o-3": ICDO3,
-    "icd-10-pcs": "http://www.cms.gov/Medicare/Coding/ICD10",
+    "icd-10-pcs": ICD10PCS,
     "hcpcs": "urn:oid:2.16.840.1.113883.6.285",
     "nci": "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl",
     TEXT: TEXT,

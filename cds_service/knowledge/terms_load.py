@@ -11,6 +11,7 @@ from cds_service.knowledge.terms import (
     ICD10CM,
     LOINC,
     Code,
+    CodeTable,
     ConditionTerm,
     Marker,
     ResponseTerm,
@@ -18,7 +19,12 @@ from cds_service.knowledge.terms import (
 )
 from cds_service.knowledge.terms_codes import TEXT, check_code, read_system
 from cds_service.knowledge.terms_drugs import read_medications
-from cds_service.knowledge.terms_regimens import compile_names, read_regimens, unshared_names
+from cds_service.knowledge.terms_regimens import (
+    by_disease,
+    compile_names,
+    read_regimens,
+    unshared_names,
+)
 from cds_service.knowledge.terms_table import Row, read_sources, read_table
 from cds_service.knowledge.terms_words import (
     CATEGORIES,
@@ -45,35 +51,33 @@ def load_terminology(folder: Path) -> Terminology:
     medications = read_medications(folder, sources)
     regimens, acronyms = read_regimens(folder, sources, medications)
     markers, marker_codes, marker_names = _read_markers(folder, sources)
-    conditions, condition_prefixes = _read_conditions(folder, sources)
     responses, response_words = _read_responses(folder, sources)
-    stop_reasons, _, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
-    kinds, _, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
-    procedures, prefixes, words = _read_codes(folder, "procedures.csv", PROCEDURE_KINDS, sources)
-    facts, _, _ = _read_codes(folder, "facts.csv", FACTS, sources)
-    values, _, value_words = _read_codes(folder, "fact_values.csv", FACT_VALUES, sources)
+    stop_reasons, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
+    kinds, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
+    procedures, words = _read_codes(folder, "procedures.csv", PROCEDURE_KINDS, sources)
+    facts, _ = _read_codes(folder, "facts.csv", FACTS, sources)
+    values, value_words = _read_codes(folder, "fact_values.csv", FACT_VALUES, sources)
     return Terminology(
         drugs=medications.drugs,
         supportive=medications.supportive,
         drug_codes=medications.codes,
         drug_names=medications.names,
         regimens=regimens,
+        regimens_of=by_disease(regimens),
         regimen_names=unshared_names(regimens),
         markers=markers,
         marker_codes=marker_codes,
         marker_names=marker_names,
-        conditions=conditions,
-        condition_prefixes=condition_prefixes,
-        observation_kinds=kinds,
+        conditions=_read_conditions(folder, sources),
+        observation_kinds=kinds.exact,
         responses=responses,
         response_words=response_words,
-        stop_reasons=stop_reasons,
+        stop_reasons=stop_reasons.exact,
         stop_reason_words=stop_words,
         procedures=procedures,
-        procedure_prefixes=prefixes,
         procedure_words=words,
-        facts=facts,
-        fact_values=values,
+        facts=facts.exact,
+        fact_values=values.exact,
         fact_words=value_words,
         medication_names=compile_names(folder, sources, medications, regimens, acronyms),
     )
@@ -85,23 +89,18 @@ def _add(row: Row, column: str, index: dict[Code, Meaning], code: Code, meaning:
     index[code] = meaning
 
 
-Prefixes = dict[str, tuple[tuple[str, Meaning], ...]]
-
-
-def _longest_first(found: dict[Code, Meaning]) -> Prefixes[Meaning]:
-    systems: dict[str, list[tuple[str, Meaning]]] = {}
-    for (system, code), meaning in found.items():
-        systems.setdefault(system, []).append((code, meaning))
-    return {
-        system: tuple(sorted(pairs, key=lambda pair: (-len(pair[0]), pair[0])))
-        for system, pairs in systems.items()
-    }
+def _code_table(exact: dict[Code, Meaning], starts: dict[Code, Meaning]) -> CodeTable[Meaning]:
+    systems: dict[str, dict[int, dict[str, Meaning]]] = {}
+    for system, code in sorted(starts, key=lambda found: -len(found[1])):
+        of_length = systems.setdefault(system, {}).setdefault(len(code), {})
+        of_length[code] = starts[system, code]
+    return CodeTable(exact, systems)
 
 
 def _read_codes(
     folder: Path, name: str, meanings: Collection[str], sources: Collection[str]
-) -> tuple[dict[Code, str], Prefixes[str], dict[str, str]]:
-    """Codes, starts of codes and wordings, longest first, of a table with one meaning a row."""
+) -> tuple[CodeTable[str], dict[str, str]]:
+    """Codes and wordings, the longest first, of a table with one meaning a row."""
     exact: dict[Code, str] = {}
     starts: dict[Code, str] = {}
     words: dict[Code, str] = {}
@@ -112,7 +111,7 @@ def _read_codes(
         index = words if system == TEXT else starts if is_start else exact
         _add(row, "code", index, (system, code), row.one_of("meaning", meanings))
     by_length = sorted(words.items(), key=lambda item: (-len(item[0][1]), item[0][1]))
-    return exact, _longest_first(starts), {code: meaning for (_, code), meaning in by_length}
+    return _code_table(exact, starts), {code: meaning for (_, code), meaning in by_length}
 
 
 def _read_markers(
@@ -164,9 +163,7 @@ def _factors(row: Row) -> dict[str, Decimal]:
     return factors
 
 
-def _read_conditions(
-    folder: Path, sources: Collection[str]
-) -> tuple[dict[Code, ConditionTerm], Prefixes[ConditionTerm]]:
+def _read_conditions(folder: Path, sources: Collection[str]) -> CodeTable[ConditionTerm]:
     exact: dict[Code, ConditionTerm] = {}
     starts: dict[Code, ConditionTerm] = {}
     systems: dict[str, str] = {}
@@ -189,7 +186,7 @@ def _read_conditions(
         _add(row, "code", index, (system, code), term)
         if system == ICD10CM and "." in code:
             index[system, code.replace(".", "")] = term  # as billing systems write it
-    return exact, _longest_first(starts)
+    return _code_table(exact, starts)
 
 
 def _condition(row: Row) -> ConditionTerm:

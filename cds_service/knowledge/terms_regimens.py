@@ -48,8 +48,18 @@ def read_regimens(
             frozenset(row.many("diseases")),
             row.whole("cycle_days"),
             tuple(a for a in (*row.many("aliases"), *acronyms[name]) if a != name),
+            frozenset(c for c in components if found.drugs[c].is_corticosteroid),
         )
     return regimens, acronyms
+
+
+def by_disease(regimens: Mapping[str, Regimen]) -> dict[str, tuple[Regimen, ...]]:
+    """The regimens of each disease, in their order."""
+    found: dict[str, list[Regimen]] = {}
+    for regimen in regimens.values():
+        for disease in regimen.diseases:
+            found.setdefault(disease, []).append(regimen)
+    return {disease: tuple(own) for disease, own in found.items()}
 
 
 def unshared_names(regimens: Mapping[str, Regimen]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pytest
 import cds_service.knowledge
 from cds_service.knowledge.terms import (
     ICD10CM,
+    ICD10PCS,
     LOINC,
     RXNORM,
     SNOMED,
@@ -84,8 +85,7 @@ def terms() -> Terminology:
 def test_every_disease_named_in_a_table_is_one_of_the_dossier(terms: Terminology) -> None:
     named = {d for regimen in terms.regimens.values() for d in regimen.diseases}
     named |= {d for marker in terms.markers.values() for d in marker.diseases}
-    conditions = [*terms.conditions.values()]
-    conditions += [term for starts in terms.condition_prefixes.values() for _, term in starts]
+    conditions = list(terms.conditions.meanings())
     named |= {term.disease for term in conditions if term.disease}
     named |= {d for term in conditions for d in term.alternatives}
     assert named <= DISEASES
@@ -159,10 +159,9 @@ def test_a_transplant_drug_is_not_an_antineoplastic(terms: Terminology) -> None:
 
 
 def look_up(system: str, code: str, terms: Terminology) -> ConditionTerm:
-    exact = terms.conditions.get((system, code))
-    if exact is not None:
-        return exact
-    return next(t for start, t in terms.condition_prefixes[system] if code.startswith(start))
+    found = terms.conditions.get((system, code))
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -288,7 +287,7 @@ def test_a_code_that_does_not_settle_the_disease_says_so(
     ],
 )
 def test_a_predisposition_is_no_cancer(code: str, terms: Terminology) -> None:
-    assert (SNOMED, code) not in terms.conditions
+    assert terms.conditions.get((SNOMED, code)) is None
 
 
 # --- markers --------------------------------------------------------------------------------
@@ -436,12 +435,16 @@ def test_both_ways_to_give_a_stop_reason_are_known(terms: Terminology) -> None:
         pytest.param((SNOMED, "306237005"), "palliative-referral", id="palliative care"),
         pytest.param((SNOMED, "305336008"), "hospice", id="hospice"),
         pytest.param((SNOMED, "103696004"), "specialist-referral", id="specialist"),
+        pytest.param((ICD10PCS, "30233Y0"), "stem-cell-transplant", id="by the start of its code"),
+        pytest.param((ICD10PCS, "DB020ZZ"), "radiotherapy", id="a whole section of codes"),
+        pytest.param((ICD10PCS, "30233N1"), None, id="transfusion of red cells"),
+        pytest.param((ICD10PCS, "3023"), None, id="less than the start"),
     ],
 )
 def test_a_procedure_code_has_its_kind(
-    code: tuple[str, str], kind: str, terms: Terminology
+    code: tuple[str, str], kind: str | None, terms: Terminology
 ) -> None:
-    assert terms.procedures[code] == kind
+    assert terms.procedures.get(code) == kind
 
 
 @pytest.mark.parametrize(

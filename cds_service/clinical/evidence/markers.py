@@ -13,13 +13,11 @@ from cds_service.clinical.evidence.series import Day, Point, Series, series_of
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Event, Measurement
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import MarkerRule
+from cds_service.knowledge.model import FLC, LIGHT_CHAINS, MarkerRule
 from cds_service.knowledge.terms import Marker
 from cds_service.quantities import Quantity, format_decimal
 
 HALF = Decimal("0.5")
-FLC = "flc-difference"
-LIGHT_CHAINS = ("flc-kappa", "flc-lambda")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cds_service.clinical.lines.find import Building, Course
 from cds_service.clinical.lines.line import DEFAULT_CYCLE_DAYS, AgentUse
@@ -51,21 +51,19 @@ def _is_backbone(name: str, course: Course) -> bool:
 
 def _by_components(course: Course, agents: frozenset[str]) -> Iterator[Regimen]:
     """Regimens of this disease with exactly these agents; those that lack only a steroid last."""
-    steroids = {n for n, d in course.knowledge.terms.drugs.items() if d.is_corticosteroid}
-    own = [r for r in course.knowledge.terms.regimens.values() if _is_of(r, course)]
+    regimens = course.knowledge.terms.regimens_of
+    diseases = (course.cancer.disease, *course.cancer.alternatives)
+    own = [r for disease in diseases for r in regimens.get(disease, ())]
     yield from (r for r in own if _matches(r, agents))
-    bare = agents - steroids
-    yield from (
-        r
-        for r in own
-        if len(bare) > 1 and r.components - steroids == bare and r.components & steroids
-    )
+    bare = frozenset(name for name in agents if not _is_corticosteroid(name, course))
+    if len(bare) > 1:
+        yield from (r for r in own if r.steroids and r.components == bare | r.steroids)
 
 
 def _matches(regimen: Regimen, agents: frozenset[str]) -> bool:
     return regimen.components <= agents <= regimen.components | regimen.optional
 
 
-def _is_of(regimen: Regimen, course: Course) -> bool:
-    diseases: Iterable[str] = (course.cancer.disease, *course.cancer.alternatives)
-    return not regimen.diseases.isdisjoint(diseases)
+def _is_corticosteroid(name: str, course: Course) -> bool:
+    drug = course.drug(name)
+    return drug is not None and drug.is_corticosteroid

@@ -86,7 +86,7 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
     if concept is None:
         return None
     terms = reader.knowledge.terms
-    found = [term for code in concept.codes() if (term := look_up(code, terms)) is not None]
+    found = [term for code in concept.codes() if (term := terms.conditions.get(code)) is not None]
     if all(term.role in ("symptom", "complication") for term in found) and _is_worse_symptom(
         concept, reader
     ):
@@ -114,18 +114,6 @@ def _is_worse_symptom(concept: CodeableConcept, reader: Reader) -> bool:
 
 
 _ROLE_RANK = {"primary": 0, "secondary": 1, "history": 2, "in-situ": 3, "morphology": 8}
-
-
-def look_up(code: tuple[str, str], terms: Terminology) -> ConditionTerm | None:
-    """The row of a diagnosis code: exact before prefix, longer prefix before shorter."""
-    exact = terms.conditions.get(code)
-    if exact is not None:
-        return exact
-    prefixes = terms.condition_prefixes.get(code[0])
-    if prefixes is None:
-        return None
-    # only prefixes with this code's first letters can match, and few are longer than a code
-    return next((term for prefix, term in prefixes if code[1].startswith(prefix)), None)
 
 
 def is_stage_four(concept: CodeableConcept | None, terms: Terminology) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cds_service.clinical.record.conditions import look_up
 from cds_service.clinical.record.drug_names import Recognised, recognise_medication
 from cds_service.clinical.record.elements import (
     CodeableConcept,
@@ -340,9 +339,10 @@ def _reasons(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tuple
         for reason in several(raw.reasonReference, Reference)
         if reason.reference
     )
+    conditions = reader.knowledge.terms.conditions
     diseases = []
     for concept in several(raw.reasonCode, CodeableConcept):
-        found = [term for c in concept.codes() if (term := look_up(c, reader.knowledge.terms))]
+        found = [term for code in concept.codes() if (term := conditions.get(code))]
         if found:
             diseases += [term.disease for term in found if term.disease]
         elif concept.codes():

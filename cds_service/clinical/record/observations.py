@@ -32,8 +32,19 @@ STATUS_KINDS: dict[str, StatementKind] = {
 }
 
 
-def topic_of(code: CodeableConcept | None, reader: Reader) -> tuple[str, str] | None:
+Topic = tuple[str, str]
+"""Family (marker, status, fact) and name of what an observation is about."""
+
+
+def topic_of(code: CodeableConcept | None, reader: Reader) -> Topic | None:
     """What an observation is about, or None: most of a chart is about nothing that is read."""
+    topic = _any_topic(code, reader)
+    if topic is not None and topic[0] == "marker" and topic[1] not in reader.markers:
+        return None
+    return topic
+
+
+def _any_topic(code: CodeableConcept | None, reader: Reader) -> Topic | None:
     if code is None:
         return None
     terms = reader.knowledge.terms

@@ -17,6 +17,7 @@ from cds_service.clinical.record.medications import USES, read_use
 from cds_service.clinical.record.observations import (
     COUNTS,
     PENDING,
+    Topic,
     note_pending,
     read_fact,
     read_measurement,
@@ -90,16 +91,16 @@ def read_record(
     sources = open_sources(resources, reader)
     reader.aliases = aliases_of(sources)
     own = patient or whose(sources, reader)
-    by_type = _by_type((source for source in sources if belongs(source, own, reader)), reader)
+    by_type = _by_type(source for source in sources if belongs(source, own, reader))
     person = _read_patient(by_type.get("Patient", ()), own, reader)
     gathered = _Gathered()
     _read_conditions(by_type.get("Condition", ()), gathered, reader)
     conditions = gather_conditions(gathered.conditions, reader)
+    diseases = [knowledge.disease(cancer.disease) for cancer in conditions.cancers]
     reader.systems = frozenset(
-        system
-        for cancer in conditions.cancers
-        for system in knowledge.disease(cancer.disease).response_systems
+        system for disease in diseases for system in disease.response_systems
     )
+    reader.markers = frozenset(marker for disease in diseases for marker in disease.markers)
     _read_medications(by_type, gathered, reader)
     _read_observations(by_type.get("Observation", ()), gathered, reader)
     _read_events(by_type, gathered, reader)
@@ -121,14 +122,12 @@ def read_record(
     )
 
 
-def _by_type(sources: Iterable[Source], reader: Reader) -> dict[str, list[Source]]:
-    """The sources that may say something, by resource type and in order."""
+def _by_type(sources: Iterable[Source]) -> dict[str, list[Source]]:
     by_type: dict[str, list[Source]] = {}
     for source in sources:
-        type_ = source.head.resourceType
-        if type_ != "Observation" or _counts(source, reader):
-            by_type.setdefault(type_, []).append(source)
-    return {type_: in_order(found) for type_, found in by_type.items()}
+        by_type.setdefault(source.head.resourceType, []).append(source)
+    # most of a chart is Observations, few of which are read: those alone are put in order
+    return {t: found if t == "Observation" else in_order(found) for t, found in by_type.items()}
 
 
 def _counts(source: Source, reader: Reader) -> bool:
@@ -191,7 +190,7 @@ def _read_medications(
 def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
     amended: dict[bytes, tuple[str, elements.Observation]] = {}
     relevant = []
-    for source in sources:
+    for source in in_order(source for source in sources if _counts(source, reader)):
         topic = topic_of(source.head.code, reader)
         raw = read_source(source, elements.Observation, reader, gathered.used)
         if raw is None or topic is None:
@@ -247,7 +246,7 @@ def _note_amendment(
 
 
 def _replaced(
-    relevant: Sequence[tuple[str, tuple[str, str], elements.Observation]],
+    relevant: Sequence[tuple[str, Topic, elements.Observation]],
     amended: Mapping[bytes, tuple[str, elements.Observation]],
 ) -> set[str]:
     """References of results that a corrected result with the same identifier stands for."""

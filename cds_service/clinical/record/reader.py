@@ -28,7 +28,10 @@ class Reader:
     birth_date: PartialDate | None = None
     systems: frozenset[str] = frozenset()
     """Response systems of the diseases in this chart: they tell what "MR" means."""
+    markers: frozenset[str] = frozenset()
+    """Markers that the definitions of these diseases read; no other one is looked at."""
     issues: list[Issue] = field(default_factory=list)
+    _locals: dict[str, str] = field(default_factory=dict)
 
     def note(self, severity: Severity, code: str, resource: str, detail: str) -> None:
         self.issues.append(Issue(severity, code, resource, detail))
@@ -37,8 +40,10 @@ class Reader:
         """A reference as `Type/id`, whether it was relative, absolute, versioned or a URN."""
         if not reference:
             return ""
-        known = self.aliases.get(reference)
-        return known if known is not None else local_reference(reference, self.aliases)
+        known = self._locals.get(reference)
+        if known is None:
+            known = self._locals[reference] = local_reference(reference, self.aliases)
+        return known
 
     def day(self, text: str | None, resource: str, element: str) -> PartialDate | None:
         """A date of the chart up to `as_of`; None, with an issue, where it cannot be meant.
@@ -110,6 +115,8 @@ def is_plausible(value: Decimal) -> bool:
 
 def local_reference(reference: str, aliases: Mapping[str, str]) -> str:
     """`Type/id` of a reference as charts write them; the text itself where it has another form."""
+    if reference in aliases:
+        return aliases[reference]
     if reference.startswith("#"):
         return reference
     bare = reference.split("/_history/", 1)[0]

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
+from operator import attrgetter
 from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
@@ -149,7 +151,10 @@ def _subject(source: Source) -> elements.Reference | None:
 
 def in_order(sources: Iterable[Source]) -> list[Source]:
     """By reference; of several versions of one resource, by content."""
-    return sorted(sources, key=lambda source: (source.reference, bytes(source.raw)))
+    found = sorted(sources, key=attrgetter("reference"))
+    if any(one.reference == next_.reference for one, next_ in pairwise(found)):
+        found.sort(key=lambda source: (source.reference, bytes(source.raw)))
+    return found
 
 
 def whose(sources: Sequence[Source], reader: Reader) -> str:
