@@ -27,7 +27,7 @@ def issue_of(problem: Problem) -> Issue:
 
     It has no reference, so the place where it stood takes the place of one.
     """
-    return Issue("warning", "invalid-resource", problem.where, problem.what)
+    return Issue("warning", problem.code, problem.where, problem.what)
 
 
 def with_issues(assessment: Assessment, issues: Iterable[Issue]) -> Assessment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,12 +32,19 @@ class RawResource:
     full_url: str = ""
 
 
+NOT_READ = "not-read"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that could not be read: where, as a path or a line, and what; no chart text."""
+    """Something that could not be read: where, as a path or a line, and what; no chart text.
+
+    `code`: as of an issue of the Assessment; `not-read` for what was not there to be read.
+    """
 
     where: str
     what: str
+    code: str = "invalid-resource"
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" if self.where else self.what
@@ -63,6 +70,16 @@ class Unpacked:
     def is_whole(self) -> bool:
         """Whether nothing says that some of what was asked for is missing."""
         return self.next_url is None and not self.outcomes
+
+    def shortfalls(self) -> Iterator[Problem]:
+        """All problems, and what says that some of what was asked for is missing."""
+        yield from self.problems
+        if self.outcomes:
+            yield Problem(
+                "Bundle", "holds an OperationOutcome: something asked for is missing", NOT_READ
+            )
+        if self.next_url is not None:
+            yield Problem("Bundle", "has further pages, which may not be here", NOT_READ)
 
 
 def unpack(document: bytes | msgspec.Raw) -> Unpacked:
@@ -142,7 +159,7 @@ class _Findings:
             self.problems.append(Problem(where, "of two types, by a key that stands twice"))
             return
         if bundle.next_url is not None:
-            self.problems.append(Problem(where, "a Bundle inside has further pages"))
+            self.problems.append(Problem(where, "a Bundle inside has further pages", NOT_READ))
         self.take_bundle(bundle, where, depth=depth + 1)
 
 

@@ -9,11 +9,12 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from cds_service.errors import UnreadableInput
-from cds_service.fhir.bundles import Problem, RawResource, Unpacked, unpack
+from cds_service.fhir.bundles import Problem, RawResource, unpack
 from cds_service.fhir.charts import Chart, charts_of
 
 LINES = (".ndjson", ".jsonl")
@@ -150,8 +151,8 @@ class _Reading:
     def _take(self, document: bytes, where: str) -> tuple[RawResource, ...]:
         unpacked = unpack(document)
         self._documents += 1
-        for problem in _problems_of(unpacked):
-            self._note(Problem(f"{where} {problem.where}".rstrip(), problem.what))
+        for problem in unpacked.shortfalls():
+            self._note(replace(problem, where=f"{where} {problem.where}".rstrip()))
         return unpacked.resources
 
     def _note(self, problem: Problem) -> None:
@@ -159,14 +160,6 @@ class _Reading:
             self._problems.append(problem)
         else:
             self._untold += 1
-
-
-def _problems_of(unpacked: Unpacked) -> Iterator[Problem]:
-    yield from unpacked.problems
-    if unpacked.outcomes:
-        yield Problem("", "holds an OperationOutcome: something that was asked for is missing")
-    if unpacked.next_url is not None:
-        yield Problem("", "the Bundle has further pages, which may not be here")
 
 
 def _source(path: str, stdin: Readable | None) -> AbstractContextManager[Readable]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from cds_service.errors import FhirNotFhir, UnreadableInput
-from cds_service.fhir.bundles import Problem, RawResource, Unpacked, unpack
+from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.links import BaseUrl
 
 LONGEST_GET = 1800
@@ -113,4 +113,4 @@ class _Reading:
 
     def _falls_short(self, why: str) -> None:
         self.is_whole = False
-        self.problems.append(Problem(f"page {len(self.seen)}", why))
+        self.problems.append(Problem(f"page {len(self.seen)}", why, NOT_READ))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds_service.errors import FhirError, FhirUnavailable
 from cds_service.fhir.bundles import Problem, RawResource
@@ -167,7 +167,7 @@ def _fetched(answers: Iterable[tuple[str, SearchResult | FhirError]]) -> Fetched
             errors[key] = answer
         else:
             resources[key] = answer.resources
-            problems += [Problem(f"{key} {p.where}", p.what) for p in answer.problems]
+            problems += [replace(p, where=f"{key} {p.where}") for p in answer.problems]
     return Fetched(resources, errors, tuple(problems))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import msgspec
 
 from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, UnreadableInput
 from cds_service.fhir.allowed import AddressRules
-from cds_service.fhir.bundles import Problem, RawResource, Unpacked, unpack
+from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
 from cds_service.fhir.queries import QUERIES, Fetched, fetch_medications, fetch_missing
 from cds_service.hooks.messages import HookCall
@@ -88,7 +88,7 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
             client = _client(call, reach)
             _take(await fetch_missing(client, call.context.patient_id, cut, deadline), found)
     found.problems += [
-        Problem(f"prefetch.{key}", "came in part only, and the rest could not be read")
+        Problem(f"prefetch.{key}", "came in part only, and the rest could not be read", NOT_READ)
         for key in cut
         if key in found.missing
     ]
@@ -121,7 +121,7 @@ def _sort_one(key: str, raw: msgspec.Raw, found: _Sorted) -> None:
         return
     found.resources += [ChartResource(r.raw, r.full_url, "prefetch") for r in unpacked.resources]
     found.problems += [
-        Problem(f"prefetch.{key}.{problem.where}", problem.what) for problem in unpacked.problems
+        replace(problem, where=f"prefetch.{key}.{problem.where}") for problem in unpacked.problems
     ]
 
 

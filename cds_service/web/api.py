@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from itertools import repeat
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from cds_service.audit import AsOf, Outcome
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.dates import parse_day
 from cds_service.errors import InvalidRequest, UnreadableInput
-from cds_service.fhir.bundles import Problem, Unpacked, unpack
+from cds_service.fhir.bundles import unpack
 from cds_service.fhir.charts import Chart, charts_of
+from cds_service.openapi import ANY_ERROR, JSON, answers, body
 from cds_service.service import (
     Asked,
     Decided,
@@ -44,21 +44,29 @@ _EXAMPLE = {
         },
     ],
 }
-OPENAPI: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "description": "A FHIR R4 Bundle of any type, with the chart of one patient.",
-        "content": {"application/json": {"schema": {"type": "object"}, "example": _EXAMPLE}},
-    }
+_NOTHING_KNOWN = {
+    "patient": "Patient/p1",
+    "asOf": "2026-11-21",
+    "knowledge": {"version": "2026.11.0", "digest": "sha256:" + 64 * "0"},
+    "cancers": [],
+    "issues": [],
 }
+OPENAPI: dict[str, Any] = {
+    "requestBody": body("A FHIR R4 Bundle of any type, with the chart of one patient.", _EXAMPLE),
+    "responses": answers(_NOTHING_KNOWN, "400", "413", "503"),
+}
+Day = Annotated[
+    str | None,
+    Query(description="The day to judge on, as 2026-11-21; today (UTC) by default."),
+]
 
 
 def api_routes(service: Service) -> APIRouter:
     """The routes under /api."""
-    routes = APIRouter(prefix="/api", tags=["Assessment"])
+    routes = APIRouter(prefix="/api", tags=["Assessment"], responses=ANY_ERROR)
 
     @routes.post("/assess", openapi_extra=OPENAPI)
-    async def assess_bundle(request: Request, asOf: str | None = None) -> Response:
+    async def assess_bundle(request: Request, asOf: Day = None) -> Response:
         """The Assessment of the one patient in a Bundle, as on `asOf` (today by default)."""
         asked = asked_by(request, service, SERVICE_ID)
         try:
@@ -75,7 +83,7 @@ def api_routes(service: Service) -> APIRouter:
             raise
         decided = _decided(assessment, chart)
         await record_decision(asked, decided, service)
-        return Response(decided.response, media_type="application/json")
+        return Response(decided.response, media_type=JSON)
 
     return routes
 
@@ -100,20 +108,12 @@ def _chart(body: bytes) -> Chart:
         raise InvalidRequest(str(error)) from None
     if unpacked.root == "OperationOutcome":
         raise InvalidRequest("an OperationOutcome stands in place of the Bundle")
-    charts = list(charts_of(unpacked.resources, tuple(_problems_of(unpacked))))
+    charts = list(charts_of(unpacked.resources, tuple(unpacked.shortfalls())))
     if not charts:
         raise InvalidRequest("the Bundle holds no patient, and nothing of a patient")
     if len(charts) > 1:
         raise InvalidRequest("the Bundle holds several patients: send one chart at a time")
     return charts[0]
-
-
-def _problems_of(unpacked: Unpacked) -> Iterator[Problem]:
-    yield from unpacked.problems
-    if unpacked.outcomes:
-        yield Problem("Bundle", "holds an OperationOutcome: something asked for is missing")
-    if unpacked.next_url is not None:
-        yield Problem("Bundle", "has further pages, which are not here")
 
 
 def _decided(assessment: Assessment, chart: Chart) -> Decided:

@@ -10,7 +10,7 @@ import charts
 import pytest
 from fixtures.stories import FOLDER, STORIES, Story
 from hooks.calls import bundle, myeloma, outcome
-from hooks.serving import Served, everything_in, issue_of
+from hooks.serving import Served, everything_in, issue_of, serving
 
 from cds_service.cli import run
 
@@ -255,7 +255,140 @@ async def test_what_could_not_be_read_is_among_the_issues_as_on_the_command_line
     theirs = json.loads(line)
     assert len(theirs["issues"]) == len(issues)
     assert theirs["cancers"] == answer.json()["cancers"]
-    assert served.last()["issues"] == {"invalid-resource": 5}
+    assert served.last()["issues"] == {"invalid-resource": 3, "not-read": 2}
+
+
+def with_day(kind: str, member: str, day: str) -> list[dict[str, Any]]:
+    return [r | {member: day} if r["resourceType"] == kind else r for r in myeloma()]
+
+
+@pytest.mark.parametrize(
+    ("day", "code"),
+    [
+        pytest.param("2026-02-30", "invalid-date", id="no such day"),
+        pytest.param("2026-13-01", "invalid-date", id="no such month"),
+        pytest.param("0000-01-01", "invalid-date", id="the year 0"),
+        pytest.param("yesterday", "invalid-date", id="a word"),
+        pytest.param("", "missing-date", id="nothing"),
+        pytest.param("1900-01-01", "impossible-date", id="before the birth"),
+        pytest.param("2026-11-22", "future-date", id="after the day asked"),
+        pytest.param("9999-12-31", "future-date", id="the last day there is"),
+    ],
+)
+async def test_evidence_of_an_impossible_date_is_an_issue_and_no_evidence(
+    served: Served, day: str, code: str
+) -> None:
+    answer = await served.assess(
+        holding(*with_day("Observation", "effectiveDateTime", day)), asOf=AS_OF
+    )
+    assert answer.status_code == 200
+    assert {issue["code"] for issue in answer.json()["issues"]} == {code}
+    ((line,),) = (cancer["lines"] for cancer in answer.json()["cancers"])
+    assert (line["status"], line["evidence"]) == ("no-evidence", [])
+
+
+@pytest.mark.parametrize(
+    "member", ["authoredOn", "effectiveDateTime", "birthDate", "onsetDateTime"]
+)
+@pytest.mark.parametrize("day", ["2026-02-30", "0000-01-01", "9999-12-31", "9" * 5000, "\u0000"])
+async def test_no_date_is_an_error_of_ours_wherever_it_stands(
+    served: Served, member: str, day: str
+) -> None:
+    chart = holding(*(r | {member: day} for r in myeloma()))
+    assert (await served.assess(chart, asOf=AS_OF)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param({"unit": "bananas", "code": "bananas"}, id="none that there is"),
+        pytest.param({"unit": "degF", "code": "[degF]"}, id="of a temperature"),
+        pytest.param({"unit": "", "code": ""}, id="empty"),
+        pytest.param({"unit": None, "code": None}, id="null"),
+    ],
+)
+async def test_values_in_a_unit_that_cannot_be_compared_decide_nothing(
+    served: Served, unit: dict[str, Any]
+) -> None:
+    rise = [charts.marker("m-protein", "2026-02-01", 1.0), charts.marker("m-protein", AS_OF, 3.0)]
+    told = [r for r in myeloma() if r["resourceType"] != "Observation"]
+    spoilt = rise[1] | {"valueQuantity": {"value": 3.0, **unit}}
+    plain = await served.assess(holding(*told, *rise), asOf=AS_OF)
+    answer = await served.assess(holding(*told, rise[0], spoilt), asOf=AS_OF)
+    assert plain.json()["cancers"][0]["lines"][0]["status"] == "progressing"
+    assert answer.json()["cancers"][0]["lines"][0]["status"] == "indeterminate"
+    assert [issue["code"] for issue in answer.json()["issues"]] == ["unknown-unit"]
+
+
+@pytest.mark.parametrize(
+    ("text", "agents", "codes"),
+    [
+        pytest.param("Lenalidomide 25 mg PO caps", ["lenalidomide"], [], id="name and strength"),
+        pytest.param("REVLIMID", ["lenalidomide"], [], id="a brand"),
+        pytest.param("Canary-mab 5 mg", [], ["unrecognised-drug"], id="a drug nobody knows"),
+        pytest.param("", [], ["unrecognised-drug"], id="no word"),
+    ],
+)
+async def test_a_drug_in_free_text_is_read_or_is_an_issue(
+    served: Served, text: str, agents: list[str], codes: list[str]
+) -> None:
+    order = charts.order("lenalidomide", "2026-01-05") | {
+        "medicationCodeableConcept": {"text": text}
+    }
+    chart = holding(charts.patient(), charts.condition("multiple-myeloma"), order)
+    answer = await served.assess(chart, asOf=AS_OF)
+    (cancer,) = answer.json()["cancers"]
+    assert [line["agents"] for line in cancer["lines"]] == ([agents] if agents else [])
+    assert [issue["code"] for issue in answer.json()["issues"]] == codes
+    assert "anary" not in answer.text
+
+
+# --- the body as it is sent ---------------------------------------------------------------------
+
+
+async def test_an_integer_of_any_length_costs_nothing_and_has_a_digest(served: Served) -> None:
+    text = json.dumps(holding(*myeloma())).replace('"id"', f'"x": {"9" * 5000}, "id"')
+    answer = await served.assess(text, asOf=AS_OF)
+    plain = await served.assess(holding(*myeloma()), asOf=AS_OF)
+    assert (answer.status_code, answer.content) == (200, plain.content)
+    answer = await served.assess(text, asOf=AS_OF)
+    inputs = json.loads(served.last().sealed["inputs"])["resources"]
+    assert all(one["whole"].startswith("sha256:") for one in inputs)
+    assert served.exit_code_of_verify() == 3
+
+
+@pytest.mark.parametrize("body", ["9" * 5000, f'{{"resourceType": {"9" * 5000}}}'])
+async def test_a_long_integer_is_no_chart(served: Served, body: str) -> None:
+    answer = await served.assess(body)
+    assert answer.status_code == 400
+    issue_of(answer)
+
+
+async def test_a_body_beyond_the_limit_is_413_and_on_record(tmp_path: Path) -> None:
+    with serving(tmp_path, settings={"max_body_mib": 1}) as small:
+        answer = await small.assess(holding(*myeloma(), note="canary" * 200_000))
+        assert answer.status_code == 413
+        assert "1 MiB" in issue_of(answer)["diagnostics"]
+        assert "canary" not in answer.text
+        assert (small.last()["reason"], small.last()["httpStatus"]) == ("oversized", 413)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "application/fhir+json; charset=utf-8",
+        "text/plain",
+        "text/xml",
+        "canary",
+    ],
+)
+async def test_the_media_type_decides_nothing(served: Served, media_type: str) -> None:
+    body = json.dumps(holding(*myeloma()))
+    headers = {"Content-Type": media_type}
+    answer = await served.http.post("/api/assess", content=body, headers=headers)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/json"
 
 
 async def test_an_assessment_is_a_decision_with_its_bytes_and_its_patient(served: Served) -> None:
