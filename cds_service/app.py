@@ -108,6 +108,8 @@ def open_log(
     settings: Settings, clock: Callable[[], datetime], new_id: Callable[[], str]
 ) -> DecisionLog:
     """The decision log of these settings, made first where there is none."""
+    if settings.audit_db.is_dir():
+        raise AuditError(f"{settings.audit_db}: a folder, not the file of a decision log")
     try:
         settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
         return open_decision_log(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import cast
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +26,7 @@ from cds_service.audit import (
     EventType,
     Input,
     MissingInput,
+    Origin,
     Outcome,
     User,
     Versions,
@@ -313,45 +315,39 @@ async def record_failure(request: Request, answer: Response, cause: str, service
         )
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
 class _Versioned(msgspec.Struct):
     """Which version of a resource was read."""
 
-    resourceType: str
-    id: str | None = None
-    meta: dict[str, msgspec.Raw] | None = None
+    meta: _Meta = _Meta()
 
 
 def inputs_used(
-    resources: Iterable[RawResource], assessment: Assessment, origins: Iterable[str]
+    assessment: Assessment, origin_of: Callable[[RawResource], Origin]
 ) -> tuple[Input, ...]:
     """The resources that the assessment rests on, with their versions."""
-    used = set(assessment.used)
     found = []
-    for resource, origin in zip(resources, origins, strict=True):
-        raw = bytes(resource.raw)
-        try:
-            head = msgspec.json.decode(raw, type=_Versioned)
-        except msgspec.DecodeError:
-            continue
-        reference = f"{head.resourceType}/{head.id}" if head.id else resource.full_url
-        if reference not in used:
-            continue
+    for reference, given in assessment.record.sources:
+        resource = cast(RawResource, given)  # what `assess_chart` was given
+        meta = _meta(bytes(resource.raw))
         found.append(
             Input(
                 reference=reference,
-                content=raw,
-                origin=origin,  # type: ignore[arg-type]
-                version_id=_text(head.meta, "versionId"),
-                last_updated=_text(head.meta, "lastUpdated"),
+                content=bytes(resource.raw),
+                origin=origin_of(resource),
+                version_id=meta.versionId,
+                last_updated=meta.lastUpdated,
             )
         )
     return tuple(found)
 
 
-def _text(meta: dict[str, msgspec.Raw] | None, name: str) -> str | None:
-    if not meta or name not in meta:
-        return None
+def _meta(resource: bytes) -> _Meta:
     try:
-        return msgspec.json.decode(meta[name], type=str)
-    except msgspec.DecodeError:
-        return None
+        return msgspec.json.decode(resource, type=_Versioned).meta
+    except msgspec.DecodeError:  # of another form than FHIR's: no version is known
+        return _Meta()

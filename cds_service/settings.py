@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cds_service.fhir.links import BaseUrl
 
 MIB = 1024 * 1024
 
@@ -45,6 +47,7 @@ class Settings(BaseSettings):
     fhir_seconds: float = Field(
         default=5.0,
         gt=0,
+        allow_inf_nan=False,
         description="Time for all that is read from a client's FHIR server, together.",
     )
     max_body_mib: int = Field(
@@ -58,11 +61,19 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(
         default="",
+        pattern=r"^(https?://\S+)?$",
         description="Where clients reach this service; cards then link to its documentation.",
     )
     log_level: str = Field(
         default="info", description="Level of the operations log on standard error."
     )
+
+    @field_validator("fhir_servers")
+    @classmethod
+    def _are_addresses(cls, bases: tuple[str, ...]) -> tuple[str, ...]:
+        for base in bases:
+            BaseUrl.parse(base)
+        return bases
 
     @property
     def max_body_bytes(self) -> int:

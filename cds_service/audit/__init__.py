@@ -19,7 +19,7 @@ from cds_service.audit.entries import (
     service_stopped_event,
 )
 from cds_service.audit.events import Call, Client, Event, EventType
-from cds_service.audit.inputs import Input
+from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, open_decision_log
 from cds_service.audit.store import Recorded
 
@@ -39,6 +39,7 @@ __all__ = [
     "Limits",
     "LineDecided",
     "MissingInput",
+    "Origin",
     "Outcome",
     "Recorded",
     "Unmet",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import orjson
@@ -103,10 +103,10 @@ def content_hashes(resource: bytes | memoryview) -> ContentHashes:
     return ContentHashes(whole, digest(_write_sorted(read)))
 
 
-def _read_any_integer(resource: bytes | memoryview) -> Json:
+def _read_any_integer(resource: bytes | memoryview) -> Any:
     """The same reading, several times as slow, for integers of any length."""
     msgspec.json.decode(resource, type=msgspec.Raw)  # the standard library takes more than JSON
-    return json.loads(bytes(resource), parse_int=_integer, parse_float=msgspec.Raw)  # type: ignore[no-any-return]
+    return json.loads(bytes(resource), parse_int=_integer, parse_float=msgspec.Raw)
 
 
 def _integer(digits: str) -> int | msgspec.Raw:

@@ -19,7 +19,13 @@ _TYPE = re.compile(r"[A-Za-z]{1,40}")
 # neither begins nor ends a text. So this is every member of that name, and nothing else.
 _NAME = b"".join(rb"(?:%c|\\u00(?i:%02x))" % (letter, letter) for letter in b"access_token")
 _ACCESS_TOKEN = re.compile(rb'((?<!\\)"%s"\s*:\s*)("(?:[^"\\]|\\.)*")?' % _NAME)
-_ESCAPED_ASCII = re.compile(rb"\\(?:(/)|u00([2-7][0-9a-fA-F]))")
+_ESCAPED_ASCII = re.compile(rb"\\u00([2-7][0-9a-fA-F])")
+_MOST_TOKENS = 8
+"""A call has one; each is looked for in the whole body."""
+
+
+Origin = Literal["prefetch", "read", "search"]
+"""How a resource came: with the call, or read or searched on the FHIR server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +37,7 @@ class Input:
 
     reference: str
     content: bytes | memoryview
-    origin: Literal["prefetch", "read", "search"]
+    origin: Origin
     version_id: str | None = None
     last_updated: str | None = None
     url: str | None = None
@@ -74,18 +80,22 @@ def without_access_token(body: bytes) -> bytes | None:
     """The request body with the text of every `access_token` replaced; None where one might stay.
 
     A token opens the whole chart to whoever reads it; it is used for one call and never kept. It
-    might stay where it is no text, where it stands in another place too, and in what is no JSON.
+    might stay where it is no text, where it stands in another place too, where there are very many,
+    and in what is no JSON.
     """
     try:
         msgspec.json.decode(body, type=msgspec.Raw)
         texts = [text for _, text in _ACCESS_TOKEN.findall(body)]
-        tokens = [msgspec.json.decode(text, type=str) for text in texts]
+        tokens = {msgspec.json.decode(text, type=str) for text in texts}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if not tokens:
         return body
+    if len(tokens) > _MOST_TOKENS:
+        return None
     stripped = _ACCESS_TOKEN.sub(rb'\1"(removed)"', body)
-    plain = _ESCAPED_ASCII.sub(lambda found: found[1] or bytes.fromhex(found[2].decode()), stripped)
+    plain = stripped.replace(rb"\/", b"/")
+    plain = _ESCAPED_ASCII.sub(lambda escape: bytes.fromhex(escape[1].decode()), plain)
     return None if any(token.encode() in plain for token in tokens if token) else stripped
 
 

@@ -20,6 +20,16 @@ _CARD_MEMBERS = ("uuid", "indicator", "summary", "detail")
 _INPUT_MEMBERS = ("reference", "versionId", "lastUpdated", "origin", "whole", "statement")
 
 
+class _Reason(msgspec.Struct, rename="camel"):
+    user_comment: str | None = None
+
+
+class _Feedback(msgspec.Struct, rename="camel"):
+    """A feedback entry, as far as it is shown; the rest of it may hold anything."""
+
+    override_reason: _Reason | None = None
+
+
 def summary(event: StoredEvent) -> dict[str, Any]:
     """One line of a list: what a reader needs to pick an entry."""
     members = event.read()
@@ -114,8 +124,8 @@ def _followed(reader: LogReader, event: StoredEvent, faults: list[str]) -> dict[
     entry: dict[str, Any] = {"seq": event.seq, **event.read()}
     if event.event_type == EventType.FEEDBACK:
         try:
-            given = msgspec.json.decode(reader.content(event, "feedback") or b"{}")
-            entry["comment"] = given.get("overrideReason", {}).get("userComment")
-        except (AuditError, msgspec.DecodeError, AttributeError) as error:
+            given = msgspec.json.decode(reader.content(event, "feedback") or b"{}", type=_Feedback)
+            entry["comment"] = given.override_reason and given.override_reason.user_comment
+        except (AuditError, msgspec.DecodeError) as error:
             faults.append(str(error))
     return {name: value for name, value in entry.items() if value is not None}

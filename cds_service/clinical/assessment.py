@@ -55,10 +55,7 @@ class CancerAssessment:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the chart of one patient says on one day, by one state of the knowledge.
-
-    `used`: references of the resources that were read for it.
-    """
+    """What the chart of one patient says on one day, by one state of the knowledge."""
 
     patient: str
     as_of: date
@@ -70,7 +67,8 @@ class Assessment:
 
     @property
     def used(self) -> tuple[str, ...]:
-        return self.record.used
+        """References of the resources that it rests on, sorted."""
+        return tuple(sorted({reference for reference, _ in self.record.sources}))
 
 
 def assess(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -15,7 +17,9 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_input=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"REFRACTORY_CDS_{name}: {first['msg']}") from None
+        what = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"REFRACTORY_CDS_{str(first['loc'][0]).upper()}: {what}") from None
     except SettingsError as fault:
-        raise UsageError(f"{fault}; a list is written as JSON") from None
+        field = re.search(r'field "(\w+)"', str(fault))
+        name = field[1].upper() if field else "…"
+        raise UsageError(f"REFRACTORY_CDS_{name}: a list is written as JSON") from None

@@ -1,8 +1,10 @@
-"""What the OpenAPI page says of bodies and answers, with examples that can be tried there."""
+"""What the OpenAPI page says of the hook's routes, with examples that can be tried there."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from cds_service.openapi import answers, body
 
 _CALL = {
     "hook": "patient-view",
@@ -64,51 +66,13 @@ _CALL = {
         },
     },
 }
-_OUTCOME = {
-    "resourceType": "OperationOutcome",
-    "issue": [{"severity": "error", "code": "invalid", "diagnostics": "hook: …"}],
-}
-
-
-def _body(description: str, example: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "required": True,
-        "description": description,
-        "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
-    }
-
-
-def _answers(example: dict[str, Any], *errors: tuple[str, str]) -> dict[str, Any]:
-    answers: dict[str, Any] = {
-        "200": {
-            "description": "The answer.",
-            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
-        }
-    }
-    for status, description in errors:
-        answers[status] = {
-            "description": description,
-            "content": {"application/json": {"schema": {"type": "object"}, "example": _OUTCOME}},
-        }
-    return answers
-
-
-_INVALID = ("400", "The call does not have the form that CDS Hooks asks for.")
-_UNAVAILABLE = ("503", "The decision log cannot take the decision; no card may leave.")
-
-DISCOVERY: dict[str, Any] = {"responses": _answers({"services": [{"id": "refractory-status"}]})}
+DISCOVERY: dict[str, Any] = {"responses": answers({"services": [{"id": "refractory-status"}]})}
 HOOK_CALL: dict[str, Any] = {
-    "requestBody": _body("A CDS Hooks call of the hook patient-view.", _CALL),
-    "responses": _answers(
-        {"cards": []},
-        _INVALID,
-        ("412", "Data that are needed are not in the prefetch and cannot be read."),
-        ("413", "The body is too large."),
-        _UNAVAILABLE,
-    ),
+    "requestBody": body("A CDS Hooks call of the hook patient-view.", _CALL),
+    "responses": answers({"cards": []}, "400", "412", "413", "503"),
 }
 FEEDBACK: dict[str, Any] = {
-    "requestBody": _body(
+    "requestBody": body(
         "Feedback on one or several cards.",
         {
             "feedback": [
@@ -121,5 +85,5 @@ FEEDBACK: dict[str, Any] = {
             ]
         },
     ),
-    "responses": _answers({}, _INVALID, ("404", "There is no service of this id."), _UNAVAILABLE),
+    "responses": answers({}, "400", "404", "413", "503"),
 }

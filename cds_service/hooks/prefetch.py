@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from cds_service.audit import Origin
 from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, UnreadableInput
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
@@ -18,7 +19,6 @@ from cds_service.fhir.queries import QUERIES, Fetched, fetch_medications, fetch_
 from cds_service.hooks.messages import HookCall
 from cds_service.service import is_text
 
-Origin = Literal["prefetch", "read", "search"]
 MissingCode = Literal[
     "omitted", "null", "operation-outcome", "search-failed", "paging-cut", "denied"
 ]

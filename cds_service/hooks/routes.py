@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -18,7 +18,8 @@ from cds_service.hooks import examples
 from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.messages import HookCall, read_call
-from cds_service.hooks.prefetch import Chart, Reach, complete_prefetch
+from cds_service.hooks.prefetch import Chart, ChartResource, Reach, complete_prefetch
+from cds_service.openapi import ANY_ERROR, JSON
 from cds_service.service import (
     Asked,
     Decided,
@@ -33,7 +34,6 @@ from cds_service.service import (
 
 SERVICE_ID = "refractory-status"
 HOOK = "patient-view"
-JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def discovery() -> dict[str, Any]:
 
 def hook_routes(hooks: HookService) -> APIRouter:
     """The routes of CDS Hooks, over one service."""
-    routes = APIRouter(prefix="/cds-services", tags=["CDS Hooks"])
+    routes = APIRouter(prefix="/cds-services", tags=["CDS Hooks"], responses=ANY_ERROR)
     service = hooks.service
 
     @routes.get("", openapi_extra=examples.DISCOVERY)
@@ -151,7 +151,7 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
         http_status=200,
         response=response,
         assessment=assessment,
-        inputs=inputs_used(chart.resources, assessment, (r.origin for r in chart.resources)),
+        inputs=inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
         missing=_missing(chart),
         cards=tuple(CardReturned(card.uuid, card.indicator, card.advice) for card in cards),
     )

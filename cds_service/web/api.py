@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from itertools import repeat
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -81,7 +80,7 @@ def api_routes(service: Service) -> APIRouter:
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
-        decided = _decided(assessment, chart)
+        decided = _decided(assessment)
         await record_decision(asked, decided, service)
         return Response(decided.response, media_type=JSON)
 
@@ -116,11 +115,11 @@ def _chart(body: bytes) -> Chart:
     return charts[0]
 
 
-def _decided(assessment: Assessment, chart: Chart) -> Decided:
+def _decided(assessment: Assessment) -> Decided:
     return Decided(
         outcome=Outcome.ASSESSED,
         http_status=200,
         response=to_bytes(assessment),
         assessment=assessment,
-        inputs=inputs_used(chart.resources, assessment, repeat("prefetch", len(chart.resources))),
+        inputs=inputs_used(assessment, lambda _: "prefetch"),
     )

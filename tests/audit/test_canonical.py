@@ -107,6 +107,28 @@ resources = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    "digits",
+    [
+        pytest.param("9" * 4300, id="as many as Python reads"),
+        pytest.param("9" * 4301, id="one more"),
+        pytest.param("-" + "9" * 10_000, id="10,000, below zero"),
+    ],
+)
+def test_an_integer_of_any_length_has_its_place_in_the_content_form(digits: str) -> None:
+    resource = {"b": [AsWritten(digits), AsWritten("1.10"), "é"], "a": AsWritten("-7")}
+    spaced = plainly(resource).replace(":", " :\n").encode()
+    assert content_hashes(spaced).whole == digest(plainly(resource).encode())
+    other = plainly(resource | {"b": [AsWritten(digits + "0")]}).encode()
+    assert content_hashes(spaced).statement != content_hashes(other).statement
+
+
+@pytest.mark.parametrize("rest", ['"x":NaN', '"x":01', '"x":"\\ud800"', '"x":"\x01"', '"x":1,'])
+def test_beside_a_long_integer_too_what_is_no_json_has_no_content_hash(rest: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        content_hashes(f'{{"n":{"9" * 5000},{rest}}}'.encode())
+
+
 @given(st.dictionaries(st.sampled_from(["meta", "text", "code", "é", "😀"]), resources))
 def test_the_content_form_agrees_with_a_plain_spelling_of_its_rule(
     resource: dict[str, Any],

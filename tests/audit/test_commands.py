@@ -120,6 +120,28 @@ def test_show_answers_on_one_screen_who_what_why_on_what_data_and_what_followed(
     assert len(shown.stdout.splitlines()) <= 40
 
 
+def test_show_says_what_was_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with closing(a_store(path)) as store:
+        record(store, an_event(1, request=b'{"access_token": ["CANARY"]}'))
+    shown = run("show", "1", "--db", path)
+    assert shown.exit_code == 0
+    assert "not kept, since an access token might stay in it: request" in shown.output
+
+
+def test_show_reads_the_comment_whatever_else_the_feedback_holds(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    reason = '{"userComment": "done last week", "x": ' + "9" * 5000 + "}"
+    with closing(a_store(path)) as store:
+        record(store, an_event(1))
+        feedback = feedback_on(card_id(1))
+        entry = f'{{"overrideReason": {reason}}}'.encode()
+        record(store, replace(feedback, sealed={"feedback": entry}))
+    shown = run("show", "1", "--db", path)
+    assert shown.exit_code == 0
+    assert "done last week" in shown.output
+
+
 def test_show_as_json_has_the_envelope_and_what_followed(log: Path) -> None:
     shown = json.loads(run("show", "1", "--db", log, "--format", "json").stdout)
     assert shown["envelope"] == envelopes(log)[0]

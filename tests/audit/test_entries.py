@@ -196,6 +196,43 @@ def test_the_request_is_kept_without_its_access_token(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"access_token": ["CANARY"]}', id="a token that is no text"),
+        pytest.param(b'{"access_token": "CANARY", "x": "CANARY"}', id="a token in another place"),
+        pytest.param(b'{"access_token": "CAN\\u0041RY", "x": "CANARY"}', id="spelt in another way"),
+        pytest.param(b'{"access_token": "CANARY"', id="no JSON"),
+        pytest.param(
+            json.dumps([{"access_token": f"CANARY-{n}"} for n in range(9)]).encode(), id="nine"
+        ),
+        pytest.param(DEEP + b'"CANARY"', id="deeper than is read"),
+    ],
+)
+def test_a_request_in_which_a_token_might_stay_is_withheld(tmp_path: Path, body: bytes) -> None:
+    (entry,) = recorded(tmp_path, an_event(request=body))
+    assert entry["sealed"]["withheld"] == ["request"]
+    assert "request" not in entry["sealed"]["digests"]
+    assert sealed(tmp_path, "request") is None
+    assert json.loads(sealed(tmp_path, "inputs") or b"")["request"].startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{ "hook" : 1.10 }\n', id="no token"),
+        pytest.param(b'["access_token", "CANARY"]', id="a text that is no name"),
+        pytest.param(rb'{"x": "\"access_token\": \"y\""}', id="JSON inside a text"),
+        pytest.param(rb'{"x\"access_token": "y"}', id="a longer name"),
+        pytest.param(b'{"accesstoken": "y", "Access_Token": "y"}', id="other names"),
+    ],
+)
+def test_a_request_without_a_token_is_kept_byte_for_byte(tmp_path: Path, body: bytes) -> None:
+    (entry,) = recorded(tmp_path, an_event(request=body))
+    assert sealed(tmp_path, "request") == body
+    assert "withheld" not in entry["sealed"]
+
+
 def test_a_request_that_is_not_to_be_kept_leaves_its_digest(tmp_path: Path) -> None:
     recorded(tmp_path, an_event(request=b"abc", keep_request=False))
     inputs = json.loads(sealed(tmp_path, "inputs") or b"")

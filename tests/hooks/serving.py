@@ -99,7 +99,7 @@ class Served:
     app: Any
 
     async def hook(self, body: Body, **headers: str) -> httpx.Response:
-        return await self.post(f"/cds-services/{SERVICE}", body, **headers)
+        return await self.post(f"/cds-services/{SERVICE}", body, None, **headers)
 
     async def feedback(self, body: Body, service: str = SERVICE) -> httpx.Response:
         return await self.post(f"/cds-services/{service}/feedback", body)

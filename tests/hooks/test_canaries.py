@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -166,9 +166,10 @@ async def test_the_canaries_do_reach_the_card_and_the_sealed_request(served: Ser
 def texts_of(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     if isinstance(value, str):
         return [path]
-    members = value.items() if isinstance(value, dict) else []
-    members = enumerate(value) if isinstance(value, list) else members
-    return [found for step, inside in members for found in texts_of(inside, (*path, step))]
+    steps: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        steps = enumerate(value)
+    return [found for step, inside in steps for found in texts_of(inside, (*path, step))]
 
 
 async def test_no_single_text_is_heard_whatever_it_was_meant_to_be(

@@ -166,6 +166,14 @@ async def test_an_override_silences_nothing_by_itself(served: Served) -> None:
     assert (await a_card(served))["summary"] == card["summary"]
 
 
+async def test_an_integer_of_any_length_is_kept_as_it_came(served: Served) -> None:
+    card = await a_card(served)
+    body = json.dumps({"feedback": [entry(card["uuid"], x=12345)]}).replace("12345", "9" * 5000)
+    assert_taken(await served.feedback(body))
+    assert b"9" * 5000 in served.last().sealed["feedback"]
+    assert served.exit_code_of_verify() == 3
+
+
 async def test_unknown_members_are_ignored_at_every_level(served: Served) -> None:
     card = await a_card(served)
     suggestion = {"id": card["suggestions"][0]["uuid"], "x": [1]}

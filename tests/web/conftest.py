@@ -1,4 +1,4 @@
-"""One running service for the tests of a module."""
+"""One running service for the tests of a module; `said` is all that the process has said."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hooks.calls import myeloma
+from hooks.conftest import said as said
 from hooks.serving import Served, serving
 
 

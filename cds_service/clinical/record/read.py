@@ -91,9 +91,10 @@ def read_record(
     sources = open_sources(resources, reader)
     reader.aliases = aliases_of(sources)
     own = patient or whose(sources, reader)
-    by_type = _by_type(source for source in sources if belongs(source, own, reader))
-    person = _read_patient(by_type.get("Patient", ()), own, reader)
+    sources = [source for source in sources if belongs(source, own, reader)]
+    by_type = _by_type(sources)
     gathered = _Gathered()
+    person = _read_patient(by_type.get("Patient", ()), own, gathered, reader)
     _read_conditions(by_type.get("Condition", ()), gathered, reader)
     conditions = gather_conditions(gathered.conditions, reader)
     diseases = [knowledge.disease(cancer.disease) for cancer in conditions.cancers]
@@ -118,7 +119,7 @@ def read_record(
         doubts=_by_day([*gathered.doubts, *conditions.doubts]),
         is_in_hospice=conditions.is_in_hospice or _is_in_hospice(gathered),
         issues=tuple(sorted(set(reader.issues))),
-        used=tuple(sorted(gathered.used)),
+        sources=tuple((s.reference, s.given) for s in sources if s.reference in gathered.used),
     )
 
 
@@ -143,11 +144,14 @@ def _counts(source: Source, reader: Reader) -> bool:
     return topic is not None and head.status in COUNTS
 
 
-def _read_patient(sources: Sequence[Source], own: str, reader: Reader) -> Patient:
+def _read_patient(
+    sources: Sequence[Source], own: str, gathered: _Gathered, reader: Reader
+) -> Patient:
     for source in sources:
-        raw = read_source(source, elements.Patient, reader, set())
+        raw = read_source(source, elements.Patient, reader)
         if raw is None:
             continue
+        gathered.used.add(source.reference)
         reader.birth_date = reader.day(raw.birthDate, source.reference, "birthDate")
         died = reader.day(raw.deceasedDateTime, source.reference, "deceasedDateTime")
         return Patient(own, reader.birth_date, bool(raw.deceasedBoolean) or died is not None)
@@ -156,15 +160,15 @@ def _read_patient(sources: Sequence[Source], own: str, reader: Reader) -> Patien
 
 def _read_conditions(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
     for source in sources:
-        raw = read_source(source, elements.Condition, reader, gathered.used)
+        raw = read_source(source, elements.Condition, reader)
         if raw is None:
             continue
         condition = read_condition(raw, source.reference, reader)
         if condition is None:
             gathered.other_conditions.add(source.reference)
-            gathered.used.discard(source.reference)
         else:
             gathered.conditions.append(condition)
+            gathered.used.add(source.reference)
 
 
 def _read_medications(
@@ -172,19 +176,25 @@ def _read_medications(
 ) -> None:
     medications = {}
     for source in by_type.get("Medication", ()):
-        medication = read_source(source, elements.Medication, reader, set())
+        medication = read_source(source, elements.Medication, reader)
         if medication is not None:
             medications[source.reference] = medication
     for resource_type in USES:
         for source in by_type.get(resource_type, ()):
-            raw = read_source(source, elements.MedicationUse, reader, gathered.used)
+            raw = read_source(source, elements.MedicationUse, reader)
             if raw is None:
                 continue
             use = read_use(raw, resource_type, source.reference, medications, reader)
             gathered.exposures += use.exposures
             gathered.doubts += use.doubts
-            if not (use.exposures or use.doubts):
-                gathered.used.discard(source.reference)
+            if use.exposures or use.doubts:
+                gathered.used.add(source.reference)
+                gathered.used |= medications.keys() & {_named_by(raw, reader)}
+
+
+def _named_by(use: elements.MedicationUse, reader: Reader) -> str:
+    """The Medication that says which drug it is, where that stands in a resource of its own."""
+    return reader.local(use.medicationReference.reference) if use.medicationReference else ""
 
 
 def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
@@ -192,9 +202,10 @@ def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: R
     relevant = []
     for source in in_order(source for source in sources if _counts(source, reader)):
         topic = topic_of(source.head.code, reader)
-        raw = read_source(source, elements.Observation, reader, gathered.used)
+        raw = read_source(source, elements.Observation, reader)
         if raw is None or topic is None:
             continue
+        gathered.used.add(source.reference)
         relevant.append((source.reference, topic, raw))
         _note_amendment(source.reference, raw, amended)
     replaced = _replaced(relevant, amended)
@@ -261,28 +272,32 @@ def _read_events(
     by_type: Mapping[str, Sequence[Source]], gathered: _Gathered, reader: Reader
 ) -> None:
     for source in by_type.get("Procedure", ()):
-        procedure = read_source(source, elements.Procedure, reader, gathered.used)
+        procedure = read_source(source, elements.Procedure, reader)
         done = procedure and read_procedure(procedure, source.reference, reader)
         if isinstance(done, Event):
             gathered.events.append(done)
         elif isinstance(done, Request):
             gathered.requests.append(done)
+        if done:
+            gathered.used.add(source.reference)
     for source in by_type.get("ServiceRequest", ()):
-        order = read_source(source, elements.ServiceRequest, reader, gathered.used)
+        order = read_source(source, elements.ServiceRequest, reader)
         request = order and read_request(order, source.reference, reader)
         if request:
             gathered.requests.append(request)
+            gathered.used.add(source.reference)
     for source in by_type.get("DiagnosticReport", ()):
         _read_report(source, gathered, reader)
     for source in by_type.get("ResearchSubject", ()):
-        subject = read_source(source, elements.ResearchSubject, reader, gathered.used)
+        subject = read_source(source, elements.ResearchSubject, reader)
         if subject is not None and subject.status in ("on-study", "on-study-intervention"):
             enrolled = Request(source.reference, "trial-referral", None, is_open=True)
             gathered.requests.append(enrolled)
+            gathered.used.add(source.reference)
 
 
 def _read_report(source: Source, gathered: _Gathered, reader: Reader) -> None:
-    report = read_source(source, elements.DiagnosticReport, reader, gathered.used)
+    report = read_source(source, elements.DiagnosticReport, reader)
     if report is None:
         return
     statement = read_report(report, source.reference, reader)
@@ -291,6 +306,8 @@ def _read_report(source: Source, gathered: _Gathered, reader: Reader) -> None:
         gathered.statements.append(statement)
     if event is not None:
         gathered.events.append(event)
+    if statement or event:
+        gathered.used.add(source.reference)
 
 
 def _with_stage(cancer: Cancer, facts: Sequence[Fact]) -> Cancer:

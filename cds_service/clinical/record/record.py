@@ -194,5 +194,5 @@ class Record:
     doubts: tuple[Doubt, ...] = ()
     is_in_hospice: bool = False
     issues: tuple[Issue, ...] = ()
-    used: tuple[str, ...] = field(default=(), compare=False)
-    """References of the resources that were read, sorted."""
+    sources: tuple[tuple[str, object], ...] = field(default=(), compare=False, repr=False)
+    """The resources that it rests on: the reference of each, and the resource as it was given."""

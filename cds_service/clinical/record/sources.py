@@ -37,8 +37,9 @@ AnyResource = RawResource | Mapping[str, object] | bytes | str
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One resource of the chart: its raw JSON, head and reference."""
+    """One resource of the chart: as it was given, its raw JSON, head and reference."""
 
+    given: AnyResource
     raw: bytes | msgspec.Raw
     head: elements.Head
     reference: str
@@ -59,7 +60,7 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
             head = repaired
         if head.resourceType == "Bundle":
             raise UnreadableInput("a Bundle stands among the resources: pass its entries")
-        opened.append(Source(raw, head, _reference(head, full_url, raw), full_url))
+        opened.append(Source(resource, raw, head, _reference(head, full_url, raw), full_url))
     return opened
 
 
@@ -119,15 +120,13 @@ def why_invalid(fault: msgspec.DecodeError) -> str:
     return "left out: not valid JSON"
 
 
-def read_source(source: Source, into: type[T], reader: Reader, used: set[str]) -> T | None:
+def read_source(source: Source, into: type[T], reader: Reader) -> T | None:
     """The structure of a resource; None, with an issue, where an element of it is faulty."""
     try:
-        read = decode(source.raw, into)
+        return decode(source.raw, into)
     except msgspec.DecodeError as fault:
         reader.note("warning", "invalid-resource", source.reference, why_invalid(fault))
         return None
-    used.add(source.reference)
-    return read
 
 
 def aliases_of(sources: Sequence[Source]) -> dict[str, str]:

@@ -1,0 +1,155 @@
+"""Start and stop: what is on record of them, and what keeps the service from starting at all."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hooks.calls import call, myeloma, prefetch_of
+from hooks.conftest import said as said
+from hooks.serving import NOON, Served, knowledge, serving, settings_for
+
+from cds_service.app import create_app
+from cds_service.audit.events import utc_now
+from cds_service.errors import AuditError, LogUnavailable
+from cds_service.version import __version__
+
+WITH_CARD = call(prefetch_of(myeloma()))
+
+
+def lifespan(served: Served) -> Any:
+    return served.app.router.lifespan_context(served.app)
+
+
+def events(said: Callable[[], str]) -> list[str]:
+    return [json.loads(line)["event"] for line in said().splitlines()]
+
+
+async def test_start_and_stop_are_on_record_around_the_decisions(
+    tmp_path: Path, said: Callable[[], str]
+) -> None:
+    with serving(tmp_path) as served:
+        async with lifespan(served):
+            assert (await served.hook(WITH_CARD)).status_code == 200
+        started, decision, stopped = served.entries()
+        assert served.exit_code_of_verify() == 3
+    assert started["eventType"] == "service-started"
+    assert started["knowledge"] == {"version": knowledge().version, "digest": knowledge().digest}
+    assert started["software"]["version"] == __version__
+    assert started["settings"] == {"fhirServers": 0}
+    assert decision["eventType"] == "decision"
+    assert (stopped["eventType"], stopped["cause"]) == ("service-stopped", "shutdown")
+    assert events(said) == ["service.started", "call.answered", "service.stopped"]
+
+
+async def test_the_start_says_how_many_servers_are_listed_and_not_which(tmp_path: Path) -> None:
+    servers = ("https://canary.example/a", "https://canary.example/b")
+    with serving(tmp_path, settings={"fhir_servers": servers}) as served:
+        async with lifespan(served):
+            assert served.last()["settings"] == {"fhirServers": 2}
+            assert "canary" not in served.searchable()
+
+
+async def test_what_waits_for_the_log_is_on_record_before_it_closes(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        async with lifespan(served):
+            calls = [asyncio.ensure_future(served.hook(WITH_CARD)) for _ in range(20)]
+            answers = await asyncio.gather(*calls)
+        kinds = [entry["eventType"] for entry in served.entries()]
+        assert {answer.status_code for answer in answers} == {200}
+        assert kinds == ["service-started", *["decision"] * 20, "service-stopped"]
+
+
+async def test_after_the_stop_nothing_is_answered_that_is_not_on_record(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        async with lifespan(served):
+            pass
+        before = served.size()
+        assert (await served.hook(WITH_CARD)).status_code == 503
+        assert served.size() == before
+
+
+async def test_a_log_that_went_away_does_not_keep_the_service_from_stopping(
+    tmp_path: Path, said: Callable[[], str]
+) -> None:
+    with serving(tmp_path) as served:
+        async with lifespan(served):
+            served.log.close()
+        assert [entry["eventType"] for entry in served.entries()] == ["service-started"]
+    assert events(said)[-1] == "service.stopped"
+
+
+async def test_a_service_whose_log_takes_no_entry_does_not_start(
+    tmp_path: Path, said: Callable[[], str]
+) -> None:
+    with serving(tmp_path) as served:
+        served.log.close()
+        with pytest.raises(LogUnavailable):
+            async with lifespan(served):
+                pytest.fail("started without a log")
+    assert events(said) == []
+
+
+async def test_the_next_start_goes_on_with_the_same_log(tmp_path: Path) -> None:
+    for _ in range(2):
+        with serving(tmp_path) as served:
+            async with lifespan(served):
+                await served.hook(WITH_CARD)
+    one_run = ["service-started", "decision", "service-stopped"]
+    assert [entry["eventType"] for entry in served.entries()] == one_run * 2
+    assert served.exit_code_of_verify() == 3
+
+
+# --- what it does not start with ----------------------------------------------------------------
+
+
+def below_a_file(folder: Path) -> dict[str, Any]:
+    (folder / "file").write_text("no folder")
+    return {"audit_db": folder / "file" / "log.db"}
+
+
+def no_database(folder: Path) -> dict[str, Any]:
+    with serving(folder):
+        pass
+    (folder / "decisions.db").write_text("no database")
+    return {"audit_db": folder / "decisions.db"}
+
+
+def without_its_key(folder: Path) -> dict[str, Any]:
+    with serving(folder):
+        pass
+    (folder / "decisions.db.pseudonym-key").unlink()
+    return {"audit_db": folder / "decisions.db"}
+
+
+REFUSED = [
+    pytest.param(lambda folder: {"audit_db": folder}, "a folder", id="a folder"),
+    pytest.param(lambda _: {"audit_db": Path()}, "a folder", id="an empty name"),
+    pytest.param(below_a_file, "file: File exists", id="below a file"),
+    pytest.param(no_database, "not a database", id="no database"),
+    pytest.param(without_its_key, "key file", id="a log whose key is gone"),
+]
+
+
+@pytest.mark.parametrize(("settings", "why"), REFUSED)
+def test_without_a_log_that_can_be_written_it_does_not_start_and_says_why_in_one_line(
+    tmp_path: Path, settings: Callable[[Path], dict[str, Any]], why: str
+) -> None:
+    chosen = settings_for(tmp_path, **settings(tmp_path))
+    with pytest.raises(AuditError, match=why) as caught:
+        create_app(chosen, clock=utc_now, knowledge=knowledge())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+async def test_without_a_log_it_makes_one_with_its_folder_and_key(tmp_path: Path) -> None:
+    chosen = settings_for(tmp_path, audit_db=tmp_path / "new" / "folder" / "log.db")
+    app = create_app(chosen, clock=lambda: NOON, knowledge=knowledge())
+    async with app.router.lifespan_context(app):
+        pass
+    assert chosen.audit_db.stat().st_mode & 0o777 == 0o600
+    key = chosen.audit_db.with_name("log.db.pseudonym-key")
+    assert key.stat().st_mode & 0o777 == 0o600
