@@ -7,14 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
-from cds_service.clinical.lines.find import (
-    BACKBONE_CARRY_DAYS,
-    Building,
-    Course,
-    build_lines,
-    event_days,
-    is_curative,
-)
+from cds_service.clinical.lines.course import Building, Course, event_days, is_curative
+from cds_service.clinical.lines.find import BACKBONE_CARRY_DAYS, build_lines
 from cds_service.clinical.lines.line import (
     CURATIVE_SETTINGS,
     DEFAULT_CYCLE_DAYS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cds_service.clinical.lines.find import Building, Course
+from cds_service.clinical.lines.course import Building, Course
 from cds_service.clinical.lines.line import DEFAULT_CYCLE_DAYS, AgentUse
 from cds_service.knowledge.terms import Regimen
 

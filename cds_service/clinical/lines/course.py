@@ -1,0 +1,100 @@
+"""What a line is while it is put together, and what decisions about it look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from cds_service.clinical.record import Cancer, Event, Exposure, Record
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Agents, Disease, Knowledge
+from cds_service.knowledge.terms import Drug
+
+SURGERY_DAYS = 120
+"""From the last neoadjuvant dose to surgery, and from surgery to the first adjuvant dose."""
+
+
+@dataclass(slots=True)
+class Building:
+    """A line while it is put together."""
+
+    start: date
+    exposures: list[Exposure] = field(default_factory=list)
+    induction: set[str] = field(default_factory=set)
+    flags: set[str] = field(default_factory=set)
+    is_maintenance: bool = False
+
+    def drugs(self) -> set[str]:
+        return {exposure.drug for exposure in self.exposures}
+
+    def last_covered(self, as_of: date, drugs: Iterable[str] | None = None) -> date:
+        wanted = None if drugs is None else set(drugs)
+        ends = (
+            as_of if e.end is None else e.end.last
+            for e in self.exposures
+            if wanted is None or e.drug in wanted
+        )
+        return max(ends, default=self.start)
+
+    def has(self, agents: Agents, course: Course) -> bool:
+        drugs = (course.drug(name) for name in self.drugs())
+        return any(drug is not None and agents.include(drug) for drug in drugs)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a decision about the next use looks at, besides the line that runs."""
+
+    record: Record
+    cancer: Cancer
+    disease: Disease
+    knowledge: Knowledge
+    signs: tuple[PartialDate, ...]
+    """Days on which the chart speaks of progression."""
+    transplants: tuple[date, ...]
+    surgeries: tuple[date, ...]
+    infusions: tuple[date, ...]
+    """Days of CAR-T infusions."""
+
+    def drug(self, name: str) -> Drug | None:
+        return self.knowledge.terms.drugs.get(name)
+
+    def progressed(self, after: date, until: date) -> bool:
+        """Whether the chart speaks of progression after one day and up to another."""
+        return any(after < sign.last and sign.first <= until for sign in self.signs)
+
+
+def is_curative(exposures: Sequence[Exposure], start: date, course: Course) -> bool:
+    """Whether a line is meant to cure: by its recorded intent, else by surgery around it.
+
+    Surgery counts up to 120 days before the start, or up to 365 after it without a longer pause
+    and without progression before it; never once distant spread is on record.
+    """
+    said = {e.intent for e in exposures}
+    if said & {"curative", "preventive"}:
+        return True
+    if "palliative" in said or not course.disease.lines.surgery_means_curative:
+        return False
+    spread = course.cancer.metastatic_since
+    if spread is not None and spread.first <= start:
+        return False
+    return any(_frames(day, start, exposures, course) for day in course.surgeries)
+
+
+def _frames(surgery: date, start: date, exposures: Sequence[Exposure], course: Course) -> bool:
+    if 0 <= (start - surgery).days <= SURGERY_DAYS:
+        return True
+    if not 0 < (surgery - start).days <= 365 or course.progressed(start, surgery):
+        return False
+    before = [e for e in course.record.exposures if start <= e.start.first <= surgery]
+    last = max(((e.end or e.start).last for e in before), default=start)
+    return (surgery - min(last, surgery)).days <= SURGERY_DAYS
+
+
+def stopped_for(line: Building, reason: str) -> bool:
+    return any(e.stop_reason == reason for e in line.exposures)
+
+
+def event_days(events: Iterable[Event], kind: str) -> tuple[date, ...]:
+    return tuple(event.on.first for event in events if event.kind == kind)
