@@ -127,12 +127,18 @@ def _marker_rule(rule: MarkerRule, knowledge: Knowledge) -> Iterator[Fault]:
     for kind in rule.excluded_after:
         if kind not in PROCEDURE_KINDS:
             yield Fault(rule.id, f"no kind of procedure {kind!r}")
+    response = rule.response
+    if response is not None and not 0 < response.fall < 1:
+        yield Fault(
+            rule.id, f"a response is a fall by a share between 0 and 1, not {response.fall}"
+        )
     marker = knowledge.terms.markers.get(rule.marker)
     if marker is None:
         return
     if marker.use == "supportive" and rule.is_sufficient_alone and not rule.is_unverified:
         yield Fault(rule.id, f"marker {marker.id!r} may support only, and here it decides alone")
-    if marker.typical_uln is None and (rule.min_uln or rule.criterion in NEEDS_LIMIT):
+    asks_limit = rule.min_uln or (response is not None and response.min_baseline_uln)
+    if marker.typical_uln is None and (asks_limit or rule.criterion in NEEDS_LIMIT):
         yield Fault(rule.id, f"reads {marker.id!r} against a limit of normal that it does not have")
 
 

@@ -156,15 +156,34 @@ PARTS_OF: dict[str, tuple[str, ...]] = {FLC: LIGHT_CHAINS}
 
 
 @dataclass(frozen=True, slots=True)
+class MarkerResponse:
+    """When the fall of a marker is a response; the sources are those of its rule.
+
+    Every value from the first that lies at least `fall` (a share: 0.5 is half) below the baseline
+    to one at least `confirm_days` later has to lie there; `confirm_days` of 0: the next value, on
+    whatever day. The baseline itself is at least `min_baseline`, and `min_baseline_uln` times the
+    upper limit of normal.
+    """
+
+    fall: Decimal
+    confirm_days: int = 0
+    min_baseline: Decimal = Decimal(0)
+    min_baseline_uln: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
 class MarkerRule:
-    """When the course of a marker is progression.
+    """When the course of a marker is progression, and when it is a response.
 
     A value satisfies the rule where it is at least `multiplier` times the reference and exceeds it
     by `min_delta` (by more than that, where `is_delta_exclusive`), and is at least `min_value`, or
     `min_uln` times the upper limit of normal. With a nadir of `high_nadir` or more, a rise by
     `high_delta` suffices instead. Values of the first `ignore_first_days` of a line do not count.
-    `confirm_days`: the fewest days to the confirming value. `only_without`: markers that must not
-    be measurable (threshold by marker).
+    `confirm_days`: the fewest days to the confirming value, `confirm_within_days` the most (0: no
+    limit). `is_nadir_confirmed`: the rise is measured from a confirmed lowest value; from one that
+    stands alone (no other within `min_delta` of it, while the values before and after it lie
+    within `min_delta` of each other) it is never more than a suspicion. `only_without`: markers
+    that must not be measurable (threshold by marker). Without a `response` no fall is a response.
     """
 
     id: str
@@ -181,12 +200,15 @@ class MarkerRule:
     high_nadir: Decimal | None = None
     high_delta: Decimal = Decimal(0)
     confirm_days: int = 0
+    confirm_within_days: int = 0
     ignore_first_days: int = 0
     excluded_after: tuple[str, ...] = ()
     excluded_days: int = 0
     only_without: Mapping[str, Decimal] | None = None
+    is_nadir_confirmed: bool = False
     is_sufficient_alone: bool = True
     is_unverified: bool = False
+    response: MarkerResponse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +262,11 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Composite:
-    """A label over several lines, or over the interval since one class."""
+    """A label over several lines, or over the interval since one class.
+
+    Without `is_label` it has no name of its own in the answer, and only leads to a trial.
+    `lines`: how many lines must be refractory to one of the `agents`.
+    """
 
     id: str
     says: str
@@ -254,16 +280,26 @@ class Composite:
     after_days: int | None = None
     days: int = 0
     is_inclusive: bool = True
+    lines: int = 0
     leads_to_trial: bool = False
+    is_label: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Drugs that, begun within `days` of the last dose of the induction, belong to its line."""
+    """Drugs that, begun within `days` of the last dose of the induction, belong to its line.
+
+    `is_single`: one new drug alone; several at once are a new regimen. `after_response`: not where
+    the chart has assessments of the line and none of them is a response. `may_overlap`: also begun
+    while the induction still runs.
+    """
 
     agents: Agents
     after: Agents
     days: int
+    is_single: bool = False
+    after_response: bool = False
+    may_overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +310,32 @@ class Addition:
     to: Agents
     days: int
     late_flag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mobilisation:
+    """Drugs that, given alone for a few days, bring stem cells into the blood.
+
+    At most `days` before the transplant, or `collection_days` before the collection of the cells.
+    """
+
+    agents: Agents = NO_AGENTS
+    days: int = 0
+    collection_days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Induction:
+    """A block of `agents` together with `partners`: the same again is a second course.
+
+    Blocks are more than `pause_days` apart; a block that begins more than `days` after the first
+    is consolidation.
+    """
+
+    agents: Agents = NO_AGENTS
+    partners: Agents = NO_AGENTS
+    pause_days: int = 0
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +357,8 @@ class LineRules:
     lenient_swaps: Agents = NO_AGENTS
     transplant_days: int = 0
     conditioning: Agents = NO_AGENTS
+    mobilisation: Mobilisation = Mobilisation()
+    induction: Induction = Induction()
     cellular: Agents = NO_AGENTS
     bridging_days: int = 60
     lymphodepletion: Agents = NO_AGENTS

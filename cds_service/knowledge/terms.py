@@ -17,6 +17,8 @@ ATC = "http://www.whocc.no/atc"
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+ICD10 = "http://hl7.org/fhir/sid/icd-10"
+ICD10GM = "http://fhir.de/CodeSystem/bfarm/icd-10-gm"
 ICD10PCS = "http://www.cms.gov/Medicare/Coding/ICD10"
 ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 UCUM = "http://unitsofmeasure.org"
@@ -27,6 +29,12 @@ SAME_SYSTEM = {
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
     "urn:oid:2.16.840.1.113883.6.96": SNOMED,
     "urn:oid:2.16.840.1.113883.6.90": ICD10CM,
+    "urn:oid:2.16.840.1.113883.6.3": ICD10,
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm": ICD10GM,
+    "urn:oid:2.16.840.1.113883.6.43.1": ICDO3,
+    "urn:oid:2.16.840.1.113883.6.4": ICD10PCS,
+    "http://terminology.hl7.org/CodeSystem/icd10PCS": ICD10PCS,
+    "http://hl7.org/fhir/sid/icd-10-pcs": ICD10PCS,
 }
 """Other names of a code system that charts write → its canonical URL."""
 
@@ -138,12 +146,15 @@ class ResponseTerm:
     `category`: complete-response, very-good-partial-response, partial-response,
     minimal-response, stable, progression, unconfirmed-progression, not-evaluable, or empty.
     `finding`: relapse, remission, responding, no-response, documented-refractory, mixed, or
-    empty. `criteria`: the response system, "clinician" for a judgement, "generic" for words.
+    empty. `criteria`: the response system, "clinician" for a judgement, "generic" for the words
+    of a category that names no system. `by`: the kind of evidence that the value itself names
+    ("PSA progression" rests on a marker), else empty.
     """
 
     category: str
     finding: str
     criteria: str
+    by: str = ""
 
 
 Meaning = TypeVar("Meaning")

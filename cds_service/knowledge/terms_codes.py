@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-from cds_service.knowledge.terms import ATC, ICD10CM, ICD10PCS, ICDO3, LOINC, RXNORM, SNOMED
+from cds_service.knowledge.terms import (
+    ATC,
+    ICD10,
+    ICD10CM,
+    ICD10GM,
+    ICD10PCS,
+    ICDO3,
+    LOINC,
+    RXNORM,
+    SNOMED,
+)
 from cds_service.knowledge.terms_table import Row
 
 TEXT = "text"
@@ -16,6 +26,8 @@ SYSTEM_NAMES = {
     "loinc": LOINC,
     "snomed": SNOMED,
     "icd-10-cm": ICD10CM,
+    "icd-10": ICD10,
+    "icd-10-gm": ICD10GM,
     "icd-o-3": ICDO3,
     "icd-10-pcs": ICD10PCS,
     "hcpcs": "urn:oid:2.16.840.1.113883.6.285",
@@ -23,10 +35,13 @@ SYSTEM_NAMES = {
     TEXT: TEXT,
 }
 
+_ICD10_FORM = re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?")
 _FORMS = {
     RXNORM: re.compile(r"[1-9]\d{0,7}"),
     ATC: re.compile(r"[A-Z]\d{2}[A-Z]{2}\d{2}"),
-    ICD10CM: re.compile(r"[A-Z]\d[0-9A-Z](\.[0-9A-Z]{1,4})?"),
+    ICD10CM: _ICD10_FORM,
+    ICD10: _ICD10_FORM,
+    ICD10GM: _ICD10_FORM,
     LOINC: re.compile(r"(LA)?\d{1,6}-\d"),
 }
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from cds_service.knowledge.terms import (
+    ICD10,
     ICD10CM,
+    ICD10GM,
     LOINC,
     Code,
     CodeTable,
@@ -43,6 +45,11 @@ from cds_service.knowledge.terms_words import (
 )
 
 Meaning = TypeVar("Meaning")
+
+UNDOTTED = frozenset({ICD10CM, ICD10, ICD10GM})
+"""Systems whose codes billing software writes without the dot."""
+SHARED_CHAPTERS = ("C", "D0", "D1", "D2", "D3", "D4", "Z85")
+"""Neoplasms, and histories of them: here the modifications of ICD-10 differ in few codes."""
 
 
 def load_terminology(folder: Path) -> Terminology:
@@ -184,9 +191,28 @@ def _read_conditions(folder: Path, sources: Collection[str]) -> CodeTable[Condit
             term = terms[meaning] = _condition(row)
         index = starts if is_start else exact
         _add(row, "code", index, (system, code), term)
-        if system == ICD10CM and "." in code:
-            index[system, code.replace(".", "")] = term  # as billing systems write it
+        if system in UNDOTTED and "." in code:
+            index[system, code.replace(".", "")] = term
+    for system in (ICD10, ICD10GM):
+        _share_icd10cm(system, exact, starts)
     return _code_table(exact, starts)
+
+
+def _share_icd10cm(
+    system: str, exact: dict[Code, ConditionTerm], starts: dict[Code, ConditionTerm]
+) -> None:
+    """Let `system` mean by a neoplasm's code what ICD-10-CM does, unless it has a row of its own.
+
+    A row of its own stands for all codes that begin with it.
+    """
+    own = tuple(code for of, code in (*exact, *starts) if of == system)
+    for index in (exact, starts):
+        shared = {
+            (system, code): term
+            for (of, code), term in index.items()
+            if of == ICD10CM and code.startswith(SHARED_CHAPTERS) and not code.startswith(own)
+        }
+        index.update(shared)
 
 
 def _condition(row: Row) -> ConditionTerm:
@@ -204,7 +230,7 @@ def _read_responses(
 ) -> tuple[dict[Code, ResponseTerm], dict[str, tuple[ResponseTerm, ...]]]:
     responses: dict[Code, ResponseTerm] = {}
     words: dict[str, tuple[ResponseTerm, ...]] = {}
-    columns = ("system", "code", "category", "finding", "criteria")
+    columns = ("system", "code", "category", "finding", "criteria", "by")
     for row in read_table(folder, "responses.csv", columns, sources):
         system = read_system(row)
         code = check_code(row, "code", system, row.text("code"))
@@ -212,6 +238,7 @@ def _read_responses(
             row.one_of("category", CATEGORIES),
             row.one_of("finding", FINDINGS),
             row.one_of("criteria", CRITERIA),
+            row.one_of("by", ("", "marker")),
         )
         if system != TEXT:
             _add(row, "code", responses, (system, code), term)

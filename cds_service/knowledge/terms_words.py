@@ -47,7 +47,7 @@ FINDINGS = _one_of(
     "relapse remission responding no-response documented-refractory mixed", or_nothing=True
 )
 CRITERIA = _one_of(
-    "clinician generic recist-1.1 irecist lugano lyric imwg eln iwcll iwg pcwg3 obds"
+    "clinician generic cdisc recist-1.1 irecist lugano lyric imwg eln iwcll iwg pcwg3 obds"
 )
 STOP_REASONS = _one_of("progression toxicity completed patient-choice adherence death other")
 OBSERVATION_KINDS = _one_of(
@@ -67,5 +67,5 @@ FACTS = _one_of(
 )
 FACT_VALUES = _one_of(
     "positive negative equivocal stage-0 stage-i stage-ii stage-iii stage-iv"
-    " msi-high msi-low mss m0 m1 yes no"
+    " msi-high msi-low mss m0 m1 yes no 0 1 2 3 4 5"
 )

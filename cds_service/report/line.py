@@ -64,8 +64,8 @@ def line_report(
 
 
 def _title(line: Line) -> Text:
-    agents = ", ".join(line.agents) or "a study drug"
-    given = f"{line.regimen} ({agents})" if line.regimen else agents
+    agents = ", ".join(line.agents)
+    given = f"{line.regimen} ({agents})" if line.regimen and agents else agents or line.name
     return plain(f"Line {line.number}: {given}", "bold")
 
 

@@ -17,6 +17,8 @@ OBDS: Final = (
 
 # disease id → SNOMED CT, ICD-10-CM, display
 CANCERS: Final = {
+    "all": ("91857003", "C91.00", "Acute lymphoblastic leukemia"),
+    "aml": ("91861009", "C92.00", "Acute myeloid leukemia"),
     "breast": ("254837009", "C50.919", "Malignant neoplasm of breast"),
     "cml": ("92818009", "C92.10", "Chronic myeloid leukemia"),
     "colorectal": ("363406005", "C18.9", "Malignant neoplasm of colon"),
@@ -25,6 +27,7 @@ CANCERS: Final = {
     "nsclc": ("254637007", "C34.90", "Non-small cell lung cancer"),
     "ovarian": ("363443007", "C56.9", "Malignant neoplasm of ovary"),
     "prostate": ("399068003", "C61", "Malignant neoplasm of prostate"),
+    "urothelial": ("399326009", "C67.9", "Malignant neoplasm of urinary bladder"),
 }
 
 # site → SNOMED CT, ICD-10-CM
@@ -191,21 +194,24 @@ RECEPTORS: Final = {
     "NRAS": ("21719-0", "NRAS gene mutations found [Identifier] in Blood or Tissue"),
 }
 
-# act → SNOMED CT, display, category
+# act → SNOMED CT (empty: in words alone), display, category
 SURGERY: Final = "387713003"
 RADIOTHERAPY: Final = "108290001"
 PROCEDURES: Final = {
     "asct": ("425983008", "Autologous peripheral blood stem cell transplant", SURGERY),
     "biopsy": ("86273004", "Biopsy", "165197003"),
+    "car-t": ("", "CAR-T cell infusion", "277132007"),
     "chemoradiation": ("1217123003", "Radiotherapy course of treatment", RADIOTHERAPY),
     "colectomy": ("43075005", "Partial resection of colon", SURGERY),
     "debulking": ("116028008", "Salpingo-oophorectomy", SURGERY),
     "hospice": ("305336008", "Admission to hospice", "277132007"),
     "lobectomy": ("173171007", "Lobectomy of lung", SURGERY),
+    "lymphocyte-collection": ("", "Lymphocyte collection by apheresis", "277132007"),
     "mastectomy": ("69031006", "Excision of breast tissue", SURGERY),
     "paracentesis": ("86088003", "Abdominal paracentesis", "277132007"),
     "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
+    "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),
 }
 
 REQUESTS: Final = {

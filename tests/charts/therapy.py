@@ -173,7 +173,7 @@ def procedure(
         "id": id or identified("procedure", what, on),
         "status": status,
         "category": concept((SNOMED, category, None)),
-        "code": concept((SNOMED, code, display), text=display),
+        "code": concept((SNOMED, code, display), text=display) if code else concept(text=display),
         "subject": reference("Patient", patient),
     }
     if end is None:

@@ -17,6 +17,7 @@ CRITERIA = Criteria(
     markers={"rise-over-nadir", "light-chain-difference", "gcig-ca-125"},
     composites={
         "refractory-to-all",
+        "refractory-lines",
         "interval-since",
         "pattern-of-rule",
         "relapsed-and-refractory",

@@ -9,7 +9,9 @@ import pytest
 
 import cds_service.knowledge
 from cds_service.knowledge.terms import (
+    ICD10,
     ICD10CM,
+    ICD10GM,
     ICD10PCS,
     LOINC,
     RXNORM,
@@ -411,6 +413,43 @@ def test_a_coded_status_has_its_category(
     code: tuple[str, str], category: str, terms: Terminology
 ) -> None:
     assert terms.responses[code].category == category
+
+
+@pytest.mark.parametrize(
+    ("word", "criteria"),
+    [
+        pytest.param("stable disease", {"generic"}, id="a category, of no system"),
+        pytest.param("sd", {"generic"}, id="its acronym"),
+        pytest.param("condition stable", {"clinician"}, id="a judgement"),
+        pytest.param("worsened", {"clinician"}, id="a direction"),
+        pytest.param("nmr", {"lugano"}, id="a category of one system"),
+    ],
+)
+def test_a_word_is_a_category_or_a_judgement(
+    word: str, criteria: set[str], terms: Terminology
+) -> None:
+    assert {term.criteria for term in terms.response_words[word]} == criteria
+
+
+def test_a_value_may_name_the_marker_that_it_rests_on(terms: Terminology) -> None:
+    said = {word for word, read in terms.response_words.items() if read[0].by == "marker"}
+    assert said == {
+        "psa progression",
+        "biochemical progression",
+        "biochemical recurrence",
+        "biochemical relapse",
+    }
+
+
+@pytest.mark.parametrize("system", [ICD10, ICD10GM])
+def test_modifications_of_icd_10_share_neoplasms_and_nothing_else(
+    system: str, terms: Terminology
+) -> None:
+    shared = {code for of, code in terms.conditions.exact if of == system}
+    shared |= {code for of in terms.conditions.starts[system].values() for code in of}
+    assert {code[0] for code in shared} == {"C", "D", "Z"}
+    assert {code[:3] for code in shared if code[0] == "Z"} == {"Z85"}
+    assert terms.conditions.get((ICD10CM, "Z51.5")) != terms.conditions.get((system, "Z51.5"))
 
 
 def test_both_ways_to_give_a_stop_reason_are_known(terms: Terminology) -> None:

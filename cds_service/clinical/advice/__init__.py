@@ -96,7 +96,7 @@ def _reason(kind: AdviceKind, s: Situation) -> str:
 
 
 def _when(status: LineStatus, line: Line, on: date, evidence: Sequence[Evidence]) -> str:
-    name = line.regimen or " + ".join(line.agents) or "study drug"
+    name = line.name
     if any(e.missed and e.on.first == on for e in evidence):
         return f"a required response not reached on {on} during line {line.number} ({name})"
     days = status.interval_days

@@ -45,6 +45,16 @@ def _is_milestone(s: Situation) -> bool:
     return _is_adverse(s) and bool(ids & set(s.status.rules))
 
 
+def _may_be_transformed(s: Situation) -> bool:
+    return "transformation-possible" in s.status.flags
+
+
+def _is_lost_off_therapy(s: Situation) -> bool:
+    """A remission without treatment has ended: to be confirmed, and treatment taken up again."""
+    lost = [e for e in s.judged.evidence if e.is_off_therapy]
+    return s.status.status == "relapsed" and any(e.on.first == s.status.progressed_on for e in lost)
+
+
 def _needs_imaging_of_marker(s: Situation) -> bool:
     on = s.status.progressed_on
     if not s.has("marker-only") or s.status.status != "possible-refractory" or on is None:
@@ -96,6 +106,7 @@ OPEN = _is("progressing", "indeterminate")
 FIRING: tuple[tuple[Fires, Kinds], ...] = (
     (_is_quiet, _always()),
     (_all_of(_with("diagnosis-unclarified"), _is_adverse), _always("biopsy")),
+    (_all_of(_is_adverse, _may_be_transformed), _always("biopsy", "restage", "trial-referral")),
     (
         _all_of(_with("adherence"), _is_adverse),
         _always("adherence-review", "confirm-progression"),
@@ -105,6 +116,7 @@ FIRING: tuple[tuple[Fires, Kinds], ...] = (
         _all_of(WITHHELD, _with("inadequate-exposure", "assessment-too-early")),
         _always("confirm-progression"),
     ),
+    (lambda s: s.status.awaits_imaging, _always("restage")),
     (
         _all_of(OPEN, _with("pseudoprogression-possible", "unconfirmed")),
         _always("confirm-progression"),
@@ -124,6 +136,7 @@ FIRING: tuple[tuple[Fires, Kinds], ...] = (
     (_all_of(REFRACTORY, _as_sure_as("signal")), _always("confirm-progression", "restage")),
     (_all_of(REFRACTORY, _as_sure_as("documented")), _for_documented),
     (REFRACTORY, _always("restage", "biopsy", "trial-referral")),
+    (_is_lost_off_therapy, _always("confirm-progression")),
     (_is("relapsed"), _always("restage", "biopsy", "trial-referral")),
     (_is("progressing"), _always("restage")),
     (_is("indeterminate"), _always("confirm-progression")),

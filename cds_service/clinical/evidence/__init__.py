@@ -56,7 +56,7 @@ def gather_evidence(
             found += from_marker(rule, marker, line, values, record.events, until)
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
-        found += from_variants(milestones, line, record.facts, until)
+        found += from_variants(milestones, line, record.facts, values, until)
     return tuple(sorted(set(found), key=in_order))
 
 

@@ -67,13 +67,17 @@ HISTOLOGY, MILESTONE, FORMAL, IMAGED, JUDGED, VALIDATED_MARKER, MARKER, CHANGE =
 class Evidence:
     """What one resource (or one series of results) says of a line.
 
-    `rank` is the precedence, 1 loudest. `is_documented`: a clinician wrote refractory, resistant
-    or relapsed; `is_refractory_in_words` leaves out relapsed. `is_confirmed`: says itself that it
+    `rank` is the precedence, 1 loudest. `is_documented`: a clinician wrote refractory, resistant or
+    relapsed; `is_refractory_in_words` leaves out relapsed. `is_confirmed`: says itself that it
     confirms an earlier finding (iCPD). `is_response`: speaks of response, of whatever degree.
     `sites` limit a statement to named sites. `rule` is the marker rule or milestone that read it;
     `missed` names a milestone that was not reached, `was_reached` says that it had been and was
-    lost. `is_signal_only`: counts, but no more than suggests. `decides` is False for what only
-    supports.
+    lost. `is_transformation`: the disease has become another, more aggressive one. `confirmed_on`:
+    the day of the value that confirmed a rise. `is_signal_only`: counts, but no more than suggests.
+    `is_marker_based`: a statement that, by its author's own account, rests on a tumour marker
+    alone. `is_off_therapy`: a deep response was lost after the drugs had been stopped as planned,
+    so that it falls upon none of them, however soon. `decides` is False for what only supports;
+    `suggests` (without deciding): a full rise, confirmed, by a rule that never decides.
     """
 
     resource: str
@@ -97,7 +101,12 @@ class Evidence:
     missed: str = ""
     was_reached: bool = False
     is_signal_only: bool = False
+    is_marker_based: bool = False
+    is_transformation: bool = False
+    confirmed_on: PartialDate | None = None
+    is_off_therapy: bool = False
     decides: bool = True
+    suggests: bool = False
 
     @property
     def is_progression(self) -> bool:

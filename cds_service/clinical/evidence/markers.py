@@ -1,37 +1,29 @@
-"""Marker rules: when the course of a laboratory marker is progression."""
+"""Marker rules: when the course of a laboratory marker is progression, and when a response."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import product
 
-from cds_service.clinical.evidence.evidence import MARKER, VALIDATED_MARKER, Evidence, Kind
-from cds_service.clinical.evidence.series import Day, Point, Series, series_of
+from cds_service.clinical.evidence.evidence import (
+    MARKER,
+    MILESTONE,
+    VALIDATED_MARKER,
+    Evidence,
+    Finding,
+    Kind,
+)
+from cds_service.clinical.evidence.falls import Response, has_halved, response_in
+from cds_service.clinical.evidence.rises import Course, Rise, Satisfies, lowest_before, rise_in
+from cds_service.clinical.evidence.series import Point, Series, series_of
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Event, Measurement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import FLC, LIGHT_CHAINS, MarkerRule
 from cds_service.knowledge.terms import Marker
 from cds_service.quantities import Quantity, format_decimal
-
-HALF = Decimal("0.5")
-
-
-@dataclass(frozen=True, slots=True)
-class Rise:
-    """A run of values that satisfy a rule: its first day, and the day that confirmed it."""
-
-    first: Day
-    reference: Point
-    confirmed_by: Day | None
-    is_across_laboratories: bool = False
-
-
-Satisfies = Callable[[Point, Point], bool]
-"""(value, reference) → whether the value is progression against the reference."""
 
 
 def from_marker(
@@ -44,21 +36,32 @@ def from_marker(
 ) -> list[Evidence]:
     """What one rule reads from one marker during one line; nothing where it does not apply.
 
-    A met rule is dated by the first value that met it, and is confirmed by a later one.
+    A met rule is dated by the first value that met it, and is confirmed by a later one. Each
+    laboratory is read by its own values first, then all of them together.
     """
     if _is_ruled_out(rule, measurements):
         return []
     own = difference_of_light_chains(measurements) if rule.marker == FLC else measurements
-    series = series_of(rule.marker, own, line.start.first, until)
-    counted = _without_excluded(series, rule, events)
-    satisfies = CRITERIA[rule.criterion](rule, marker, counted)
-    rise = _find_rise(counted, rule, satisfies)
+    own = [m for m in own if m.marker == rule.marker]
+
+    def course(values: Sequence[Measurement]) -> Course:
+        series = series_of(rule.marker, values, line.start.first, until)
+        counted = _without_excluded(series, rule, events)
+        return Course(counted, rule, CRITERIA[rule.criterion](rule, marker, counted))
+
+    names = sorted({m.laboratory for m in own if m.laboratory})
+    laboratories = [[m for m in own if m.laboratory == name] for name in names]
+    whole, apart = course(own), [course(each) for each in laboratories] if len(names) > 1 else []
+    rise = rise_in(whole, apart)
+    response = response_in(whole.series, [c.series for c in apart], rule.response, marker)
     if rise is not None:
-        return _rise_evidence(rise, counted, rule, marker)
-    if _is_contradictory(counted, satisfies):
-        return [_contradiction(counted.days[-1].named, rule, marker)]
-    fall = _fall(counted)
-    return [] if fall is None else [_fall_evidence(fall, series, rule, marker)]
+        return _rise_evidence(rise, response, rule, marker)
+    if _is_contradictory(whole):
+        before = [] if response is None else [_response(response, rule, marker)]
+        return [*before, _contradiction(whole.series.days[-1].named, rule, marker)]
+    if response is not None:
+        return _response_evidence(response, rule, marker)
+    return [_fall_evidence(whole.series, rule, marker)] if has_halved(whole.series) else []
 
 
 def _is_ruled_out(rule: MarkerRule, measurements: Sequence[Measurement]) -> bool:
@@ -79,68 +82,26 @@ def _without_excluded(series: Series, rule: MarkerRule, events: Sequence[Event])
     return Series(tuple(kept), series.start)
 
 
-def _find_rise(series: Series, rule: MarkerRule, satisfies: Satisfies) -> Rise | None:
-    """The first confirmed rise; else the unconfirmed one that the series ends with."""
-    open_rise: Rise | None = None
-    for position, day in enumerate(series.days):
-        if day.on <= series.start or position == 0:
-            continue
-        if open_rise is None:
-            if (day.on - series.start).days < rule.ignore_first_days:
-                continue
-            reference = min((d.lowest for d in series.days[:position]), key=lambda p: p.value)
-            if all(satisfies(point, reference) for point in day.points):
-                open_rise = Rise(day, reference, None, _differ(reference, day))
-            continue
-        if not all(satisfies(point, open_rise.reference) for point in day.points):
-            # a value that is no lower than the first keeps the suspicion, without confirming it
-            if day.lowest.value < open_rise.first.lowest.value:
-                open_rise = None
-        elif _confirms(open_rise, day, series, rule):
-            return Rise(open_rise.first, open_rise.reference, day, open_rise.is_across_laboratories)
-    return open_rise
-
-
-def _confirms(rise: Rise, day: Day, series: Series, rule: MarkerRule) -> bool:
-    """Late enough; and, where laboratories differ, a second confirming value of the later one."""
-    if (day.on - rise.first.on).days < max(rule.confirm_days, 1):
-        return False
-    if not rise.is_across_laboratories:
-        return True
-    laboratory = rise.first.named.laboratory
-    same = [
-        d
-        for d in series.days
-        if rise.first.on < d.on <= day.on and d.named.laboratory == laboratory
-    ]
-    return len(same) >= 2
-
-
-def _is_contradictory(series: Series, satisfies: Satisfies) -> bool:
+def _is_contradictory(course: Course) -> bool:
     """Whether results of the last day contradict each other about a rise."""
-    if len(series.days) < 2 or len(series.days[-1].points) < 2:
+    days = course.series.days
+    if len(days) < 2 or len(days[-1].points) < 2:
         return False
-    reference = min((d.lowest for d in series.days[:-1]), key=lambda p: p.value)
-    said = {satisfies(point, reference) for point in series.days[-1].points}
-    return len(said) > 1
+    reference = lowest_before(days[:-1])
+    return len({course.satisfies(point, reference) for point in days[-1].points}) > 1
 
 
 def _contradiction(point: Point, rule: MarkerRule, marker: Marker) -> Evidence:
     return Evidence(
         resource=point.resource,
         on=PartialDate.on(point.on),
-        kind="haematology" if marker.kind == "haematology" else "tumour-marker",
+        kind=_kind(marker),
         finding="not-evaluable",
         detail=f"{marker.name}: results of {point.on} contradict each other",
         rank=MARKER,
         is_not_comparable=True,
         rule=rule.id,
     )
-
-
-def _differ(reference: Point, day: Day) -> bool:
-    there = reference.laboratory
-    return bool(there) and any(p.laboratory and p.laboratory != there for p in day.points)
 
 
 def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
@@ -237,77 +198,124 @@ def _difference(kappa: Measurement, lambda_: Measurement) -> Decimal:
     return kappa.quantity.value - lambda_.quantity.value
 
 
-def _fall(series: Series) -> tuple[Day, Day] | None:
-    """Baseline and latest day where the value has at least halved and not risen since."""
-    during = series.after_start()
-    if not during or series.baseline is None or series.baseline.on == during[-1].on:
-        return None
-    first, last = series.baseline, during[-1]
-    if last.lowest.value <= first.lowest.value * HALF and first.lowest.value > 0:
-        return first, last
-    return None
+def _kind(marker: Marker) -> Kind:
+    return "haematology" if marker.kind == "haematology" else "tumour-marker"
 
 
-def _rise_evidence(rise: Rise, series: Series, rule: MarkerRule, marker: Marker) -> list[Evidence]:
-    """The reference, the rise and its confirmation, each with its own resource and date."""
+def _rise_evidence(
+    rise: Rise, response: Response | None, rule: MarkerRule, marker: Marker
+) -> list[Evidence]:
+    """The response before it or the lowest value, the rise, and the value that confirmed it."""
     value, low = rise.first.named, rise.reference
-    is_met = rise.confirmed_by is not None
     percent = "" if low.value == 0 else f"{round((value.value / low.value - 1) * 100)} % and "
     delta = format_decimal(value.value - low.value)
     detail = (
         f"{marker.name} {value.quantity}: {percent}{delta} {marker.unit} above its lowest value "
         f"of {low.quantity} on {low.on}"
     )
-    detail += f", confirmed on {rise.confirmed_by.on}" if rise.confirmed_by else ", not confirmed"
-    decides = is_met and not rule.is_unverified
-    kind: Kind = "haematology" if marker.kind == "haematology" else "tumour-marker"
-    baseline = series.baseline.lowest.value if series.baseline else low.value
-    has_halved = baseline > 0 and low.value <= baseline * HALF and low.on > series.start
-    lowest = _supporting(low, kind, f"{marker.name} {low.quantity}, lowest value", rule)
-    found = [
-        replace(lowest, is_response=has_halved),
+    confirming = rise.confirmed_by
+    decides = confirming is not None and not rule.is_unverified
+    suggests = confirming is not None and rule.is_unverified
+    finding: Finding = "rising" if suggests else "progression"
+    if confirming is not None:
+        detail += f", confirmed on {confirming.on}"
+    else:
+        finding = "unconfirmed-progression"
+        detail += ", which no other value confirms" if rise.stands_alone else ", not confirmed"
+    found = []
+    if response is not None and response.first.on < rise.first.on:
+        found.append(_response(response, rule, marker))
+    if not any(e.resource == low.resource for e in found):
+        said = f"{marker.name} {low.quantity}, lowest value"
+        found.append(_supporting(low, "falling", said, rule, marker))
+    found.append(
         Evidence(
             resource=value.resource,
             on=PartialDate.on(value.on),
-            kind=kind,
-            finding="progression" if decides else "unconfirmed-progression",
+            kind=_kind(marker),
+            finding=finding,
             detail=detail,
-            rank=VALIDATED_MARKER if decides and rule.is_sufficient_alone else MARKER,
-            is_unconfirmed=not decides,
+            rank=_rank(rule, marker) if decides else MARKER,
+            is_unconfirmed=confirming is None,
             is_not_comparable=rise.is_across_laboratories,
             rule=rule.id,
-        ),
-    ]
-    if rise.confirmed_by is not None:
-        point = rise.confirmed_by.named
-        found.append(_supporting(point, kind, f"{marker.name} {point.quantity}, confirming", rule))
+            confirmed_on=PartialDate.on(confirming.on) if confirming else None,
+            decides=not suggests,
+            suggests=suggests,
+        )
+    )
+    if confirming is not None:
+        point = confirming.named
+        said = f"{marker.name} {point.quantity}, confirming"
+        found.append(_supporting(point, "rising", said, rule, marker))
     return found
 
 
-def _supporting(point: Point, kind: Kind, detail: str, rule: MarkerRule) -> Evidence:
+def _rank(rule: MarkerRule, marker: Marker) -> int:
+    """How loud a confirmed rise is: in blood cancers the marker is the disease itself."""
+    if not rule.is_sufficient_alone:
+        return MARKER
+    return MILESTONE if _kind(marker) == "haematology" else VALIDATED_MARKER
+
+
+def _response_evidence(response: Response, rule: MarkerRule, marker: Marker) -> list[Evidence]:
+    """The response by the first value that reached it, and the latest value that still holds it."""
+    found = [_response(response, rule, marker)]
+    if response.latest is not None and response.latest.on > response.first.on:
+        point = response.latest.lowest
+        found.append(_falling(point, response.baseline, rule, marker, is_response=True))
+    return found
+
+
+def _response(response: Response, rule: MarkerRule, marker: Marker) -> Evidence:
+    return _falling(
+        response.first.lowest,
+        response.baseline,
+        rule,
+        marker,
+        is_response=True,
+        also=f", confirmed on {response.confirmed_by.on}",
+    )
+
+
+def _fall_evidence(series: Series, rule: MarkerRule, marker: Marker) -> Evidence:
+    """A fall that is no response: by a rule without one, or not confirmed."""
+    first, last = series.days[0].lowest, series.days[-1].lowest
+    return _falling(last, first, rule, marker, is_response=False)
+
+
+def _falling(
+    point: Point,
+    baseline: Point,
+    rule: MarkerRule,
+    marker: Marker,
+    *,
+    is_response: bool,
+    also: str = "",
+) -> Evidence:
     return Evidence(
         resource=point.resource,
         on=PartialDate.on(point.on),
-        kind=kind,
-        finding="rising" if detail.endswith("confirming") else "falling",
+        kind=_kind(marker),
+        finding="falling",
+        detail=f"{marker.name} {point.quantity}, from {baseline.quantity} on {baseline.on}{also}",
+        rank=MARKER,
+        is_response=is_response,
+        rule=rule.id,
+        decides=is_response,
+    )
+
+
+def _supporting(
+    point: Point, finding: Finding, detail: str, rule: MarkerRule, marker: Marker
+) -> Evidence:
+    return Evidence(
+        resource=point.resource,
+        on=PartialDate.on(point.on),
+        kind=_kind(marker),
+        finding=finding,
         detail=detail,
         rank=MARKER,
         rule=rule.id,
         decides=False,
-    )
-
-
-def _fall_evidence(
-    fall: tuple[Day, Day], series: Series, rule: MarkerRule, marker: Marker
-) -> Evidence:
-    first, last = fall[0].lowest, fall[1].lowest
-    return Evidence(
-        resource=last.resource,
-        on=PartialDate.on(last.on),
-        kind="haematology" if marker.kind == "haematology" else "tumour-marker",
-        finding="falling",
-        detail=f"{marker.name} {last.quantity}, from {first.quantity} on {first.on}",
-        rank=MARKER,
-        is_response=True,
-        rule=rule.id,
     )

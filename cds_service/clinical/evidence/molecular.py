@@ -21,14 +21,9 @@ def from_milestones(
     """Every value of the transcript during the line, read against the milestone of its time."""
     if not any(milestones.agents.include(use.drug) for use in line.uses):
         return []
-    start = line.start.first
-    days = series_of(milestones.marker, measurements, start, until).after_start()
+    days = series_of(milestones.marker, measurements, line.start.first, until).after_start()
     points = [day.lowest for day in days]
-    last_dose = line.last_dose.last
-    return [
-        _read_day(position, days, points, milestones, start, last_dose)
-        for position in range(len(days))
-    ]
+    return [_read_day(position, days, points, milestones, line) for position in range(len(days))]
 
 
 def _read_day(
@@ -36,46 +31,64 @@ def _read_day(
     days: Sequence[Day],
     points: Sequence[Point],
     milestones: Milestones,
-    start: date,
-    last_dose: date,
+    line: Line,
 ) -> Evidence:
     """What all values of one day say; nothing where they do not say the same."""
-    found = _read(position, points, milestones, start, last_dose)
+    found = _read(position, points, milestones, line)
     for other in days[position].points:
         instead = [*points[:position], other, *points[position + 1 :]]
-        if _read(position, instead, milestones, start, last_dose).finding != found.finding:
+        if _read(position, instead, milestones, line).finding != found.finding:
             said = f"results of {other.on} contradict each other"
             doubted = _evidence(days[position].named, milestones, "not-evaluable", said)
             return replace(doubted, is_not_comparable=True)
     return found
 
 
-def _read(
-    position: int, points: Sequence[Point], milestones: Milestones, start: date, last_dose: date
-) -> Evidence:
+def _read(position: int, points: Sequence[Point], milestones: Milestones, line: Line) -> Evidence:
     point = points[position]
-    if point.on > last_dose and _had_major_response(points[:position], milestones):
-        return _off_therapy(point, milestones)
-    day = (point.on - start).days
-    step = next((s for s in milestones.steps if _is_due(s, day)), None)
-    value = point.value
-    if step is not None and value > step.failure_above and not point.quantity.is_upper_bound:
+    if point.on > line.last_dose.last and _had_major_response(points[:position], milestones):
+        return _off_therapy(point, milestones, line)
+    day = (point.on - line.start.first).days
+    step = _step_due(milestones, day)
+    if step is not None and _is_above(point, step.failure_above):
         return _missed(position, points, step, milestones)
     lost = _lost(position, points, milestones, day)
     if lost is not None:
         return lost
-    if value <= milestones.early_response_at_most * 10:
+    limit = step.failure_above if step else milestones.early_response_at_most * 10
+    if _is_at_most(point, limit):
         named = f" at {step.name}" if step else ""
-        met = step is not None and value <= step.optimal_at_most
+        met = step is not None and _is_at_most(point, step.optimal_at_most)
         said = "milestone met" if met else "below the limit of failure"
         return _evidence(point, milestones, "falling", f"{said}{named}", is_response=True)
-    return _evidence(point, milestones, "not-evaluable", "no milestone is due at this time")
+    unknown = f"only a bound, which does not tell at {step.name}" if step else ""
+    said = unknown or "no milestone is due at this time"
+    return _evidence(point, milestones, "not-evaluable", said)
+
+
+def _is_at_most(point: Point, limit: Decimal) -> bool:
+    """Whether the true value lies there for sure: a lower bound never tells."""
+    return point.value <= limit and not point.quantity.is_lower_bound
+
+
+def _is_above(point: Point, limit: Decimal) -> bool:
+    """Whether the true value lies above for sure: an upper bound never tells, ">10" is above 10."""
+    if point.quantity.is_upper_bound:
+        return False
+    return point.value > limit or (point.quantity.comparator == ">" and point.value == limit)
 
 
 def from_variants(
-    milestones: Milestones, line: Line, facts: Sequence[Fact], until: date
+    milestones: Milestones,
+    line: Line,
+    facts: Sequence[Fact],
+    measurements: Sequence[Measurement],
+    until: date,
 ) -> list[Evidence]:
-    """Resistance mutations found during the line."""
+    """Resistance mutations found during the line; after a milestone had been met they are new."""
+    start = line.start.first
+    days = series_of(milestones.marker, measurements, start, until).after_start()
+    met = [day.on for day in days if all(_is_met(p, start, milestones) for p in day.points)]
     return [
         Evidence(
             resource=fact.resource,
@@ -87,19 +100,34 @@ def from_variants(
             is_formal=True,
             rule=milestones.id,
             missed="mutation",
+            was_reached=any(on < fact.on.first for on in met),
         )
         for fact in facts
         if fact.value == "positive"
         and fact.on is not None
         and fact.name.removeprefix("variant-") in milestones.resistance_genes
-        and line.start.first < fact.on.last
+        and start < fact.on.last
         and fact.on.first <= until
         and any(milestones.agents.include(use.drug) for use in line.uses)
     ]
 
 
-def _is_due(step: Milestone, day: int) -> bool:
-    return step.from_day <= day and (step.to_day is None or day <= step.to_day)
+def _step_due(milestones: Milestones, day: int) -> Milestone | None:
+    return next(
+        (
+            step
+            for step in milestones.steps
+            if step.from_day <= day and (step.to_day is None or day <= step.to_day)
+        ),
+        None,
+    )
+
+
+def _is_met(point: Point, start: date, milestones: Milestones) -> bool:
+    """Whether a value is a response: a milestone met at its time, or the early response at any."""
+    step = _step_due(milestones, (point.on - start).days)
+    limit = milestones.early_response_at_most
+    return _is_at_most(point, max(limit, step.optimal_at_most) if step else limit)
 
 
 def _missed(
@@ -107,7 +135,7 @@ def _missed(
 ) -> Evidence:
     point = points[position]
     said = f"above {step.failure_above} % at {step.name}"
-    reached = any(p.value <= milestones.early_response_at_most for p in points[:position])
+    reached = any(_is_at_most(p, milestones.early_response_at_most) for p in points[:position])
     if not step.confirm_to:
         return _evidence(
             point, milestones, "progression", said, missed=step.name, was_reached=reached
@@ -117,7 +145,7 @@ def _missed(
         for p in points[position + 1 :]
         if step.confirm_from <= (p.on - point.on).days <= step.confirm_to
     ]
-    if any(p.value > step.failure_above for p in later):
+    if any(_is_above(p, step.failure_above) for p in later):
         return _evidence(point, milestones, "progression", f"{said}, confirmed", missed=step.name)
     return _evidence(
         point,
@@ -134,12 +162,12 @@ def _lost(
 ) -> Evidence | None:
     """A response that an earlier value had reached and this one has left."""
     point, earlier = points[position], points[:position]
-    if point.value <= milestones.major_response_at_most:
+    if not _is_above(point, milestones.major_response_at_most):
         return None
     limit = milestones.early_response_at_most
-    if any(p.value <= limit for p in earlier) and point.value > limit:
+    if any(_is_at_most(p, limit) for p in earlier) and _is_above(point, limit):
         said = f"was at most {limit} % and is above it again on day {day}"
-        if earlier[-1].value > limit:
+        if _is_above(earlier[-1], limit):
             # twice in a row: suggests loss of response, though no milestone is due yet
             return _evidence(
                 point, milestones, "progression", f"{said}, twice", missed="loss", was_reached=True
@@ -157,21 +185,21 @@ def _lost(
 
 
 def _had_major_response(points: Sequence[Point], milestones: Milestones) -> bool:
-    return any(p.value <= milestones.major_response_at_most for p in points)
+    return any(_is_at_most(p, milestones.major_response_at_most) for p in points)
 
 
-def _off_therapy(point: Point, milestones: Milestones) -> Evidence:
+def _off_therapy(point: Point, milestones: Milestones, line: Line) -> Evidence:
     """After a stop in deep response: loss of it is the end of treatment-free remission."""
-    if point.value <= milestones.major_response_at_most:
+    if _is_at_most(point, milestones.major_response_at_most):
         return _evidence(
             point, milestones, "remission", "treatment-free remission", is_response=True
         )
-    return _evidence(
-        point,
-        milestones,
-        "relapse",
-        "major molecular response lost after the treatment was stopped",
-    )
+    if not _is_above(point, milestones.major_response_at_most):
+        said = "only a bound, which does not tell whether the remission holds"
+        return _evidence(point, milestones, "not-evaluable", said)
+    said = "major molecular response lost after the treatment was stopped"
+    is_planned = line.stopped_for("completed")
+    return replace(_evidence(point, milestones, "relapse", said), is_off_therapy=is_planned)
 
 
 def _evidence(

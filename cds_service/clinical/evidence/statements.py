@@ -18,7 +18,6 @@ from cds_service.clinical.evidence.evidence import (
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Exposure, Statement
 
-CLINICIAN = frozenset({"clinician", "generic"})
 _PLAIN: dict[str, Finding] = {
     "complete-response": "complete-response",
     "very-good-partial-response": "very-good-partial-response",
@@ -32,7 +31,11 @@ _PLAIN: dict[str, Finding] = {
 
 
 def from_statement(statement: Statement) -> Evidence | None:
-    """The evidence in one statement; None where it tells nothing of the course."""
+    """The evidence in one statement; None where it tells nothing of the course.
+
+    It is formal where a response category was recorded as one: in an observation or a report of
+    response, and not in the words of a judgement ("condition stable").
+    """
     finding = _finding(statement)
     if finding is None:
         return None
@@ -47,7 +50,8 @@ def from_statement(statement: Statement) -> Evidence | None:
         in ("documented-refractory", "relapse", "castration-resistant"),
         is_response=finding in RESPONSES or statement.finding in ("responding", "remission"),
         is_formal=statement.kind in ("response-category", "imaging")
-        and statement.criteria not in CLINICIAN,
+        and statement.criteria != "clinician",
+        is_marker_based=statement.by == {"marker"},
         is_mixed=statement.finding == "mixed",
         is_unconfirmed=finding == "unconfirmed-progression",
         is_atypical=finding == "unconfirmed-progression",
@@ -56,6 +60,7 @@ def from_statement(statement: Statement) -> Evidence | None:
         is_refractory_in_words=statement.finding
         in ("documented-refractory", "castration-resistant"),
         sites=statement.sites,
+        is_transformation=statement.finding == "transformation",
     )
 
 
@@ -85,7 +90,7 @@ def _detail(statement: Statement) -> str:
 
 
 def _rank(statement: Statement) -> int:
-    if statement.by & {"histology", "cytology"}:
+    if statement.by & {"histology", "cytology"} or statement.finding == "transformation":
         return HISTOLOGY
     if statement.by == {"marker"}:
         return MARKER

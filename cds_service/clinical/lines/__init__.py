@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
 from cds_service.clinical.lines.course import Building, Course, event_days, is_curative
 from cds_service.clinical.lines.find import BACKBONE_CARRY_DAYS, build_lines
+from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_infusions
 from cds_service.clinical.lines.line import (
     CURATIVE_SETTINGS,
     DEFAULT_CYCLE_DAYS,
@@ -20,7 +21,7 @@ from cds_service.clinical.lines.line import (
 from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
 from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.model import Disease, Knowledge
 from cds_service.knowledge.terms import Drug
 
 __all__ = ["CURATIVE_SETTINGS", "AgentUse", "Line", "Lines", "find_lines"]
@@ -50,24 +51,34 @@ def _lines_of(
     cancer: Cancer, exposures: Sequence[Exposure], record: Record, knowledge: Knowledge
 ) -> tuple[Line, ...]:
     disease = knowledge.disease(cancer.disease)
-    uses = without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge)
     drugs = knowledge.terms.drugs
     events = [
         e for e in record.events if not e.conditions or set(e.conditions) & set(cancer.conditions)
     ]
+    uses = with_infusions(
+        without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge),
+        _infusions(events, disease, record, knowledge),
+        disease.lines.cellular,
+        drugs,
+    )
+    transplants = event_days(events, "stem-cell-transplant")
+    infusions = tuple(
+        e.start.first
+        for e in uses
+        if e.drug == CELLS or (e.drug in drugs and disease.lines.cellular.include(drugs[e.drug]))
+    )
+    statements = tuple(s for s in record.statements if _speaks_of(s, cancer, record))
     course = Course(
         record=replace(record, exposures=tuple(uses)),
         cancer=cancer,
         disease=disease,
         knowledge=knowledge,
-        signs=signs_of_progression(cancer, record, uses),
-        transplants=event_days(events, "stem-cell-transplant"),
+        statements=statements,
+        signs=signs_of_progression(statements, uses),
+        transplants=transplants,
+        collections=_collections(events, infusions),
         surgeries=event_days(events, "surgery-resection"),
-        infusions=tuple(
-            e.start.first
-            for e in uses
-            if e.drug in drugs and disease.lines.cellular.include(drugs[e.drug])
-        ),
+        infusions=infusions,
     )
     built = build_lines(course, uses)
     return tuple(
@@ -75,15 +86,37 @@ def _lines_of(
     )
 
 
+def _infusions(
+    events: Sequence[Event], disease: Disease, record: Record, knowledge: Knowledge
+) -> list[Event]:
+    """Procedures that infused cells against this cancer; unlinked ones only where no other can be.
+
+    A procedure does not name its target.
+    """
+    if disease.lines.cellular.is_empty:
+        return []
+    targets = [c for c in record.cancers if not _lacks_cells(c, knowledge)]
+    return [e for e in events if e.kind == "car-t-infusion" and (e.conditions or len(targets) == 1)]
+
+
+def _lacks_cells(cancer: Cancer, knowledge: Knowledge) -> bool:
+    return knowledge.disease(cancer.disease).lines.cellular.is_empty
+
+
+def _collections(events: Sequence[Event], infusions: Sequence[date]) -> tuple[date, ...]:
+    """Days on which stem cells were collected, rather than lymphocytes for an infusion."""
+    return tuple(
+        day
+        for day in event_days(events, "leukapheresis")
+        if not any(0 <= (infusion - day).days <= MANUFACTURE_DAYS for infusion in infusions)
+    )
+
+
 def signs_of_progression(
-    cancer: Cancer, record: Record, exposures: Sequence[Exposure]
+    statements: Sequence[Statement], exposures: Sequence[Exposure]
 ) -> tuple[PartialDate, ...]:
     """Days on which the chart speaks of progression of this cancer: as a status, or as a reason."""
-    said = [
-        s.on
-        for s in record.statements
-        if s.category == "progression" and _speaks_of(s, cancer, record)
-    ]
+    said = [s.on for s in statements if s.category == "progression"]
     said += [e.end or e.start for e in exposures if e.stop_reason == "progression"]
     return tuple(sorted(said))
 

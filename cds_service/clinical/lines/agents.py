@@ -1,18 +1,25 @@
-"""Which uses are agents of a line at all: not conditioning, lymphodepletion or bridging."""
+"""Which uses are agents of a line at all: not what prepares for cells that are given."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.lines.course import Course
+from cds_service.clinical.lines.infusions import CELLS
 from cds_service.clinical.record import Exposure
+from cds_service.knowledge.terms import Drug
 
 LYMPHODEPLETION_DAYS = 14
 CONDITIONING_DAYS = 30
+BRIEF_DAYS = 7
+"""As long as conditioning or mobilisation takes; cycles take longer."""
 
 
 def is_agent(exposure: Exposure, course: Course) -> bool:
     """Whether a use is one of an agent against this disease, given as a therapy of its own."""
+    if exposure.drug == CELLS:
+        return True
     return not (_is_no_agent(exposure, course) or _is_bridging(exposure, course))
 
 
@@ -26,21 +33,62 @@ def _is_no_agent(exposure: Exposure, course: Course) -> bool:
         return True
     if rules.never_agents.include(drug):
         return True
-    start = exposure.start.first
-    if rules.conditioning.include(drug) and any(
-        0 <= (day - start).days <= CONDITIONING_DAYS for day in course.transplants
-    ):
-        return _is_brief(exposure)
-    return rules.lymphodepletion.include(drug) and any(
-        0 <= (day - start).days <= LYMPHODEPLETION_DAYS for day in course.infusions
+    if _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course):
+        return True
+    return rules.lymphodepletion.include(drug) and _is_followed(
+        exposure, course.infusions, LYMPHODEPLETION_DAYS
     )
+
+
+def _is_followed(exposure: Exposure, days: Sequence[date], within: int) -> bool:
+    """Whether one of the days comes so soon after the start of a use, or on it."""
+    return any(0 <= (day - exposure.start.first).days <= within for day in days)
+
+
+def _is_conditioning(exposure: Exposure, drug: Drug, course: Course) -> bool:
+    return (
+        course.disease.lines.conditioning.include(drug)
+        and _is_followed(exposure, course.transplants, CONDITIONING_DAYS)
+        and _is_brief(exposure)
+    )
+
+
+def _is_mobilisation(exposure: Exposure, drug: Drug, course: Course) -> bool:
+    """Given once, alone, before the stem cells are collected or given back.
+
+    A drug of the regimen around it, or a combination of chemotherapy, is treatment.
+    """
+    rules = course.disease.lines.mobilisation
+    if not rules.agents.include(drug) or not _is_brief(exposure):
+        return False
+    start = exposure.start.first
+    aims = [d for d in course.transplants if 0 <= (d - start).days <= rules.days]
+    aims += [d for d in course.collections if 0 <= (d - start).days <= rules.collection_days]
+    if not aims:
+        return False
+    around = [e for e in course.record.exposures if e.start.first <= max(aims)]
+    return not any(_makes_it_treatment(other, exposure, course) for other in around)
+
+
+def _makes_it_treatment(other: Exposure, exposure: Exposure, course: Course) -> bool:
+    """Whether another use shows a cycle: the same drug again, or chemotherapy beside it."""
+    rules = course.disease.lines.mobilisation
+    drug = course.drug(other.drug)
+    if drug is None or _is_conditioning(other, drug, course):
+        return False
+    start = exposure.start.first
+    is_beside = abs((other.start.first - start).days) <= BRIEF_DAYS
+    if other.drug == exposure.drug:
+        reaches = other.end is None or (start - other.end.last).days <= rules.days
+        return reaches and not is_beside
+    return is_beside and drug.superclass == "cytotoxic" and not rules.agents.include(drug)
 
 
 def _is_brief(exposure: Exposure) -> bool:
     """A few days, as conditioning takes, rather than cycles; an order without an end is open."""
     if exposure.is_estimated or exposure.end is None:
         return True
-    return (exposure.end.last - exposure.start.first).days <= 7
+    return (exposure.end.last - exposure.start.first).days <= BRIEF_DAYS
 
 
 def _is_bridging(exposure: Exposure, course: Course) -> bool:

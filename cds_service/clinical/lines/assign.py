@@ -80,9 +80,11 @@ def without_shadows(
 
     Of tablets only a dispense does: one given in hospital says nothing of the days at home.
 
-    What the order alone says (why it was stopped, its intent, its reason) goes over to the last
-    administration under it. An active order without an end still says that use goes on, unless
-    its last administration lies more than `gap_days` back.
+    What the order or a statement beside it alone says (why it was stopped, its intent, its reason)
+    goes over to the last administration under it, with the reference of what says why it was
+    stopped. An active order without an end still says that use goes on, unless its last
+    administration lies more than `gap_days` back; one whose first administration lies more than
+    `gap_days` after its start stands for itself.
     """
     by_drug: dict[str, list[Exposure]] = {}
     for exposure in exposures:
@@ -105,25 +107,44 @@ def _one_drug(
     kept = [e for e in exposures if e.kind in CONFIRMED_USE]
     for order in orders:
         under = [e for e in confirmed if _lies_under(e, order)]
-        if not under:
+        first = min((e.start.first for e in under), default=None)
+        if first is None or (first - order.start.last).days > gap_days:
             kept.append(order)
             continue
         last = max(under, key=lambda e: (e.start, e.resource))
-        kept[kept.index(last)] = inherited = replace(
-            last,
-            stop_reason=last.stop_reason or order.stop_reason,
-            stop_text=last.stop_text or order.stop_text,
-            intent=last.intent or order.intent,
-            conditions=last.conditions or order.conditions,
-            cycle_days=last.cycle_days or order.cycle_days,
-        )
+        kept[kept.index(last)] = inherited = _inheriting(last, order)
         confirmed[confirmed.index(last)] = inherited
         recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
         if order.is_open_ended and recent:
             kept.append(replace(order, start=max(order.start, last.start)))
-    other = [e for e in kept if e.kind != "statement"]
-    kept += [s for s in statements if not any(_overlap(s, e) for e in other)]
-    return kept
+    stated = []
+    for statement in statements:
+        beside = [e for e in kept if _overlap(statement, e)]
+        ended = [e for e in beside if e.end is not None]
+        if not beside:
+            stated.append(statement)
+        elif ended:
+            last = max(ended, key=lambda e: (e.start, e.resource))
+            kept[kept.index(last)] = _inheriting(last, statement)
+    return kept + stated
+
+
+def _inheriting(use: Exposure, other: Exposure) -> Exposure:
+    """A use with what another record of it says besides."""
+    if other.stop_reason and not use.stop_reason:
+        use = replace(
+            use,
+            resource=other.resource,
+            stop_reason=other.stop_reason,
+            stop_text=other.stop_text,
+        )
+    return replace(
+        use,
+        stop_text=use.stop_text or other.stop_text,
+        intent=use.intent or other.intent,
+        conditions=use.conditions or other.conditions,
+        cycle_days=use.cycle_days or other.cycle_days,
+    )
 
 
 def _lies_under(use: Exposure, order: Exposure) -> bool:

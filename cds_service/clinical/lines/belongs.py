@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, timedelta
-
 from cds_service.clinical.lines.course import Building, Course, is_curative, stopped_for
+from cds_service.clinical.lines.maintenance import is_maintenance
 from cds_service.clinical.record import Exposure
 from cds_service.knowledge.terms import Drug
 
@@ -35,7 +33,7 @@ def belongs(exposure: Exposure, line: Building, course: Course) -> bool:
         return False
     return (
         _is_substitute(exposure, drug, line, course)
-        or _is_maintenance(exposure, drug, line, course)
+        or is_maintenance(exposure, drug, line, course)
         or _is_addition(exposure, drug, line, course)
         or _follows_transplant(exposure, line, course)
         or _is_curative_bundle(exposure, line, course)
@@ -113,29 +111,6 @@ def _was_not_tolerated(line: Building, name: str) -> bool:
         for e in line.exposures
         if e.drug == name
     )
-
-
-def _is_maintenance(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
-    """A listed drug begun soon after the induction, all of whose drugs have ended by then."""
-    start = exposure.start.first
-    if course.disease.lines.new_line_for_toxicity and stopped_for(line, "toxicity"):
-        return False
-    for rule in course.disease.lines.maintenance:
-        if not rule.agents.include(drug):
-            continue
-        induction = [n for n in line.drugs() if (d := course.drug(n)) and rule.after.include(d)]
-        if not induction or _goes_on_after(start, induction, course):
-            continue
-        last = line.last_covered(course.record.as_of, induction)
-        if 0 <= (start - last).days <= rule.days:
-            return True
-    return False
-
-
-def _goes_on_after(start: date, drugs: Sequence[str], course: Course) -> bool:
-    """Whether one of the drugs is still given in the two months from a day on."""
-    until = start + timedelta(days=RECHALLENGE_DAYS)
-    return any(e.drug in drugs and start <= e.start.first < until for e in course.record.exposures)
 
 
 def _is_addition(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:

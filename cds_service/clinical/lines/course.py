@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from cds_service.clinical.record import Cancer, Event, Exposure, Record
+from cds_service.clinical.record import Cancer, Event, Exposure, Record, Statement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Agents, Disease, Knowledge
 from cds_service.knowledge.terms import Drug
 
 SURGERY_DAYS = 120
 """From the last neoadjuvant dose to surgery, and from surgery to the first adjuvant dose."""
+
+RESPONSES = frozenset({"partial-response", "very-good-partial-response", "complete-response"})
+NO_RESPONSES = frozenset({"minimal-response", "stable"})
 
 
 @dataclass(slots=True)
@@ -50,9 +53,13 @@ class Course:
     cancer: Cancer
     disease: Disease
     knowledge: Knowledge
+    statements: tuple[Statement, ...]
+    """What the chart says of the course of this cancer."""
     signs: tuple[PartialDate, ...]
     """Days on which the chart speaks of progression."""
     transplants: tuple[date, ...]
+    collections: tuple[date, ...]
+    """Days on which stem cells were collected."""
     surgeries: tuple[date, ...]
     infusions: tuple[date, ...]
     """Days of CAR-T infusions."""
@@ -63,6 +70,20 @@ class Course:
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
         return any(after < sign.last and sign.first <= until for sign in self.signs)
+
+    def may_have_responded(self, after: date, until: date) -> bool:
+        """False where the disease was assessed between two days, and never was in response."""
+        said = self._said(after, until)
+        if any(s.category in RESPONSES or s.finding in ("responding", "remission") for s in said):
+            return True
+        return not any(s.category in NO_RESPONSES or s.finding == "no-response" for s in said)
+
+    def had_remission(self, after: date, until: date) -> bool:
+        said = self._said(after, until)
+        return any(s.category == "complete-response" or s.finding == "remission" for s in said)
+
+    def _said(self, after: date, until: date) -> list[Statement]:
+        return [s for s in self.statements if after < s.on.last and s.on.first <= until]
 
 
 def is_curative(exposures: Sequence[Exposure], start: date, course: Course) -> bool:

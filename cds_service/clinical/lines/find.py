@@ -8,6 +8,8 @@ from itertools import groupby
 from cds_service.clinical.lines.agents import is_agent
 from cds_service.clinical.lines.belongs import GRACE_DAYS, belongs
 from cds_service.clinical.lines.course import Building, Course, stopped_for
+from cds_service.clinical.lines.maintenance import is_late_maintenance
+from cds_service.clinical.lines.second_course import has_second_course
 from cds_service.clinical.record import Exposure
 
 BACKBONE_CARRY_DAYS = 120
@@ -35,6 +37,9 @@ def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]
             day.remove(opening)
         for exposure in day:
             _join(exposure, lines[-1])
+    for line in lines:
+        if has_second_course(line, course):
+            line.flags.add("second-course")
     return [line for line in lines if not _is_steroid_alone(line, course)]
 
 
@@ -89,9 +94,7 @@ def _opening_flags(exposure: Exposure, last: Building, course: Course) -> set[st
     }
     if late:
         return flags | late
-    if any(r.agents.include(drug) and last.has(r.after, course) for r in rules.maintenance) and (
-        gap > 0
-    ):
+    if is_late_maintenance(exposure, drug, last, course):
         return flags | {"late-maintenance"}
     if not flags and gap <= GRACE_DAYS and (start - last.start).days <= ADDITION_WINDOW_DAYS:
         flags.add("late-addition")

@@ -103,6 +103,12 @@ class Line:
     def last_of_class(self, drug_class: str) -> PartialDate | None:
         return latest(use.last for use in self.uses if use.drug.drug_class == drug_class)
 
+    @property
+    def name(self) -> str:
+        """What the line is called: its regimen, else its agents, else that they are not known."""
+        unnamed = "study drug" if "investigational" in self.flags else "cells that are not named"
+        return self.regimen or " + ".join(self.agents) or unnamed
+
     def stopped_for(self, reason: str) -> bool:
         return any(reason in use.stop_reasons for use in self.uses)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cds_service.clinical.record.elements import (
     CodeableConcept,
@@ -15,16 +15,21 @@ from cds_service.clinical.record.elements import (
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Cancer, Doubt, Statement
 from cds_service.dates import PartialDate
-from cds_service.knowledge.terms import ConditionTerm, Terminology
+from cds_service.knowledge.terms import ICD10, ICDO3, Code, ConditionTerm, Terminology
 
 NOT_CONFIRMED = frozenset({"provisional", "differential", "unconfirmed"})
 NOT_THERE = frozenset({"refuted", "entered-in-error"})
 QUIET = frozenset({"inactive", "remission"})
 STAGE_FOUR = re.compile(r"\b(stage\s*)?(iv|4)[abc]?\b", re.IGNORECASE)
 MALIGNANT = re.compile(
-    r"\b(cancer|carcinoma|lymphoma|leuk[a]?emia|myeloma|sarcoma|melanoma|malignan\w+)\b",
+    r"\b(cancer|(adeno)?carcinoma|lymphoma|leuk[a]?emia|myeloma|sarcoma|melanoma|malignan\w+)\b",
     re.IGNORECASE,
 )
+MALIGNANT_CODE = re.compile(r"C\d[0-9A-Z]")
+"""How ICD codes of malignant neoplasms begin, in every modification of the tenth revision."""
+SITE = re.compile(r"C\d\d")
+CARCINOMA = re.compile(r"8([0-4]\d|5[0-7])\d/3")
+"""ICD-O-3 morphologies of malignant epithelial tumours, which the site tells apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
         _note_unknown_cancer(raw.code, reference, reader)
         return None
     onset = reader.period(raw.onsetDateTime, raw.onsetPeriod, reference, "onset")
+    recorded = reader.day(raw.recordedDate, reference, "recordedDate")
+    if term == IN_HOSPICE and not (onset or recorded) and (raw.onsetDateTime or raw.recordedDate):
+        return None  # not yet, or nobody knows when
     abated = reader.period(raw.abatementDateTime, raw.abatementPeriod, reference, "abatement")
     return ReadCondition(
         reference=reference,
@@ -72,7 +80,7 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
         clinical=_code(raw.clinicalStatus),
         is_unverified=verification in NOT_CONFIRMED,
         onset=onset[0] if onset else None,
-        recorded=reader.day(raw.recordedDate, reference, "recordedDate"),
+        recorded=recorded,
         abated=abated[1] if abated else None,
         is_stage_four=any(
             is_stage_four(stage.summary, reader.knowledge.terms)
@@ -86,13 +94,21 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
     if concept is None:
         return None
     terms = reader.knowledge.terms
-    found = [term for code in concept.codes() if (term := terms.conditions.get(code)) is not None]
+    codes = concept.codes()
+    found = [term for code in codes if (term := terms.conditions.get(code)) is not None]
     if all(term.role in ("symptom", "complication") for term in found) and _is_worse_symptom(
         concept, reader
     ):
         return WORSE_SYMPTOM
-    if found:
-        return min(found, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
+    histology = [term for term in found if term.role == "morphology"]
+    others = [term for term in found if term.role != "morphology"]
+    if others:
+        best = min(others, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
+        return _narrowed(best, histology)
+    if any(terms.procedures.get(code) == "hospice" for code in codes):
+        return IN_HOSPICE
+    if (named := _by_histology(histology, codes, terms)) is not None:
+        return named
     for text in concept.texts():
         disease = reader.knowledge.disease_names.get(text.strip().lower())
         if disease is not None:
@@ -101,6 +117,44 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
 
 
 WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")
+IN_HOSPICE = ConditionTerm("", "hospice", "hospice")
+
+
+def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> ConditionTerm:
+    """A diagnosis that leaves diseases open, as the histology beside it settles it."""
+    if not term.alternatives:
+        return term
+    candidates = (term.disease, *term.alternatives)
+    said = {h.disease for h in histology if not h.alternatives} & set(candidates)
+    if len(said) != 1:
+        return term
+    return replace(term, disease=said.pop(), alternatives=())
+
+
+def _by_histology(
+    histology: Sequence[ConditionTerm], codes: Sequence[Code], terms: Terminology
+) -> ConditionTerm | None:
+    """The cancer that ICD-O-3 names: by a morphology of one disease, else by morphology and site.
+
+    A site without a morphology is no diagnosis: it does not say that the tumour is malignant.
+    """
+    named = [term for term in histology if term.disease]
+    sure = next((term for term in named if not term.alternatives), None)
+    if sure is not None:
+        return replace(sure, role="primary")
+    of_site = _by_site(codes, terms)
+    if of_site is not None:
+        return of_site
+    return replace(named[0], role="primary") if named else None
+
+
+def _by_site(codes: Sequence[Code], terms: Terminology) -> ConditionTerm | None:
+    """The carcinoma of an ICD-O-3 site: these sites are numbered as in ICD-10."""
+    of_tumour = [code for system, code in codes if system == ICDO3]
+    if not any(CARCINOMA.fullmatch(code) for code in of_tumour):
+        return None
+    sites = (terms.conditions.get((ICD10, code)) for code in of_tumour if SITE.match(code))
+    return next((term for term in sites if term is not None and term.role == "primary"), None)
 
 
 def _is_worse_symptom(concept: CodeableConcept, reader: Reader) -> bool:
@@ -132,7 +186,8 @@ def gather_conditions(read: Iterable[ReadCondition], reader: Reader) -> ReadCond
     by_role: dict[str, list[ReadCondition]] = {}
     for condition in read:
         by_role.setdefault(condition.term.role, []).append(condition)
-    entries = _absorb_open_codes([*by_role.get("primary", ()), *by_role.get("history", ())])
+    primaries = [*by_role.get("primary", ()), *by_role.get("history", ())]
+    entries = _absorb_open_codes([*primaries, *_origins(by_role.get("secondary", ()), primaries)])
     for disease in sorted(entries):
         gathered.cancers.append(_cancer(disease, entries[disease], by_role, reader))
     known = {cancer.disease for cancer in gathered.cancers}
@@ -142,6 +197,24 @@ def gather_conditions(read: Iterable[ReadCondition], reader: Reader) -> ReadCond
         gathered.statements += _metastasis(condition)
     _gather_cautions(by_role, gathered, reader)
     return gathered
+
+
+def _origins(
+    metastases: Sequence[ReadCondition], primaries: Sequence[ReadCondition]
+) -> list[ReadCondition]:
+    """Metastases that name their origin, where no primary is recorded: they stand for it.
+
+    Beside a primary they stand only for what its code leaves open.
+    """
+    recorded = [
+        c.term
+        for c in primaries
+        if c.term.role == "primary" and c.term.disease and c.term.status != "unknown-primary"
+    ]
+    left_open = {disease for term in recorded for disease in term.alternatives}
+    return [
+        c for c in metastases if c.term.disease and (not recorded or c.term.disease in left_open)
+    ]
 
 
 def _absorb_open_codes(conditions: Sequence[ReadCondition]) -> dict[str, list[ReadCondition]]:
@@ -174,7 +247,7 @@ def _cancer(
     by_role: dict[str, list[ReadCondition]],
     reader: Reader,
 ) -> Cancer:
-    live = [c for c in entries if c.term.role == "primary" and c.clinical != "resolved"]
+    live = [c for c in entries if c.term.role != "history" and c.clinical != "resolved"]
     # An entry in remission is quiet unless another one of the same cancer is active.
     loud = [c for c in live if c.clinical not in QUIET and c.term.status != "in-remission"]
     best = min(loud or live or entries, key=_naming_order)
@@ -200,6 +273,7 @@ def _naming_order(condition: ReadCondition) -> tuple[object, ...]:
     since = condition.since
     return (
         condition.is_unverified,
+        condition.term.role == "secondary",
         bool(condition.term.alternatives),
         condition.term.status not in ("active", ""),
         since is None,
@@ -229,8 +303,8 @@ def _subtypes(
 _COURSE = {
     "in-relapse": ("progression", "relapse"),
     "refractory": ("progression", "documented-refractory"),
-    "blast-phase": ("progression", ""),
-    "accelerated-phase": ("progression", ""),
+    "blast-phase": ("progression", "transformation"),
+    "accelerated-phase": ("progression", "transformation"),
     "hormone-resistant": ("", "castration-resistant"),
 }
 
@@ -253,10 +327,16 @@ def _course(condition: ReadCondition, known: set[str]) -> list[Statement]:
             category=category,
             finding=finding,
             criteria="clinician",
-            text=f"condition recorded as {(finding or condition.term.status).replace('-', ' ')}",
+            text=f"condition recorded as {_words(condition.term.status, finding)}",
             disease=condition.term.disease if condition.term.disease in known else "",
         )
     ]
+
+
+def _words(status: str, finding: str) -> str:
+    """The word that the chart has: its status, where the finding is of our making."""
+    said = status if finding in ("", "transformation") else finding
+    return said.replace("-", " ")
 
 
 def _recorded_later(condition: ReadCondition) -> PartialDate | None:
@@ -294,22 +374,32 @@ def _gather_cautions(
             continue
         gathered.doubts.append(Doubt(condition.reference, "symptom", condition.since))
     for condition in by_role.get("status", ()):
-        if condition.term.status == "hormone-resistant" and condition.since is not None:
+        if condition.term.status in ("hormone-resistant", "refractory"):
             gathered.statements += _course(condition, set())
     gathered.is_in_hospice = any(
-        condition.term.status == "hospice" and condition.clinical != "resolved"
+        condition.term == IN_HOSPICE and condition.clinical not in ("resolved", "inactive")
         for condition in by_role.get("hospice", ())
     )
 
 
 def _note_unknown_cancer(concept: CodeableConcept | None, reference: str, reader: Reader) -> None:
-    if concept is not None and any(MALIGNANT.search(text) for text in concept.texts()):
+    if concept is None:
+        return
+    if any(map(_is_of_a_tumour, concept.codes())) or any(map(MALIGNANT.search, concept.texts())):
         reader.note(
             "warning",
             "unrecognised-condition",
             reference,
             "reads like a cancer, but none of its codes or words is known; left out",
         )
+
+
+def _is_of_a_tumour(code: Code) -> bool:
+    """Whether a code that names no cancer here has the look of one, in ICD-O-3 or ICD-10."""
+    system, text = code
+    if system == ICDO3:
+        return not text.endswith(("/0", "/1", "/2"))
+    return "icd" in system.lower() and MALIGNANT_CODE.match(text) is not None
 
 
 def _code(concept: CodeableConcept | None) -> str:

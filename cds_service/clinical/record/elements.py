@@ -12,12 +12,14 @@ from typing import TypeVar
 
 import msgspec
 
+from cds_service.knowledge.terms import SAME_SYSTEM
+
 ABSENT = msgspec.Raw(b"")
 READ_TYPES = frozenset(
     {
         "Patient", "Condition", "Medication", "MedicationRequest", "MedicationAdministration",
         "MedicationDispense", "MedicationStatement", "Observation", "Procedure", "ServiceRequest",
-        "DiagnosticReport", "ResearchSubject",
+        "DiagnosticReport", "ResearchSubject", "Encounter",
     }
 )  # fmt: skip
 """Resources of any other type say nothing to any stage."""
@@ -38,7 +40,12 @@ class CodeableConcept(Element):
     text: str | None = None
 
     def codes(self) -> list[tuple[str, str]]:
-        return [(c.system or "", c.code) for c in self.coding if c.code]
+        """Its codes, each with the canonical URL of its system, by whatever name that went."""
+        return [
+            (SAME_SYSTEM.get(system := c.system or "", system), c.code)
+            for c in self.coding
+            if c.code
+        ]
 
     def texts(self) -> list[str]:
         """What the concept says in words, its own text first."""
@@ -187,6 +194,7 @@ class Observation(Element):
     valueCodeableConcept: CodeableConcept | None = None
     valueString: str | None = None
     valueInteger: int | None = None
+    valueBoolean: bool | None = None
     extension: msgspec.Raw = ABSENT
     bodySite: msgspec.Raw = ABSENT
     referenceRange: msgspec.Raw = ABSENT
@@ -233,6 +241,17 @@ class DiagnosticReport(Element):
 
 class ResearchSubject(Element):
     status: str | None = None
+
+
+class Encounter(Element):
+    status: str | None = None
+    type: msgspec.Raw = ABSENT
+    period: msgspec.Raw = ABSENT
+    hospitalization: msgspec.Raw = ABSENT
+
+
+class Hospitalization(Element):
+    dischargeDisposition: CodeableConcept | None = None
 
 
 T = TypeVar("T")

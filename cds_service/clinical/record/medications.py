@@ -48,6 +48,8 @@ DRUG_SYSTEMS = frozenset({RXNORM, ATC, SNOMED, "http://hl7.org/fhir/sid/ndc"})
 PRESCRIBING = frozenset(
     {"order", "original-order", "instance-order", "filler-order", "reflex-order"}
 )
+TERMINATION_EXTENSIONS = ("mcode-termination-reason", "mcode-treatment-termination-reason")
+"""mCODE STU 1 and STU 2, both retired: what `statusReason` says since STU 3."""
 INTENT_EXTENSIONS = ("mcode-procedure-intent", "mcode-treatment-intent")
 DAYS_OF_UNIT = {
     "d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7,
@@ -292,8 +294,9 @@ def _plus(start: PartialDate, duration: Duration, times: int) -> PartialDate | N
     days = DAYS_OF_UNIT.get((duration.code or duration.unit or "").strip().lower())
     if days is None or duration.value is None or not 0 <= duration.value <= 3660:
         return None
-    total = duration.value * days * times
-    return start.plus(round(total)) if abs(total) <= LONGEST_DAYS else None
+    total = round(duration.value * days * times)
+    # the first day is the first of them
+    return start.plus(max(0, total - 1)) if total <= LONGEST_DAYS else None
 
 
 def _day_of(raw: MedicationUse, reference: str, reader: Reader) -> PartialDate | None:
@@ -307,7 +310,12 @@ def _doubts(recognised: Recognised, reference: str, on: PartialDate | None) -> t
 
 def _stop_reason(raw: MedicationUse, terms: Terminology) -> tuple[str, str]:
     """Why it was stopped, as one of the reasons of the terminology, and its words."""
-    for concept in several(raw.statusReason, CodeableConcept):
+    retired = [
+        extension.valueCodeableConcept
+        for extension in several(raw.extension, Extension)
+        if extension.valueCodeableConcept and (extension.url or "").endswith(TERMINATION_EXTENSIONS)
+    ]
+    for concept in [*several(raw.statusReason, CodeableConcept), *retired]:
         said = next(iter(concept.texts()), "")
         for code in concept.codes():
             if (reason := terms.stop_reasons.get(code)) is not None:

@@ -20,7 +20,7 @@ from cds_service.clinical.record.elements import Quantity as FhirQuantity
 from cds_service.clinical.record.reader import Reader, is_plausible
 from cds_service.clinical.record.record import Doubt, Fact, Measurement, Statement, StatementKind
 from cds_service.dates import PartialDate
-from cds_service.knowledge.terms import UCUM, Marker, ResponseTerm
+from cds_service.knowledge.terms import SAME_SYSTEM, UCUM, Marker, ResponseTerm
 from cds_service.quantities import Quantity
 
 COUNTS = frozenset({"final", "amended", "corrected"})
@@ -51,7 +51,8 @@ def _any_topic(code: CodeableConcept | None, reader: Reader) -> Topic | None:
     for coding in code.coding:
         if coding.code is None:
             continue
-        key = (coding.system or "", coding.code)
+        system = coding.system or ""
+        key = (SAME_SYSTEM.get(system, system), coding.code)
         if (marker := terms.marker_codes.get(key)) is not None:
             return "marker", marker
         if (kind := terms.observation_kinds.get(key)) is not None:
@@ -81,7 +82,7 @@ def read_statement(
             "the value of this disease status is not known; left out",
         )
         return None, None
-    by = _evidence_types(raw, reader)
+    by = _evidence_types(raw, reader) or frozenset({term.by} - {""})
     if by == {"symptom"}:
         return None, Doubt(reference, "symptom", on)
     statement = Statement(
@@ -116,7 +117,7 @@ def read_report(raw: DiagnosticReport, reference: str, reader: Reader) -> Statem
                 finding=term.finding,
                 criteria=term.criteria,
                 text=next(iter(concept.texts()), term.category),
-                by=frozenset({"imaging"}),
+                by=frozenset({term.by or "imaging"}),
             )
     return None
 
@@ -198,6 +199,8 @@ def read_fact(raw: Observation, reference: str, name: str, reader: Reader) -> Fa
     if not value and raw.valueQuantity is not None:
         number = reader.number(raw.valueQuantity, reference)
         value = "" if number is None else f"{number.normalize():f}"
+    if not value and raw.valueBoolean is not None:
+        value = "yes" if raw.valueBoolean else "no"
     if not value:
         return None
     return Fact(
@@ -207,6 +210,19 @@ def read_fact(raw: Observation, reference: str, name: str, reader: Reader) -> Fa
         on=_effective(raw, reference, reader),
         focus=tuple(reader.local(focus.reference) for focus in raw.focus),
     )
+
+
+def read_performance(raw: Observation, reference: str, reader: Reader) -> Fact | None:
+    """The ECOG performance status; a value that is no grade of it becomes an issue."""
+    fact = read_fact(raw, reference, "ecog", reader)
+    if fact is None and (raw.valueCodeableConcept is not None or raw.valueString):
+        reader.note(
+            "warning",
+            "unknown-value",
+            reference,
+            "the value of this performance status is not known; left out",
+        )
+    return fact
 
 
 def note_pending(reference: str, reader: Reader) -> None:
@@ -249,9 +265,9 @@ def _value_concepts(raw: Observation) -> list[CodeableConcept]:
 
 def _look_up(concept: CodeableConcept, reader: Reader) -> ResponseTerm | None:
     terms = reader.knowledge.terms
-    for code in concept.codes():
-        if (term := terms.responses.get(code)) is not None:
-            return term
+    coded = [term for code in concept.codes() if (term := terms.responses.get(code)) is not None]
+    if coded:  # a category says more than the judgement that it is translated to
+        return min(coded, key=lambda term: term.criteria == "clinician")
     for text in concept.texts():
         candidates = terms.response_words.get(" ".join(text.lower().split()), ())
         if (term := _of_these_systems(candidates, reader.systems)) is not None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Raw
 
+from cds_service.clinical.record.drug_names import recognise_medication
 from cds_service.clinical.record.elements import (
     CodeableConcept,
     DiagnosticReport,
+    Encounter,
     Extension,
+    Hospitalization,
+    Period,
     Procedure,
     Reference,
     ServiceRequest,
+    optional,
     several,
 )
 from cds_service.clinical.record.medications import INTENT_EXTENSIONS
@@ -56,7 +63,10 @@ def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Re
     spoken = reader.period(raw.performedDateTime, raw.performedPeriod, reference, "performed")
     if spoken is None:
         return None
-    return Event(reference, kind, *spoken, conditions, _intent(raw, reader))
+    terms = reader.knowledge.terms
+    texts = list(raw.code.texts()) if raw.code and kind == "car-t-infusion" else []
+    drugs = recognise_medication([], texts, terms).drugs
+    return Event(reference, kind, *spoken, conditions, _intent(raw, reader), drugs)
 
 
 def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request | None:
@@ -79,6 +89,45 @@ def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request
         is_declined=declined,
         conditions=_named(raw.reasonReference, reader),
     )
+
+
+def read_encounter(
+    raw: Encounter, reference: str, phrases: Sequence[str], reader: Reader
+) -> Event | None:
+    """A stay in a hospice from its first day, a discharge to hospice care on its last.
+
+    Nothing else is read of encounters. `phrases` are those that mean hospice care in a discharge;
+    a visit about it ("hospice consultation") is none, so that of a stay only the codes are read.
+    """
+    if raw.status not in ("finished", "in-progress"):
+        return None
+    terms = reader.knowledge.terms
+    stay = optional(raw.hospitalization, Hospitalization)
+    is_discharge = (
+        raw.status == "finished"
+        and stay is not None
+        and _is_hospice(stay.dischargeDisposition, phrases, terms)
+    )
+    types = several(raw.type, CodeableConcept)
+    if not is_discharge and not any(_is_hospice(type_, (), terms) for type_ in types):
+        return None
+    period = optional(raw.period, Period) or Period()
+    at = (period.end or period.start) if is_discharge else period.start
+    if not at:
+        reader.note("warning", "missing-date", reference, "has no date; left out")
+        return None
+    on = reader.day(at, reference, "period")
+    return None if on is None else Event(reference, "hospice", on, on)
+
+
+def _is_hospice(
+    concept: CodeableConcept | None, phrases: Sequence[str], terms: Terminology
+) -> bool:
+    if concept is None:
+        return False
+    if any(terms.procedures.get(code) == "hospice" for code in concept.codes()):
+        return True
+    return any(phrase in text for text in map(str.lower, concept.texts()) for phrase in phrases)
 
 
 def read_report_event(raw: DiagnosticReport, reference: str, reader: Reader) -> Event | None:

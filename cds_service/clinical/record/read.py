@@ -21,11 +21,13 @@ from cds_service.clinical.record.observations import (
     note_pending,
     read_fact,
     read_measurement,
+    read_performance,
     read_report,
     read_statement,
     topic_of,
 )
 from cds_service.clinical.record.procedures import (
+    read_encounter,
     read_procedure,
     read_report_event,
     read_request,
@@ -233,7 +235,7 @@ def _read_observation(
             gathered.facts.append(fact)
         return
     if name == "performance-status":
-        fact = read_fact(raw, reference, "ecog", reader)
+        fact = read_performance(raw, reference, reader)
         if fact is not None:
             gathered.facts.append(fact)
         return
@@ -286,6 +288,7 @@ def _read_events(
         if request:
             gathered.requests.append(request)
             gathered.used.add(source.reference)
+    _read_encounters(by_type.get("Encounter", ()), gathered, reader)
     for source in by_type.get("DiagnosticReport", ()):
         _read_report(source, gathered, reader)
     for source in by_type.get("ResearchSubject", ()):
@@ -293,6 +296,17 @@ def _read_events(
         if subject is not None and subject.status in ("on-study", "on-study-intervention"):
             enrolled = Request(source.reference, "trial-referral", None, is_open=True)
             gathered.requests.append(enrolled)
+            gathered.used.add(source.reference)
+
+
+def _read_encounters(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
+    words = reader.knowledge.terms.procedure_words
+    phrases = [phrase for phrase, kind in words.items() if kind == "hospice"] if sources else []
+    for source in sources:
+        encounter = read_source(source, elements.Encounter, reader)
+        hospice = encounter and read_encounter(encounter, source.reference, phrases, reader)
+        if hospice:
+            gathered.events.append(hospice)
             gathered.used.add(source.reference)
 
 

@@ -132,7 +132,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A procedure or report that was done on a day; `kind` as in `Terminology.procedures`."""
+    """A procedure or report that was done on a day; `kind` as in `Terminology.procedures`.
+
+    `drugs`: antineoplastics that its words name, as those of an infusion of cells do.
+    """
 
     resource: str
     kind: str
@@ -140,6 +143,7 @@ class Event:
     until: PartialDate
     conditions: tuple[str, ...] = ()
     intent: str = ""
+    drugs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Case, Caveat
-from cds_service.clinical.status.weighing import is_favourable
+from cds_service.clinical.status.weighing import is_favourable, is_of_marker
 from cds_service.clinical.status.windows import Hit
 from cds_service.knowledge.terms import Drug
 
@@ -40,7 +41,7 @@ def caveats_of_progression(
         fired.add("limited-progression")
     if is_unclarified(asked, case):
         fired.add("diagnosis-unclarified")
-    if all(e.kind == "tumour-marker" for e in with_it):
+    if all(is_of_marker(e, case) for e in with_it):
         fired.add("marker-only")
     if progression.is_not_comparable:
         fired.add("not-comparable")
@@ -191,11 +192,20 @@ def has_adherence_doubt(case: Case) -> bool:
 
 
 def is_intolerance(case: Case) -> bool:
-    """Stopped for toxicity, with no progression recorded up to the last dose."""
-    if not case.line.stopped_for("toxicity"):
+    """Stopped for toxicity and not resumed, with no progression recorded up to the last dose."""
+    stopped = [e for e in case.line.exposures if e.stop_reason == "toxicity"]
+    if not any(_is_last_of_its_drug(e, case) for e in stopped):
         return False
     last = case.line.last_day.last
     return not any(e.is_progression and e.on.first <= last for e in case.evidence)
+
+
+def _is_last_of_its_drug(stopped: Exposure, case: Case) -> bool:
+    end = (stopped.end or stopped.start).last
+    return not any(
+        e.drug == stopped.drug and e.start.first > end and e is not stopped
+        for e in case.line.exposures
+    )
 
 
 def _is_symptom_only(case: Case) -> bool:

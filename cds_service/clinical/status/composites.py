@@ -38,7 +38,8 @@ class History:
 def find_composites(history: History) -> Composites:
     """Which composites of the disease hold on the day asked."""
     found = [c for c in history.disease.composites if CRITERIA[c.criterion](c, history)]
-    return Composites(tuple(c.id for c in found), any(c.leads_to_trial for c in found))
+    labels = tuple(c.id for c in found if c.is_label)
+    return Composites(labels, any(c.leads_to_trial for c in found))
 
 
 def _refractory_to_all(composite: Composite, history: History) -> bool:
@@ -65,6 +66,17 @@ def _is_needed(need: Need, history: History) -> bool:
                 if "toxicity" in use.stop_reasons and need.agents.include(use.drug)
             }
     return len(names) >= need.drugs
+
+
+def _refractory_lines(composite: Composite, history: History) -> bool:
+    """So many lines refractory to one of the agents each."""
+    drugs = history.knowledge.terms.drugs
+    lines = [
+        status
+        for _, status in history.judged
+        if any(composite.agents.include(drugs[name]) for name in status.refractory_to)
+    ]
+    return len(lines) >= composite.lines
 
 
 def _interval_since(composite: Composite, history: History) -> bool:
@@ -125,6 +137,7 @@ def _castration_resistance(composite: Composite, history: History) -> bool:
 
 CRITERIA: dict[str, Callable[[Composite, History], bool]] = {
     "refractory-to-all": _refractory_to_all,
+    "refractory-lines": _refractory_lines,
     "interval-since": _interval_since,
     "pattern-of-rule": _pattern_of_rule,
     "relapsed-and-refractory": _relapsed_and_refractory,

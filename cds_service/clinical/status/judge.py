@@ -24,8 +24,8 @@ from cds_service.clinical.status.line_status import (
     PatternName,
     Status,
 )
-from cds_service.clinical.status.pattern import best_response_of, pattern_of
-from cds_service.clinical.status.weighing import Weighed, is_favourable, weigh
+from cds_service.clinical.status.pattern import best_response_of, is_near_time, pattern_of
+from cds_service.clinical.status.weighing import Weighed, is_favourable, is_of_marker, weigh
 from cds_service.clinical.status.windows import (
     Hit,
     Reach,
@@ -94,9 +94,7 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     if best.status == "possible-refractory" and best.progression.missed:
         pattern = "secondary" if best.progression.was_reached else "primary"
     elif best.status == "possible-refractory" and best.hits:
-        rules = in_order_of_rules(best.hits, case)
-        lead = next(hit for hit in best.hits if hit.rule.id == rules[0].id)
-        pattern = pattern_of(best.progression.on, lead, case)
+        pattern = pattern_of(best.progression.on, _lead(best.hits, case), case)
     drugs = {hit.use.drug for hit in best.hits} if best.status == "possible-refractory" else set()
     return LineStatus(
         status=best.status,
@@ -114,6 +112,12 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
         labels=tuple(dict.fromkeys(hit.rule.label for hit in best.hits if hit.rule.label)),
         missing=best.missing,
     )
+
+
+def _lead(hits: Sequence[Hit], case: Case) -> Hit:
+    """The hit of the rule that comes first in the definition: it tells primary from secondary."""
+    first = in_order_of_rules(hits, case)[0]
+    return next(hit for hit in hits if hit.rule.id == first.id)
 
 
 _WEIGHT: dict[Status, int] = {
@@ -140,6 +144,8 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
 def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
     """What one progression makes of the line, with the caveats that bear on it."""
     reach = reach_of(progression.on, case)
+    if progression.is_off_therapy:
+        reach = replace(reach, hits=(), unknown=())
     is_refractory_in_words = progression.is_refractory_in_words or any(
         e.is_refractory_in_words for e in weighed.episode
     )
@@ -213,7 +219,7 @@ def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) 
     documented = any(e.is_documented for e in (progression, *weighed.progressions))
     confidence: Confidence = "documented" if documented else "criteria"
     status: Status = "relapsed" if _had_control(progression, case) else "progressing"
-    if progression.kind == "tumour-marker":
+    if is_of_marker(progression, case):
         caveats |= {"marker-only"}
     return Verdict(status, progression, reach, (), caveats, confidence, rules)
 
@@ -269,7 +275,7 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
     caveats: set[Caveat] = {"unconfirmed"}
     if all(e.is_atypical for e in weighed.suspicions):
         caveats.add("pseudoprogression-possible")
-    if all(e.kind == "tumour-marker" for e in weighed.suspicions):
+    if all(is_of_marker(e, case) for e in weighed.suspicions):
         caveats.add("marker-only")
     if any(e.is_not_comparable for e in weighed.suspicions):
         caveats.add("not-comparable")
@@ -289,6 +295,7 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
         answers=reach.answers,
         progressed_on=first.on.first,
         interval_days=reach.interval_days,
+        awaits_imaging=all(e.suggests for e in weighed.suspicions),
     )
 
 
@@ -359,10 +366,13 @@ def _nonresponsive(rule: Rule, stable: Evidence, case: Case) -> LineStatus:
 
 def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
     flags = set()
-    if verdict.reach.is_near_boundary:
+    on, hits = verdict.progression.on, verdict.hits
+    if verdict.reach.is_near_boundary or (hits and is_near_time(on, _lead(hits, case), case)):
         flags.add("near-threshold")
     if not verdict.progression.on.is_exact:
         flags.add("partial-date")
+    if any(e.is_transformation for e in case.evidence):
+        flags.add("transformation-possible")
     if verdict.status == "relapsed" and _is_early_relapse(verdict, case):
         flags.add("early-relapse")
     return tuple(sorted(flags))

@@ -78,7 +78,7 @@ class LineStatus:
     """Where a line stands on the day asked.
 
     `progressed_on` is the first day of the progression that decided. `missing` are facts whose
-    absence kept a rule from being answered.
+    absence kept a rule from being answered. `awaits_imaging`: a marker has said all that it can.
     """
 
     status: Status
@@ -96,6 +96,7 @@ class LineStatus:
     interval_days: int | None = None
     labels: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    awaits_imaging: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
 from cds_service.clinical.status.line_status import Case, PatternName
-from cds_service.clinical.status.windows import Hit, is_first
+from cds_service.clinical.status.windows import NEAR_DAYS, Hit, is_first
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Pattern
 
+MARKERS = frozenset({"tumour-marker", "haematology"})
 SILENCE_DAYS = 180
 """Later than this, a progression as the only finding says nothing of what came before it."""
 
@@ -23,9 +25,7 @@ def pattern_of(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
         return _by_time(on, hit, pattern, case)
     if pattern.by == "on-therapy-time":
         on_therapy = on.first <= hit.use.last.last or hit.use.is_ongoing
-        early = on.within_days_after(
-            hit.use.first.first, pattern.primary_days, inclusive=pattern.is_inclusive
-        )
+        early = _is_early(on, hit, case)
         return "primary" if on_therapy and early else "secondary"
     if pattern.by == "platinum":
         settled = _by_platinum(on, hit, case)
@@ -35,9 +35,7 @@ def pattern_of(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
 
 
 def _by_time(on: PartialDate, hit: Hit, pattern: Pattern, case: Case) -> PatternName | None:
-    early = on.within_days_after(
-        hit.use.first.first, pattern.primary_days, inclusive=pattern.is_inclusive
-    )
+    early = _is_early(on, hit, case)
     if early is None:
         return None
     if not early:
@@ -45,6 +43,27 @@ def _by_time(on: PartialDate, hit: Hit, pattern: Pattern, case: Case) -> Pattern
     if pattern.is_first_line_only and not is_first(hit.rule.agents, case):
         return None
     return "primary"
+
+
+def _is_early(on: PartialDate, hit: Hit, case: Case) -> bool | None:
+    """Whether it came within the rule's primary time; a switch in the line does not restart it."""
+    start = therapy_start(hit, case)
+    pattern = hit.rule.pattern
+    return on.within_days_after(start, pattern.primary_days, inclusive=pattern.is_inclusive)
+
+
+def is_near_time(on: PartialDate, hit: Hit, case: Case) -> bool:
+    """Whether a few days more or less would tell primary from secondary otherwise."""
+    pattern = hit.rule.pattern
+    if pattern.by not in ("time-on-therapy", "on-therapy-time"):
+        return False
+    days = (on.first - therapy_start(hit, case)).days
+    return abs(days - pattern.primary_days) <= NEAR_DAYS
+
+
+def therapy_start(hit: Hit, case: Case) -> date:
+    """The first day in the line of an agent of which the rule speaks."""
+    return min(use.first.first for use in case.line.uses if hit.rule.agents.include(use.drug))
 
 
 def _by_platinum(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
@@ -83,12 +102,15 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
 
 
 def best_response_of(evidence: Sequence[Evidence]) -> str | None:
-    """The best category recorded on the line; None where only a response of unknown degree was."""
+    """The best category recorded on the line; None where only a response of unknown degree was.
+
+    The fall of a marker is no category: it leaves a recorded "stable" as it stands.
+    """
     findings = [e for e in evidence if e.decides and e.is_whole]
     for response in RESPONSES:
         if any(e.finding == response for e in findings):
             return response
-    if any(e.is_response for e in findings):
+    if any(e.is_response and e.kind not in MARKERS for e in findings):
         return None
     if any(e.finding == "stable" for e in findings):
         return "stable"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import date
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence.evidence import IMAGED
+from cds_service.clinical.status.line_status import Case
 from cds_service.dates import PartialDate
 
 OVERRIDE_DAYS = 42
@@ -35,6 +37,12 @@ def is_favourable(evidence: Evidence) -> bool:
     return evidence.is_response or evidence.finding == "stable"
 
 
+def is_of_marker(evidence: Evidence, case: Case) -> bool:
+    """Whether it is of a tumour marker alone; in blood cancers the marker is the disease."""
+    is_solid = case.disease.family == "solid"
+    return evidence.kind == "tumour-marker" or (evidence.is_marker_based and is_solid)
+
+
 def is_adverse(evidence: Evidence) -> bool:
     return evidence.is_progression or evidence.is_unconfirmed
 
@@ -45,14 +53,39 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     Source: RECIST and disease criteria rank formal assessments over judgements; the six weeks are
     an operational default.
     """
-    deciding = [e for e in evidence if e.decides]
+    deciding = [_as_suspicion(e) if e.suggests else e for e in evidence if e.decides or e.suggests]
     mixed = _mixed_days(deciding)
     single = [e for e in deciding if not (_is_statement(e) and e.on in mixed)]
-    speaking = [e for e in single if not _is_overridden(e, single)]
+    speaking = _with_confirmed([heard for e in single if (heard := _heard(e, single))])
     turn = max((i for i, e in enumerate(speaking) if _reverses(e, speaking[:i])), default=-1)
     told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
     is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
     return Weighed(tuple(speaking), tuple(speaking[turn + 1 :]), is_mixed)
+
+
+def _as_suspicion(suggesting: Evidence) -> Evidence:
+    """What never decides: no more than a suspicion, however often its values were confirmed."""
+    return replace(suggesting, finding="unconfirmed-progression", is_unconfirmed=True, decides=True)
+
+
+def _with_confirmed(speaking: Sequence[Evidence]) -> list[Evidence]:
+    """An unconfirmed progression that a later one bears out is the progression, by its own date."""
+    told: list[Evidence] = []
+    borne_out: Evidence | None = None
+    for found in reversed(speaking):
+        if found.is_response or found.finding == "stable":
+            borne_out = None
+        elif found.is_progression and _is_statement(found) and found.is_whole:
+            borne_out = found
+        elif borne_out is not None and found.is_atypical and found.on < borne_out.on:
+            found = replace(
+                found,
+                finding="progression",
+                is_unconfirmed=False,
+                is_confirmed=borne_out.is_confirmed,
+            )
+        told.append(found)
+    return told[::-1]
 
 
 def _mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
@@ -74,21 +107,35 @@ def _is_statement(evidence: Evidence) -> bool:
     return evidence.kind in ("disease-status", "response-category", "imaging", "condition")
 
 
-def _is_overridden(evidence: Evidence, others: Sequence[Evidence]) -> bool:
-    """Whether a louder finding within six weeks says the contrary.
+def _heard(evidence: Evidence, others: Sequence[Evidence]) -> Evidence | None:
+    """The finding; None where a louder one within six weeks says the contrary.
 
-    A response category that comes later is never overridden: it reverses.
+    What comes later is a new fact where it is a response category, which reverses, or the
+    clinician's own word for relapse, resistance or transformation. A later scan is a new scan, even
+    when only a clinician has read it: it leaves a suspicion.
     """
-    span = timedelta(days=OVERRIDE_DAYS)
-    for other in others:
-        if other.rank >= evidence.rank or not _contradict(evidence, other):
-            continue
-        if abs(other.on.first - evidence.on.first) > span:
-            continue
-        if evidence.finding in RESPONSES and evidence.on.first > other.on.last:
-            continue
-        return True
-    return False
+    louder = [
+        other
+        for other in others
+        if other.rank < evidence.rank
+        and _contradict(evidence, other)
+        and abs((other.on.first - _last_day(evidence)).days) <= OVERRIDE_DAYS
+    ]
+    if not louder:
+        return evidence
+    if any(evidence.on.first <= other.on.last for other in louder):
+        return None
+    if evidence.finding in RESPONSES or evidence.is_documented or evidence.is_transformation:
+        return evidence
+    if evidence.rank <= IMAGED and evidence.is_progression:
+        return replace(evidence, finding="unconfirmed-progression", is_unconfirmed=True)
+    return None
+
+
+def _last_day(evidence: Evidence) -> date:
+    """The day up to which a finding speaks: a rise goes on to the value that confirmed it."""
+    confirmed = evidence.confirmed_on
+    return confirmed.first if confirmed is not None else evidence.on.first
 
 
 def _contradict(one: Evidence, other: Evidence) -> bool:

@@ -14,7 +14,6 @@ from cds_service.knowledge.model import Agents, Requirement, Rule, When
 WINDOW = "progression-in-window"
 NEAR_DAYS = 7
 """An interval this close to a boundary is pointed out."""
-DRAWN_AFTER_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +177,18 @@ def _lacks(rule: Rule, on: date, case: Case) -> str:
 
 
 def is_met(asked: Requirement, on: date, case: Case) -> bool:
-    """Whether the last value up to that day, not older than asked, lies below the limit.
+    """Whether the value nearest to that day, if not older than asked, lies below the limit.
 
-    A value of the two weeks after is read too: it is drawn when the progression is noticed.
+    One drawn later is read too: it is what the progression makes people ask for.
     """
     values = [
-        m
+        (abs((on - m.on.first).days), m.on, m.quantity.value)
         for m in case.record.measurements
         if m.marker == asked.marker
         and m.quantity is not None
-        and -DRAWN_AFTER_DAYS <= (on - m.on.first).days <= asked.within_days
+        and (on - m.on.first).days <= asked.within_days
     ]
-    last = max(values, key=lambda m: (m.on, m.resource), default=None)
-    return last is not None and last.quantity is not None and last.quantity.value < asked.below
+    return bool(values) and min(values)[2] < asked.below
 
 
 def stopped_as_planned(case: Case) -> bool:

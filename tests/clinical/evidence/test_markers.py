@@ -12,10 +12,11 @@ import pytest
 from clinical.values import KNOWLEDGE, event, line, on, use, value
 
 from cds_service.clinical.evidence import Evidence
-from cds_service.clinical.evidence.evidence import MARKER, VALIDATED_MARKER
+from cds_service.clinical.evidence.evidence import MARKER, MILESTONE, VALIDATED_MARKER
+from cds_service.clinical.evidence.falls import HALF
 from cds_service.clinical.evidence.markers import difference_of_light_chains, from_marker
 from cds_service.clinical.record import Event, Measurement
-from cds_service.knowledge.model import MarkerRule
+from cds_service.knowledge.model import MarkerResponse, MarkerRule
 
 # The line starts on 2024-01-01 and nothing follows it before the day asked, 2024-12-31.
 START, UNTIL = "2024-01-01", date(2024, 12, 31)
@@ -48,10 +49,15 @@ def read(
 
 
 def verdict(found: Sequence[Evidence]) -> str:
-    """What decides, with its day: "progression 2024-05-01", or nothing."""
-    deciding = [e for e in found if e.decides]
+    """What decides beside a response, with its day: "progression 2024-05-01", or nothing."""
+    deciding = [e for e in found if e.decides and not e.is_response]
     assert len(deciding) <= 1
     return f"{deciding[0].finding} {deciding[0].on}" if deciding else ""
+
+
+def responses(found: Sequence[Evidence]) -> list[str]:
+    """The days of values that speak of response."""
+    return sorted(str(e.on) for e in found if e.is_response)
 
 
 def rule(**changes: Any) -> MarkerRule:
@@ -331,6 +337,76 @@ def test_a_rise_across_laboratories_asks_for_one_more_value(
 
 
 @pytest.mark.parametrize(
+    ("told", "said", "is_doubted"),
+    [
+        pytest.param(
+            [("a", "2"), ("b", "4"), ("a", "5"), ("a", "6")],
+            "progression 2024-05-01",
+            False,
+            id="confirmed by the first laboratory alone",
+        ),
+        pytest.param(
+            [("a", "2"), ("b", "1.9"), ("a", "4"), ("a", "4")],
+            "progression 2024-05-01",
+            False,
+            id="though another one measured lower",
+        ),
+        pytest.param(
+            [("a", "2"), ("b", "1.9"), ("a", "4"), ("b", "3.9")],
+            "unconfirmed-progression 2024-05-01",
+            False,
+            id="its own suspicion is comparable",
+        ),
+        pytest.param(
+            [("a", "2"), ("b", "4"), ("a", "3"), ("b", "5")],
+            "unconfirmed-progression 2024-06-01",
+            True,
+            id="neither rises by itself: not comparable, as before",
+        ),
+        pytest.param(
+            [("a", "2"), ("b", "4"), ("b", "5"), ("a", "3")],
+            "",
+            False,
+            id="what one measured higher the other takes back",
+        ),
+    ],
+)
+def test_each_laboratory_is_read_by_its_own_values_first(
+    told: list[tuple[str, str]], said: str, is_doubted: bool
+) -> None:
+    days = ("2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01")
+    values = [
+        value("psa", when, amount, lab=lab) for when, (lab, amount) in zip(days, told, strict=True)
+    ]
+    found = read(DOUBLED, values)
+    assert verdict(found) == said
+    assert any(e.is_not_comparable for e in found) is is_doubted
+    assert read(DOUBLED, values[::-1]) == found
+
+
+def test_a_laboratory_has_a_baseline_of_its_own() -> None:
+    told = [
+        ("2023-12-01", "2", "a"),
+        ("2023-12-20", "9", "b"),
+        ("2024-03-01", "4", "a"),
+        ("2024-04-01", "4", "a"),
+    ]
+    values = [value("psa", when, amount, lab=lab) for when, amount, lab in told]
+    assert verdict(read(DOUBLED, values)) == "progression 2024-03-01"
+
+
+def test_a_response_within_one_laboratory_is_one() -> None:
+    told = [
+        ("2023-12-20", "8", "a"),
+        ("2024-02-01", "4", "a"),
+        ("2024-02-15", "5", "b"),
+        ("2024-03-01", "4", "a"),
+    ]
+    values = [value("psa", when, amount, lab=lab) for when, amount, lab in told]
+    assert responses(read(HALVED, values)) == ["2024-02-01", "2024-03-01"]
+
+
+@pytest.mark.parametrize(
     ("amount", "when"),
     [
         pytest.param(None, "2024-04-01", id="cannot be converted"),
@@ -360,10 +436,10 @@ def test_another_marker_is_another_course() -> None:
         ),
         pytest.param(
             {"is_unverified": True},
-            True,
+            False,
             "unconfirmed-progression",
             MARKER,
-            id="a rule nobody has confirmed only suggests",
+            id="by a rule of no proof, until it is confirmed",
         ),
     ],
 )
@@ -375,7 +451,38 @@ def test_how_loud_a_rise_is(
     (deciding,) = (e for e in found if e.decides)
     assert (deciding.finding, deciding.rank) == (finding, rank)
     assert deciding.is_unconfirmed is (finding != "progression")
+    assert deciding.confirmed_on == (on("2024-05-01") if is_confirmed else None)
     assert deciding.rule == "test.doubled"
+
+
+def test_a_confirmed_rise_by_a_rule_of_no_proof_suggests_and_does_not_decide() -> None:
+    values = series([("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5")])
+    found = read(rule(is_unverified=True), values)
+    assert not any(e.decides or e.is_unconfirmed for e in found)
+    (rise,) = (e for e in found if e.suggests)
+    assert (rise.finding, rise.on, rise.confirmed_on) == (
+        "rising",
+        on("2024-04-01"),
+        on("2024-05-01"),
+    )
+    assert not any(e.suggests for e in read(rule(is_unverified=True), values[:2]))
+    assert not any(e.suggests for e in read(DOUBLED, values))
+
+
+@pytest.mark.parametrize(
+    ("marker", "is_confirmed", "rank"),
+    [
+        pytest.param("m-protein-serum", True, MILESTONE, id="M-protein is the disease itself"),
+        pytest.param("m-protein-serum", False, MARKER, id="not before it is confirmed"),
+        pytest.param("psa", True, VALIDATED_MARKER, id="a tumour marker is a marker"),
+    ],
+)
+def test_a_marker_of_a_blood_cancer_speaks_as_a_milestone(
+    marker: str, is_confirmed: bool, rank: int
+) -> None:
+    values = series([("2024-03-01", "2"), ("2024-04-01", "4"), ("2024-05-01", "5")], marker)
+    found = read(rule(marker=marker), values if is_confirmed else values[:2])
+    assert [e.rank for e in found if e.decides] == [rank]
 
 
 def test_the_reference_and_the_confirmation_stand_beside_the_rise() -> None:
@@ -387,38 +494,244 @@ def test_the_reference_and_the_confirmation_stand_beside_the_rise() -> None:
     ]
 
 
+# --- response ------------------------------------------------------------------------------------
+
+HALVED = rule(response=MarkerResponse(HALF, confirm_days=21))
+TWICE_NORMAL = MarkerResponse(HALF, min_baseline_uln=Decimal(2))
+
+
 @pytest.mark.parametrize(
-    ("values", "is_response"),
+    ("values", "days"),
     [
-        pytest.param([("2024-01-01", "8"), ("2024-03-01", "4")], True, id="exactly half"),
-        pytest.param([("2024-01-01", "8"), ("2024-03-01", "4.1")], False, id="a little more"),
-        pytest.param([("2024-01-01", "0"), ("2024-03-01", "0")], False, id="nought from nought"),
-        pytest.param([("2024-03-01", "4")], False, id="no baseline"),
         pytest.param(
-            [("2024-01-01", "8"), ("2024-02-01", "2"), ("2024-03-01", "3.9")],
-            True,
-            id="up again, though not to a rise",
+            [("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-03-22", "4")],
+            ["2024-03-01", "2024-03-22"],
+            id="exactly half, and again 21 days later: by the first, and still so by the last",
         ),
         pytest.param(
-            [("2024-01-01", "8"), ("2024-02-01", "3"), ("2024-03-01", "4.5")],
-            False,
-            id="up again beyond half",
+            [("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-03-21", "4")], [], id="20 days later"
+        ),
+        pytest.param([("2024-01-01", "8"), ("2024-03-01", "1")], [], id="once"),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-03-22", "4.1")],
+            [],
+            id="a little more than half",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-03-10", "5"), ("2024-03-22", "4")],
+            [],
+            id="not held in between",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-02-01", "4"), ("2024-03-01", "2"), ("2024-04-01", "3.9")],
+            ["2024-02-01", "2024-04-01"],
+            id="lower still, then up again, though not to a rise",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-02-01", "3"), ("2024-03-01", "3"), ("2024-04-01", "4.5")],
+            ["2024-02-01"],
+            id="up again beyond half: it was reached",
+        ),
+        pytest.param(
+            [("2024-01-01", "0"), ("2024-03-01", "0"), ("2024-04-01", "0")],
+            [],
+            id="nought from nought",
+        ),
+        pytest.param([("2024-03-01", "4"), ("2024-04-01", "3")], [], id="no baseline to halve"),
+        pytest.param(
+            [("2024-01-01", "<8"), ("2024-03-01", "1"), ("2024-04-01", "1")],
+            [],
+            id="from less than 8 nobody can tell",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-03-01", ">4"), ("2024-04-01", ">4")],
+            [],
+            id="more than 4 is not half",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-03-01", "<4"), ("2024-04-01", "<4")],
+            ["2024-03-01", "2024-04-01"],
+            id="less than 4 is",
+        ),
+        pytest.param(
+            [("2024-01-01", "8"), ("2024-03-01", "3"), ("2024-03-01", "5"), ("2024-04-01", "3")],
+            [],
+            id="values of one day that contradict each other",
         ),
     ],
 )
-def test_a_value_that_has_halved_speaks_of_response(values: Series, is_response: bool) -> None:
-    found = read(DOUBLED, series(values))
-    assert [e.finding for e in found] == (["falling"] if is_response else [])
-    assert all(e.is_response and e.decides for e in found)
+def test_a_fall_is_a_response_once_it_is_confirmed(values: Series, days: list[str]) -> None:
+    found = read(HALVED, series(values))
+    assert responses(found) == days
+    assert all(e.finding == "falling" and e.decides for e in found if e.is_response)
+
+
+def test_without_an_interval_the_next_value_confirms() -> None:
+    next_value = rule(response=MarkerResponse(HALF))
+    values = series([("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-03-02", "4")])
+    assert responses(read(next_value, values)) == ["2024-03-01", "2024-03-02"]
+    assert responses(read(next_value, values[:2])) == []
 
 
 @pytest.mark.parametrize(
-    ("low", "has_halved"),
-    [pytest.param("4", True, id="half"), pytest.param("4.1", False, id="more than half")],
+    ("asked", "baseline", "is_response"),
+    [
+        pytest.param(MarkerResponse(HALF, 0, Decimal(8)), "8", True, id="the least baseline"),
+        pytest.param(MarkerResponse(HALF, 0, Decimal(8)), "7.9", False, id="less than it"),
+        pytest.param(TWICE_NORMAL, "8", True, id="twice the limit (4)"),
+        pytest.param(TWICE_NORMAL, "7.9", False, id="less than twice"),
+    ],
 )
-def test_a_rise_after_a_halving_tells_of_the_response_before(low: str, has_halved: bool) -> None:
-    found = read(DOUBLED, series([("2024-01-01", "8"), ("2024-02-01", low), ("2024-03-01", "9")]))
-    assert [e.is_response for e in found if e.finding == "falling"] == [has_halved]
+def test_a_fall_from_too_low_a_value_says_nothing(
+    asked: MarkerResponse, baseline: str, is_response: bool
+) -> None:
+    high = rule(response=asked)
+    values = series([("2024-01-01", baseline), ("2024-03-01", "1"), ("2024-04-01", "1")])
+    assert bool(responses(read(high, values))) is is_response
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [pytest.param("4", ["falling"], id="halved"), pytest.param("4.1", [], id="not quite")],
+)
+def test_without_a_rule_of_response_a_fall_is_shown_and_says_nothing(
+    last: str, shown: list[str]
+) -> None:
+    values = series([("2024-01-01", "8"), ("2024-03-01", "4"), ("2024-04-01", last)])
+    found = read(DOUBLED, values)
+    assert [e.finding for e in found] == shown
+    assert not any(e.is_response or e.decides for e in found)
+
+
+@pytest.mark.parametrize(
+    ("lows", "days"),
+    [
+        pytest.param(("4", "3.5"), ["2024-02-01"], id="confirmed: by its own first day"),
+        pytest.param(("4.1", "3.5"), [], id="half only once"),
+    ],
+)
+def test_a_rise_after_a_response_tells_of_the_response_before(
+    lows: tuple[str, str], days: list[str]
+) -> None:
+    first, lowest = lows
+    values = [("2024-01-01", "8"), ("2024-02-01", first), ("2024-03-01", lowest)]
+    found = read(HALVED, series([*values, ("2024-04-01", "9"), ("2024-05-01", "9")]))
+    assert verdict(found) == "progression 2024-04-01"
+    assert responses(found) == days
+    assert "2024-03-01" in [str(e.on) for e in found if e.finding == "falling"]
+
+
+def test_a_fall_after_a_confirmed_rise_is_no_response_of_the_time_before() -> None:
+    values = [("2024-01-01", "8"), ("2024-02-01", "20"), ("2024-03-01", "20")]
+    found = read(HALVED, series([*values, ("2024-06-01", "2"), ("2024-07-01", "2")]))
+    assert verdict(found) == "progression 2024-02-01"
+    assert responses(found) == []
+
+
+@pytest.mark.parametrize(
+    ("disease", "marker", "asked"),
+    [
+        pytest.param("prostate", "psa", MarkerResponse(HALF, 21), id="PCWG3"),
+        pytest.param("ovarian", "ca-125", replace(TWICE_NORMAL, confirm_days=28), id="GCIG"),
+        pytest.param(
+            "multiple-myeloma",
+            "m-protein-serum",
+            MarkerResponse(HALF, min_baseline=Decimal(1)),
+            id="IMWG, of a measurable protein",
+        ),
+        pytest.param("colorectal", "cea", None, id="CEA has none"),
+        pytest.param("breast", "ca-15-3", None, id="CA 15-3 has none"),
+        pytest.param("breast", "ca-27-29", None, id="CA 27-29 has none"),
+    ],
+)
+def test_which_markers_have_a_rule_of_response(
+    disease: str, marker: str, asked: MarkerResponse | None
+) -> None:
+    rules = KNOWLEDGE.diseases[disease].marker_rules
+    assert [r.response for r in rules if r.marker == marker] == [asked]
+
+
+# --- the lowest value ----------------------------------------------------------------------------
+
+CONFIRMED_LOW = rule(multiplier=Decimal("1.25"), min_delta=Decimal("0.5"), is_nadir_confirmed=True)
+MONTHS = ("2024-01-01", "2024-02-01", "2024-03-01", "2024-04-01", "2024-05-01", "2024-06-01")
+
+
+@pytest.mark.parametrize(
+    ("amounts", "said"),
+    [
+        pytest.param(
+            ("3.2", "0.8", "0.2", "0.8", "0.8", "0.8"),
+            "unconfirmed-progression 2024-04-01",
+            id="a lone dip, after which the course goes on as before",
+        ),
+        pytest.param(
+            ("3.2", "0.8", "0.3", "0.8", "0.8", "0.8"),
+            "progression 2024-04-01",
+            id="0.5 above it: another value bears it out",
+        ),
+        pytest.param(
+            ("3.2", "0.8", "0.2", "0.7", "0.8", "0.8"),
+            "progression 2024-04-01",
+            id="0.7 after 0.2 bears it out too",
+        ),
+        pytest.param(
+            ("3.2", "0.8", "0.2", "0.2", "0.8", "0.8"), "progression 2024-05-01", id="twice as low"
+        ),
+        pytest.param(
+            ("3.2", "0.2", "0.8", "0.8", "0.8", "0.8"),
+            "progression 2024-03-01",
+            id="the course does not go on as before: from 3.2 to 0.2, then 0.8",
+        ),
+        pytest.param(
+            ("3.2", "1.4", "0.2", "0.8", "0.8", "0.8"),
+            "progression 2024-04-01",
+            id="0.6 lower than before the dip",
+        ),
+        pytest.param(
+            ("3.2", "1.3", "0.2", "0.8", "0.8", "0.8"),
+            "unconfirmed-progression 2024-04-01",
+            id="0.5 lower than before the dip",
+        ),
+        pytest.param(
+            ("3.2", "0.8", "0.2", "0.8", "1.4", "1.5"),
+            "progression 2024-05-01",
+            id="a full rise over the lowest value that is borne out",
+        ),
+    ],
+)
+def test_a_rise_from_a_lowest_value_that_stands_alone(amounts: tuple[str, ...], said: str) -> None:
+    values = series(list(zip(MONTHS, amounts, strict=True)))
+    assert verdict(read(CONFIRMED_LOW, values)) == said
+
+
+def test_other_rules_measure_from_the_plain_lowest_value() -> None:
+    values = series(list(zip(MONTHS, ("3.2", "0.8", "0.2", "0.8", "0.8", "0.8"), strict=True)))
+    plain = replace(CONFIRMED_LOW, is_nadir_confirmed=False)
+    assert verdict(read(plain, values)) == "progression 2024-04-01"
+    asked = {r.is_nadir_confirmed for r in KNOWLEDGE.diseases["multiple-myeloma"].marker_rules}
+    assert asked == {True}
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        pytest.param(
+            ("2024-03-01", "2024-04-12"), "progression 2024-03-01", id="42 days: not too late"
+        ),
+        pytest.param(
+            ("2024-03-01", "2024-04-13"), "unconfirmed-progression 2024-03-01", id="43 days"
+        ),
+        pytest.param(
+            ("2024-03-01", "2024-04-13", "2024-05-01"),
+            "progression 2024-04-13",
+            id="the third confirms the second",
+        ),
+    ],
+)
+def test_a_confirming_value_may_come_too_late(days: tuple[str, ...], said: str) -> None:
+    values = series([("2024-02-01", "2"), *((day, "5") for day in days)])
+    assert verdict(read(rule(confirm_days=14, confirm_within_days=42), values)) == said
 
 
 # --- the rule of GCIG -----------------------------------------------------------------------------
@@ -464,7 +777,8 @@ def test_ca_125_is_read_by_the_limit_of_each_result() -> None:
     own = series(list(zip(days, amounts, strict=True)), "ca-125", uln="25")
     assert verdict(read(GCIG, own)) == "progression 2024-04-01"
     usual = series(list(zip(days, amounts, strict=True)), "ca-125")
-    assert verdict(read(GCIG, usual)) == "falling 2024-05-01"
+    assert verdict(read(GCIG, usual)) == ""
+    assert responses(read(GCIG, usual)) == ["2024-03-01", "2024-05-01"]
 
 
 # --- light chains ---------------------------------------------------------------------------------

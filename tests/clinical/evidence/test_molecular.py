@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pytest
-from clinical.values import KNOWLEDGE, line, on, use, value
+from clinical.values import KNOWLEDGE, cancer, line, on, record, use, value
 
-from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence import Evidence, gather_evidence
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Fact
@@ -49,8 +49,17 @@ def read(course: Course, of_line: Line = IMATINIB, until: date = UNTIL) -> list[
         pytest.param([(400, "1.1")], "progression", "12 months", id="day 400"),
         pytest.param([(401, "1.1")], "progression", "after 12 months", id="day 401"),
         pytest.param([(899, "1.1")], "progression", "after 12 months", id="any time after"),
-        pytest.param([(330, "<1.1")], "falling", "", id="an upper bound is no failure"),
-        pytest.param([(330, ">1.1")], "progression", "12 months", id="a lower bound is one"),
+        pytest.param([(330, "<1.1")], "not-evaluable", "", id="less than 1.1 % cannot tell"),
+        pytest.param([(330, "<1")], "falling", "", id="less than 1 % is no failure"),
+        pytest.param([(330, "<=1")], "falling", "", id="nor is at most 1 %"),
+        pytest.param([(330, ">1.1")], "progression", "12 months", id="more than 1.1 % is one"),
+        pytest.param([(330, ">1")], "progression", "12 months", id="so is more than 1 %"),
+        pytest.param([(330, ">=1")], "not-evaluable", "", id="1 % or more cannot tell"),
+        pytest.param([(330, ">0.05")], "not-evaluable", "", id="nor can more than 0.05 %"),
+        pytest.param([(180, ">10")], "progression", "6 months", id="more than 10 % at 6 months"),
+        pytest.param([(180, ">9")], "not-evaluable", "", id="more than 9 % cannot tell"),
+        pytest.param([(180, "<15")], "not-evaluable", "", id="nor can less than 15 %"),
+        pytest.param([(250, ">9")], "not-evaluable", "", id="between milestones neither"),
     ],
 )
 def test_a_milestone_is_met_or_missed(course: Course, finding: str, missed: str) -> None:
@@ -68,6 +77,8 @@ def test_a_milestone_is_met_or_missed(course: Course, finding: str, missed: str)
         pytest.param((180, "11"), "progression", id="90 days later"),
         pytest.param((181, "11"), "unconfirmed-progression", id="91 days later"),
         pytest.param((130, "10"), "unconfirmed-progression", id="no longer above"),
+        pytest.param((130, "<12"), "unconfirmed-progression", id="less than 12 % confirms nothing"),
+        pytest.param((130, ">10"), "progression", id="more than 10 % confirms"),
     ],
 )
 def test_the_first_milestone_asks_for_a_second_value(second: tuple[int, str], finding: str) -> None:
@@ -94,6 +105,9 @@ def test_the_first_milestone_asks_for_a_second_value(second: tuple[int, str], fi
         ),
         pytest.param([(90, "0.1"), (130, "0.1")], "falling", "", id="a major response that holds"),
         pytest.param([(90, "0.2"), (130, "0.9")], "falling", "", id="no major response to lose"),
+        pytest.param([(90, "0.05"), (130, "<0.3")], "falling", "", id="less than 0.3 %: not lost"),
+        pytest.param([(90, ">0.05"), (130, "0.3")], "falling", "", id="never surely reached"),
+        pytest.param([(90, "1"), (130, "<2")], "falling", "", id="less than 2 %: not above 1 %"),
     ],
 )
 def test_a_response_that_is_lost_between_milestones(
@@ -125,10 +139,29 @@ STOPPED = line(use("imatinib", "2023-01-01", "2023-12-31"))  # day 364 is its la
         pytest.param([(300, "0.01"), (364, "0.11")], STOPPED, "unconfirmed-progression", id="on"),
         pytest.param([(300, "0.2"), (365, "0.3")], STOPPED, "falling", id="no deep response"),
         pytest.param([(300, "0.01"), (365, "0.11")], IMATINIB, "unconfirmed-progression", id="on"),
+        pytest.param([(300, "0.01"), (365, "<0.2")], STOPPED, "not-evaluable", id="under 0.2 %"),
+        pytest.param([(300, "0.01"), (365, ">0.1")], STOPPED, "relapse", id="more than 0.1 %"),
     ],
 )
 def test_off_therapy_after_a_deep_response(course: Course, of_line: Line, finding: str) -> None:
     assert read(course, of_line)[-1].finding == finding
+
+
+@pytest.mark.parametrize(
+    ("stopped_for", "is_off_therapy"),
+    [
+        pytest.param(("completed",), True, id="as planned"),
+        pytest.param((), False, id="for no reason that is told"),
+        pytest.param(("progression",), False, id="for progression"),
+    ],
+)
+def test_remission_without_treatment_begins_with_a_planned_stop(
+    stopped_for: tuple[str, ...], is_off_therapy: bool
+) -> None:
+    of_line = line(use("imatinib", "2023-01-01", "2023-12-31", stopped_for=stopped_for))
+    lost = read([(300, "0.01"), (390, "0.2")], of_line)[-1]
+    assert (lost.finding, lost.is_off_therapy) == ("relapse", is_off_therapy)
+    assert not read([(300, "0.01"), (390, "0.05")], of_line)[-1].is_off_therapy
 
 
 @pytest.mark.parametrize(
@@ -170,6 +203,45 @@ def test_a_resistance_mutation_found_on_therapy_is_failure(
     name: str, said: str, when: str | None, is_found: bool
 ) -> None:
     fact = Fact("Observation/v", name, said, on(when) if when else None)
-    found = from_variants(MILESTONES, IMATINIB, [fact], date(2025, 6, 17))
+    found = from_variants(MILESTONES, IMATINIB, [fact], [], date(2025, 6, 17))
     assert [(e.finding, e.missed) for e in found] == [("progression", "mutation")] * is_found
-    assert from_variants(MILESTONES, line(use("hydroxyurea", "2023-01-01")), [fact], UNTIL) == []
+    other = line(use("hydroxyurea", "2023-01-01"))
+    assert from_variants(MILESTONES, other, [fact], [], UNTIL) == []
+
+
+@pytest.mark.parametrize(
+    ("course", "was_reached"),
+    [
+        pytest.param([], False, id="nothing measured"),
+        pytest.param([(90, "10")], True, id="the first milestone met"),
+        pytest.param([(90, "10.1")], False, id="the first milestone missed"),
+        pytest.param([(130, "9")], False, id="9 % when no milestone is due"),
+        pytest.param([(130, "1")], True, id="1 % at any time"),
+        pytest.param([(180, "9")], False, id="a warning at 6 months"),
+        pytest.param([(180, "1")], True, id="6 months"),
+        pytest.param([(380, "0.5")], True, id="a warning at 12 months, but 1 % is reached"),
+        pytest.param([(180, ">0.5")], False, id="not for sure"),
+        pytest.param([(180, "0.5"), (180, "5")], False, id="two values of a day, one of them"),
+        pytest.param([(400, "0.5")], False, id="on the day itself"),
+    ],
+)
+def test_a_mutation_after_a_response_is_new(course: Course, was_reached: bool) -> None:
+    when = (START + timedelta(days=400)).isoformat()
+    values = [
+        value("bcr-abl-is", (START + timedelta(days=at)).isoformat(), amount)
+        for at, amount in course
+    ]
+    fact = Fact("Observation/v", "variant-abl1", "positive", on(when))
+    (found,) = from_variants(MILESTONES, IMATINIB, [fact], values, UNTIL)
+    assert found.was_reached is was_reached
+
+
+def test_the_transcripts_of_the_chart_tell_whether_a_mutation_is_new() -> None:
+    fact = Fact("Observation/v", "variant-abl1", "positive", on("2023-10-01"))
+    chart = record(
+        "2023-12-31",
+        facts=(fact,),
+        measurements=(value("bcr-abl-is", "2023-07-01", "0.7"),),
+    )
+    found = gather_evidence(chart, cancer("cml"), IMATINIB, KNOWLEDGE)
+    assert [e.was_reached for e in found if e.missed == "mutation"] == [True]

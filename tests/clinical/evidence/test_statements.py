@@ -101,8 +101,13 @@ def test_how_a_statement_is_marked(category: str, finding: str, marks: set[str])
         pytest.param({"kind": "response-category", "criteria": "irecist"}, True, True, id="iCPD"),
         pytest.param({"kind": "response-category", "criteria": "clinician"}, False, False, id="-"),
         pytest.param(
-            {"kind": "response-category", "criteria": "generic"}, False, False, id="words"
+            {"kind": "response-category", "criteria": "generic"}, True, False, id="its bare word"
         ),
+        pytest.param({"kind": "response-category", "criteria": "cdisc"}, True, False, id="NCIt"),
+        pytest.param(
+            {"kind": "imaging", "criteria": "clinician"}, False, False, id="worse, says -"
+        ),
+        pytest.param({"criteria": "generic"}, False, False, id="the word as a clinician's status"),
         pytest.param({"kind": "imaging", "criteria": "recist-1.1"}, True, False, id="a report"),
         pytest.param({"criteria": "recist-1.1"}, False, False, id="a clinician's status is none"),
     ],
@@ -113,6 +118,21 @@ def test_a_category_of_a_response_system_is_formal(
     found = from_statement(statement("progression", **said))
     assert found is not None
     assert (found.is_formal, found.is_confirmed) == (is_formal, is_confirmed)
+
+
+@pytest.mark.parametrize(
+    ("by", "is_marker_based"),
+    [
+        pytest.param({"marker"}, True, id="a marker alone"),
+        pytest.param({"marker", "imaging"}, False, id="a marker and a scan"),
+        pytest.param({"laboratory"}, False, id="a laboratory's interpretation"),
+        pytest.param(set(), False, id="nobody says"),
+    ],
+)
+def test_whether_a_statement_rests_on_a_marker_alone(by: set[str], is_marker_based: bool) -> None:
+    found = from_statement(statement("progression", by=frozenset(by)))
+    assert found is not None
+    assert found.is_marker_based is is_marker_based
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,8 @@ def _expected(example: Example) -> dict[str, Any]:
     about: dict[str, Any] = {
         "lines": len(lines),
         "line": {
-            str(number): line | ({"flags": {"has": line["flags"]}} if "flags" in line else {})
+            str(number): line
+            | ({"flags": {"has": flags}} if isinstance(flags := line.get("flags"), list) else {})
             for number, line in enumerate(lines, start=1)
         },
     }

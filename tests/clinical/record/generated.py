@@ -313,6 +313,25 @@ service_requests = _resource(
     ),
 )
 
+encounters = _resource(
+    "Encounter",
+    st.just(SUBJECT),
+    st.fixed_dictionaries(
+        {
+            "status": st.sampled_from(["finished", "in-progress", "planned"]),
+            "class": st.just({"code": "IMP"}),
+        }
+    ),
+    optional(
+        type=some(concepts, 2),
+        period=periods,
+        hospitalization=optional(
+            dischargeDisposition=concepts, admitSource=concepts, origin=references
+        ).filter(bool),
+        serviceType=concepts,
+    ),
+)
+
 RESOURCES: Final[Mapping[str, Drawn]] = {
     "Patient": patients,
     "Condition": conditions,
@@ -321,4 +340,5 @@ RESOURCES: Final[Mapping[str, Drawn]] = {
     "Observation": observations,
     "Procedure": procedures,
     "ServiceRequest": service_requests,
+    "Encounter": encounters,
 }

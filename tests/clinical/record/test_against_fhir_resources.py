@@ -31,8 +31,10 @@ from cds_service.clinical.record.elements import (
     Element,
     Extension,
     Head,
+    Hospitalization,
     Ingredient,
     Medication,
+    Period,
     Quantity,
     Range,
     Reference,
@@ -59,6 +61,7 @@ READ_AS: Final[dict[str, type[elements.Element]]] = {
     for name in (
         "Condition",
         "DiagnosticReport",
+        "Encounter",
         "Medication",
         "Observation",
         "Patient",
@@ -77,14 +80,17 @@ RAW: Final[dict[str, type[Element]]] = {
     "dosage": Dosage,
     "dosageInstruction": Dosage,
     "extension": Extension,
+    "hospitalization": Hospitalization,
     "identifier": Identifier,
     "ingredient": Ingredient,
     "performer": Reference,
+    "period": Period,
     "reasonCode": CodeableConcept,
     "reasonReference": Reference,
     "referenceRange": Range,
     "stage": ConditionStage,
     "statusReason": CodeableConcept,
+    "type": CodeableConcept,
 }
 """Elements that stay raw until a stage asks for them, and the structure that it asks for."""
 
@@ -186,6 +192,7 @@ def test_every_type_that_is_read_has_its_structure() -> None:
 NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     Component: ("ObservationComponent",),
     DispenseRequest: ("MedicationRequestDispenseRequest",),
+    Hospitalization: ("EncounterHospitalization",),
     Ingredient: ("MedicationIngredient",),
     Range: ("ObservationReferenceRange",),
     elements.Repeat: ("TimingRepeat",),

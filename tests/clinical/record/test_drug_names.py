@@ -175,6 +175,15 @@ def test_a_topical_product_is_not_systemic(terms: Terminology) -> None:
         pytest.param("gem/Abraxane", ("gemcitabine", "nab-paclitaxel"), id="short with brand"),
         pytest.param("capecitabine dose level -1", ("capecitabine",), id="a level of dose"),
         pytest.param("docetaxel non-alcohol formula", ("docetaxel",), id="what it does not hold"),
+        # as other languages spell them
+        pytest.param("Dexamethason 40 mg p.o.", ("dexamethasone",), id="German, without an e"),
+        pytest.param("Methotrexat 25 mg i.v.", ("methotrexate",), id="German methotrexate"),
+        pytest.param("Lenalidomid 25 mg", ("lenalidomide",), id="German, of a family"),
+        pytest.param("Cisplatine 75 mg/m2", ("cisplatin",), id="French, with an e"),
+        pytest.param("Doxorubicine", ("doxorubicin",), id="French, of a family"),
+        pytest.param("Épirubicine 100 mg/m2", ("epirubicin",), id="French, with its accent"),
+        pytest.param("Doxorubicine liposomale", ("doxorubicin liposomal",), id="not doxorubicin"),
+        pytest.param("Irinotécan liposomal", ("irinotecan liposomal",), id="not irinotecan either"),
     ],
 )
 def test_words_name_the_drug(text: str, drugs: tuple[str, ...]) -> None:
@@ -239,6 +248,7 @@ def test_a_regimen_names_its_drugs(text: str, drugs: tuple[str, ...]) -> None:
         pytest.param("carbohydrate drink", id="inside a word"),
         pytest.param("cisplatinum-like", id="a longer word"),
         pytest.param("methotrexate level", id="a laboratory test"),
+        pytest.param("vincristine liposomale", id="a form of another language"),
         pytest.param("MTX level 24 h", id="a laboratory test, abbreviated"),
         pytest.param("Taxol allergy", id="an allergy"),
         pytest.param("allergic to carboplatin", id="an allergy in other words"),

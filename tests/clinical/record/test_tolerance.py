@@ -63,7 +63,8 @@ READ: Final[Mapping[str, frozenset[str]]] = {
         {
             "status", "code", "focus", "effectiveDateTime", "effectivePeriod", "effectiveInstant",
             "issued", "valueQuantity", "valueCodeableConcept", "valueString", "valueInteger",
-            "extension", "bodySite", "referenceRange", "performer", "identifier", "component",
+            "valueBoolean", "extension", "bodySite", "referenceRange", "performer", "identifier",
+            "component",
         }
     ),
     "Procedure": frozenset(
@@ -82,6 +83,7 @@ READ: Final[Mapping[str, frozenset[str]]] = {
         {"status", "code", "effectiveDateTime", "effectivePeriod", "conclusionCode"}
     ),
     "ResearchSubject": frozenset({"status", "individual"}),
+    "Encounter": frozenset({"status", "type", "period", "hospitalization"}),
 }  # fmt: skip
 """The elements that some stage reads, by resource type; besides them `id` and `subject`."""
 OF_ALL: Final = frozenset({"resourceType", "id", "subject"})
@@ -151,6 +153,16 @@ def chart() -> list[Json]:
             "status": "candidate",
             "individual": {"reference": "Patient/p1"},
             "study": {"reference": "ResearchStudy/x"},
+        },
+        {
+            "resourceType": "Encounter",
+            "id": "stay",
+            "subject": {"reference": "Patient/p1"},
+            "status": "finished",
+            "class": {"code": "IMP"},
+            "type": [{"text": "Inpatient stay"}],
+            "period": {"start": "2024-04-02", "end": "2024-04-09"},
+            "hospitalization": {"dischargeDisposition": {"text": "Home"}},
         },
         *noise("2024-05-01"),
     ]  # fmt: skip
@@ -222,8 +234,8 @@ def test_a_fault_where_no_stage_looks_changes_nothing(resource_type: str, fault:
     [
         pytest.param({"resourceType": "Account", "subject": [{"reference": "x"}]}, id="a list"),
         pytest.param({"resourceType": "SearchParameter", "code": "x"}, id="a code that is a text"),
-        pytest.param({"resourceType": "Encounter", "status": 7, "id": "e"}, id="a wrong type"),
-        pytest.param({"resourceType": "Encounter", "id": 7}, id="an id that is a number"),
+        pytest.param({"resourceType": "Appointment", "status": 7, "id": "e"}, id="a wrong type"),
+        pytest.param({"resourceType": "Appointment", "id": 7}, id="an id that is a number"),
         pytest.param({"resourceType": "VendorThing", "code": [[]]}, id="no type of FHIR"),
     ],
 )
