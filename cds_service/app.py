@@ -18,13 +18,16 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds_service.audit import (
+    AsOfSource,
     DecisionLog,
     Versions,
     open_decision_log,
     service_started_event,
     service_stopped_event,
 )
+from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
+from cds_service.audit.installed import installed_software
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
@@ -41,6 +44,7 @@ from cds_service.settings import Settings
 from cds_service.version import __version__
 from cds_service.web.api import api_routes
 from cds_service.web.operations import operations_routes
+from cds_service.web.page import page_routes
 
 DESCRIPTION = (
     "Works out lines of cancer therapy from a chart and infers for each whether the disease is "
@@ -57,9 +61,11 @@ def create_app(
     knowledge: Knowledge | None = None,
     transport: Transport | None = None,
     log: DecisionLog | None = None,
+    day_from: AsOfSource = "clock",
 ) -> FastAPI:
     """The service. Clock, id maker, knowledge, connections and log can be given by tests.
 
+    `day_from` is what the log says of the clock's day: `fixed` where the clock stands still.
     Raises KnowledgeError or AuditError where it cannot start: a service that could not record a
     decision does not begin to make any.
     """
@@ -67,6 +73,7 @@ def create_app(
     knowledge = knowledge or load_knowledge()
     log = log or open_log(settings, clock, new_id)
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
+    software = installed_software()
     service = Service(
         knowledge=knowledge,
         log=log,
@@ -75,11 +82,15 @@ def create_app(
             knowledge=knowledge.version,
             knowledge_digest=knowledge.digest,
             python=platform.python_version(),
+            config_digest=config_digest(settings),
+            commit=software.commit,
+            lock_digest=software.lock_digest,
         ),
         clock=clock,
         new_id=new_id,
         max_body_bytes=settings.max_body_bytes,
         keeps_requests=settings.audit_keep_requests,
+        day_from=day_from,
     )
     hooks = HookService(
         service,
@@ -89,10 +100,12 @@ def create_app(
     app = FastAPI(
         title="refractory-cds", version=__version__, description=DESCRIPTION,
         lifespan=_lifespan(service, settings), redirect_slashes=False,
+        docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.include_router(hook_routes(hooks))
     app.include_router(api_routes(service))
     app.include_router(operations_routes(service))
+    app.include_router(page_routes())
     _answer_errors(app)
     app.add_middleware(Unforeseen, service=service)
     app.add_middleware(
@@ -102,6 +115,11 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
     )
     return app
+
+
+def config_digest(settings: Settings) -> str:
+    """A digest of all settings in force, for the log. There are no secrets among them."""
+    return digest(orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))
 
 
 def open_log(

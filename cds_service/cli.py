@@ -96,6 +96,9 @@ def serve(
 @app.command(epilog="Example: refractory-cds demo --once")
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Stop after the cards.")] = False,
+    keep_log: Annotated[
+        bool, typer.Option("--keep-log", help="Leave the decision log where it is at the end.")
+    ] = False,
 ) -> None:
     """Watch it work: open the charts of invented patients and print their cards.
 
@@ -104,7 +107,7 @@ def demo(
     """
     from cds_service.demo.play import play
 
-    raise typer.Exit(play(once=once))
+    raise typer.Exit(play(once=once, keep_log=keep_log))
 
 
 @app.command(epilog="Example: refractory-cds assess chart.json exports/ --as-of 2026-11-21")

@@ -4,6 +4,7 @@
     ├── UsageError          the command line or a setting was used wrongly
     ├── UnreadableInput     a file or body cannot be read as FHIR
     ├── InvalidRequest      a CDS Hooks call or its feedback is not what the contract says
+    │   └── InterruptedRequest
     ├── KnowledgeError      a knowledge file does not hold together
     ├── FhirError           the client's FHIR server could not give what was needed
     │   ├── PrefetchIncomplete
@@ -53,6 +54,10 @@ class InvalidRequest(RefractoryCdsError):
         super().__init__(f"{where}: {message}" if where else message)
 
 
+class InterruptedRequest(InvalidRequest):
+    """The caller went away before its body was here."""
+
+
 class KnowledgeError(RefractoryCdsError):
     """A knowledge file is missing, malformed or does not hold together."""
 
@@ -71,10 +76,8 @@ class PrefetchIncomplete(FhirError):
 
     code = "required"
 
-    def __init__(self, key: str) -> None:
-        super().__init__(
-            f"{key} is not in the prefetch, and no fhirServer is given to read it from"
-        )
+    def __init__(self, key: str, why: str = "is not in the prefetch") -> None:
+        super().__init__(f"{key} {why}, and no fhirServer is given to read it from")
 
 
 class FhirForbidden(FhirError):

@@ -15,7 +15,7 @@ FIELDS = frozenset(
     {
         "service", "outcome", "status", "cards", "resources", "used", "issues", "milliseconds",
         "decision", "error", "error_id", "count", "host", "port", "workers", "version",
-        "knowledge", "missing", "cause",
+        "knowledge", "missing", "cause", "settings",
     }
 )  # fmt: skip
 _LOGGER = logging.getLogger("refractory_cds")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from starlette.responses import Response
 
 from cds_service.audit import (
     AsOf,
+    AsOfSource,
     Call,
     CardReturned,
     Client,
@@ -31,6 +33,7 @@ from cds_service.audit import (
     User,
     Versions,
     decision_event,
+    delivery_event,
     refusal_event,
 )
 from cds_service.audit.of_assessment import advice_decided, cancers_decided, issues_counted
@@ -38,7 +41,13 @@ from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.assessment import Assessment, assess
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import RawResource
-from cds_service.errors import AuditError, InvalidRequest, LogUnavailable, UnreadableInput
+from cds_service.errors import (
+    AuditError,
+    InterruptedRequest,
+    InvalidRequest,
+    LogUnavailable,
+    UnreadableInput,
+)
 from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, STAGES
@@ -66,10 +75,13 @@ class Service:
     new_id: Callable[[], str]
     max_body_bytes: int
     keeps_requests: bool = True
+    day_from: AsOfSource = "clock"
     log_state: LogState = field(default_factory=LogState)
 
-    def today(self) -> date:
-        return self.clock().astimezone(UTC).date()
+    def today(self) -> AsOf:
+        """The day by the service's clock (UTC), which may be held still."""
+        day = self.clock().astimezone(UTC).date()
+        return AsOf(day=day, source=self.day_from, time_zone="UTC")
 
     async def record(self, event: Event, service_id: str) -> None:
         """Put one entry in the decision log; returns once it is on disk.
@@ -78,10 +90,16 @@ class Service:
         """
         try:
             await self.log.append(event)
-        except LogUnavailable:
+        except LogUnavailable as fault:
             self.log_state.is_failing = True
             CALLS.labels(service_id, "log-unavailable").inc()
-            log_event("log.unavailable", level=logging.ERROR, service=service_id, status=503)
+            log_event(
+                "log.unavailable",
+                level=logging.ERROR,
+                service=service_id,
+                status=503,
+                cause=str(fault),
+            )
             raise
         self.log_state.is_failing = False
 
@@ -138,6 +156,7 @@ class Asked:
     fhir_server: str | None = None
     as_of: AsOf | None = None
     watch: Stopwatch = field(default_factory=Stopwatch)
+    is_gone: Callable[[], Awaitable[bool]] | None = None
     is_on_record: bool = False
 
 
@@ -159,12 +178,33 @@ def asked_by(request: Request, service: Service, service_id: str) -> Asked:
     """The beginning of a call's record; `request.state` keeps it for when the call fails."""
     origin = request.client.host if request.client else None
     asked = request.state.asked = Asked(
-        call=Call(service_id=service_id, request_id=request.headers.get("x-request-id")),
+        call=Call(
+            service_id=service_id,
+            request_id=request.headers.get("x-request-id"),
+            trace_id=trace_of(request.headers.get("traceparent")),
+        ),
         client=Client(network_origin=origin),
         received_at=service.clock(),
         decision_id=service.new_id(),
+        is_gone=request.is_disconnected,
     )
     return asked
+
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+
+
+def trace_of(traceparent: str | None) -> str | None:
+    """The trace id of a `traceparent` header; None where it is not a valid one.
+
+    Source: W3C Trace Context §3.2; later versions may add fields at the end.
+    """
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    if found is None or (found[2] and found[0].startswith("00")):
+        return None
+    return found[1]
 
 
 async def read_body(request: Request, most: int) -> bytes:
@@ -184,7 +224,7 @@ async def read_body(request: Request, most: int) -> bytes:
                 raise _too_large(most)
             parts.append(part)
     except ClientDisconnect:
-        raise InvalidRequest("the body ended early") from None
+        raise InterruptedRequest("the body ended early") from None
     body = b"".join(parts)
     if not is_text(body):
         raise InvalidRequest("the body is not UTF-8 text")
@@ -229,7 +269,8 @@ async def assess_chart(
 async def record_decision(asked: Asked, decided: Decided, service: Service) -> None:
     """Put a decision on record; returns once it is on disk, and only then may the answer leave.
 
-    Raises LogUnavailable where the log cannot take it.
+    Where the caller has gone away meanwhile, a second entry says that it did not leave. Raises
+    LogUnavailable where the log cannot take the decision.
     """
     assessment = decided.assessment
     decision = Decision(
@@ -261,18 +302,32 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
     with asked.watch.stage("record"):
         await service.record(decision_event(decision), asked.call.service_id)
     asked.is_on_record = True
-    _count(asked, decided)
+    has_left = not await _was_aborted(asked, service)
+    _count(asked, decided, has_left=has_left)
 
 
-def _count(asked: Asked, decided: Decided) -> None:
-    CALLS.labels(asked.call.service_id, decided.outcome).inc()
+async def _was_aborted(asked: Asked, service: Service) -> bool:
+    """Whether the caller closed the connection before the first byte of the answer; then it is on
+    record that its cards were not returned. Whoever goes away later cannot be told from a reader.
+    """
+    if asked.is_gone is None or not await asked.is_gone():
+        return False
+    with suppress(AuditError):  # nothing leaves either way
+        event = delivery_event(asked.decision_id, cause="client-gone")
+        await service.record(event, asked.call.service_id)
+    return True
+
+
+def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
+    outcome = decided.outcome if has_left else "aborted"
+    CALLS.labels(asked.call.service_id, outcome).inc()
     issues = issues_counted(decided.assessment) if decided.assessment else {}
     for code, count in issues.items():
         ISSUES.labels(code).inc(count)
-    for card in decided.cards:
+    for card in decided.cards if has_left else ():
         CARDS.labels(card.advice[0], card.indicator).inc()
     log_event(
-        "call.answered",
+        "call.answered" if has_left else "call.aborted",
         service=asked.call.service_id,
         decision=asked.decision_id,
         outcome=decided.outcome,
@@ -288,6 +343,8 @@ def _count(asked: Asked, decided: Decided) -> None:
 async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) -> None:
     """Put a call that was turned away on record, without its body."""
     reason = {413: "oversized", 404: "unknown-service"}.get(error.http_status, "malformed")
+    if isinstance(error, InterruptedRequest):
+        reason = "interrupted"
     event = refusal_event(
         reason,  # type: ignore[arg-type]
         http_status=error.http_status,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from hooks.serving import NOON, Served, knowledge, serving, settings_for
 
 from cds_service.app import create_app
 from cds_service.audit.events import utc_now
+from cds_service.audit.installed import installed_software
 from cds_service.errors import AuditError, LogUnavailable
 from cds_service.version import __version__
 
@@ -44,6 +47,32 @@ async def test_start_and_stop_are_on_record_around_the_decisions(
     assert decision["eventType"] == "decision"
     assert (stopped["eventType"], stopped["cause"]) == ("service-stopped", "shutdown")
     assert events(said) == ["service.started", "call.answered", "service.stopped"]
+
+
+async def test_what_was_running_and_by_which_settings_is_on_record(tmp_path: Path) -> None:
+    digests = []
+    for number, changes in enumerate(({}, {}, {"fhir_seconds": 4.0})):
+        with serving(tmp_path, settings={"audit_db": tmp_path / "one.db", **changes}) as served:
+            async with lifespan(served):
+                await served.hook(WITH_CARD)
+            started, decision, _ = served.entries(after=3 * number)
+        assert started["configDigest"] == decision["configDigest"]
+        assert started["software"] == decision["software"]
+        assert started["software"]["lockDigest"].startswith("sha256:")
+        digests.append(started["configDigest"])
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_the_digest_of_what_is_installed_can_be_worked_out_by_anybody() -> None:
+    lines = {f"{one.metadata['Name'].lower()}=={one.version}" for one in distributions()}
+    text = "\n".join(sorted(lines)).encode()
+    assert installed_software().lock_digest == f"sha256:{sha256(text).hexdigest()}"
+
+
+async def test_a_day_that_is_held_still_is_on_record_as_fixed(tmp_path: Path) -> None:
+    with serving(tmp_path, day_from="fixed") as served:
+        await served.hook(WITH_CARD)
+        assert served.last()["asOfSource"] == "fixed"
 
 
 async def test_the_start_says_how_many_servers_are_listed_and_not_which(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ from cds_service.audit.decided import (
     Outcome,
     Unmet,
 )
-from cds_service.audit.decision import AsOf, Decision, User, Versions, decision_event
+from cds_service.audit.decision import (
+    AsOf,
+    AsOfSource,
+    Decision,
+    User,
+    Versions,
+    decision_event,
+)
 from cds_service.audit.entries import (
     Feedback,
     delivery_event,
@@ -26,6 +33,7 @@ from cds_service.audit.store import Recorded
 __all__ = [
     "AdviceDecided",
     "AsOf",
+    "AsOfSource",
     "Call",
     "CancerDecided",
     "CardReturned",

@@ -61,6 +61,8 @@ class Belongings:
             recorded = expected.pop(payload.name, None)
             if payload.digest != recorded or payload.scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
+            elif payload.key_id is not None:  # `plain` has none, and no envelope names one
+                yield Kind.PAYLOAD_ALTERED, "a payload names a key, and none was used"
         if expected:
             yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"
 

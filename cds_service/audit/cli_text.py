@@ -21,6 +21,7 @@ from cds_service.audit.findings import Report
 
 _WIDTH_WITHOUT_TERMINAL = 200
 _MOST_RESOURCES = 15
+_LONGEST_COMMENT = 500
 
 
 def console() -> Console:
@@ -171,7 +172,9 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
             continue
         reason = entry.get("overrideReason", {}).get("code", "")
         orphan = f" (orphan: {entry['orphan']}; counts for nothing)" if "orphan" in entry else ""
-        comment = f" “{entry['comment']}”" if "comment" in entry else ""
+        comment = f" {_quoted(entry['comment'])}" if "comment" in entry else ""
+        if "unknownSuggestions" in entry:
+            comment += f" (not of this card: {', '.join(entry['unknownSuggestions'])})"
         what = f"{entry['outcome']} {reason}".strip()
         yield f"{entry['recordedAt']} card {entry['card']}: {what}{comment}{orphan}"
     without = [
@@ -181,6 +184,13 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
     ]
     if without:
         yield f"no feedback on {len(without)} of the cards (which is not an override)"
+
+
+def _quoted(comment: str) -> str:
+    if len(comment) <= _LONGEST_COMMENT:
+        return f"“{comment}”"
+    rest = len(comment) - _LONGEST_COMMENT
+    return f"“{comment[:_LONGEST_COMMENT]}…” (and {rest} more characters: --format json)"
 
 
 def _record(shown: Mapping[str, Any]) -> Iterator[str]:

@@ -36,6 +36,8 @@ class MissingInput:
         "search-failed",
         "search-empty",
         "paging-cut",
+        "malformed",
+        "other-patient",
         "denied",
     ]
 
@@ -121,13 +123,19 @@ class AdviceDecided:
 
 @dataclass(frozen=True, slots=True)
 class CardReturned:
-    """One card of the answer; feedback on it comes back under its uuid."""
+    """One card of the answer; feedback comes back under its uuid and those of its suggestions."""
 
     uuid: str
     indicator: str
     advice: Sequence[str] = ()
+    suggestions: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Json]:
         return present(
-            {"uuid": self.uuid, "indicator": self.indicator, "advice": list(self.advice)}
+            {
+                "uuid": self.uuid,
+                "indicator": self.indicator,
+                "advice": list(self.advice),
+                "suggestions": list(self.suggestions),
+            }
         )

@@ -59,12 +59,16 @@ class User:
         )
 
 
+AsOfSource = Literal["query", "request-date", "clock", "fixed"]
+"""`fixed`: the service was started to judge every chart as on one day, as the demo is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsOf:
     """The day the chart was judged for, and where that day came from."""
 
     day: date
-    source: Literal["query", "request-date", "clock"]
+    source: AsOfSource
     time_zone: str
 
     def as_json(self) -> dict[str, Json]:

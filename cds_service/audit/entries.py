@@ -72,6 +72,7 @@ Refusal = Literal[
     "unlisted-fhir-server",
     "oversized",
     "malformed",
+    "interrupted",
     "rate-limited",
     "overloaded",
     "unknown-service",

@@ -62,7 +62,7 @@ class LogReader:
         self._db = db
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         db.execute("BEGIN")
-        db.execute("SELECT 1 FROM head").fetchone()  # the view is that of the first reading
+        db.execute("SELECT 1 FROM schema_version").fetchone()  # the view is of the first reading
 
     def first_link(self) -> tuple[str, bytes]:
         """The log's id, and the bytes that its chain begins with."""
@@ -164,6 +164,15 @@ class LogReader:
         found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
+    def odd_ones(self) -> list[str]:
+        """The tables of one row whose row is not number 1, or is not alone."""
+        return [
+            table
+            for table in ("log", "head")
+            if self._db.execute(f"SELECT count(*), max(one) FROM {table}").fetchone()  # noqa: S608
+            not in ((1, 1), (0, None))
+        ]
+
     def definitions(self) -> frozenset[tuple[str, str]]:
         """Name and text of every table, index and trigger."""
         rows = self._db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
@@ -203,7 +212,7 @@ def current_feedback(feedback: Sequence[StoredEvent]) -> dict[str, dict[str, Any
 
 def _when(feedback: Mapping[str, Any]) -> tuple[str, int]:
     try:
-        at = timestamp(datetime.fromisoformat(feedback["outcomeTimestamp"]))
+        at = timestamp(datetime.fromisoformat(feedback["outcomeTimestamp"].upper()))
     except (KeyError, ValueError):
         at = feedback["receivedAt"]
     return at, feedback["seq"]

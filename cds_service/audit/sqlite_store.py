@@ -14,6 +14,7 @@ from cds_service.audit.envelope import Draft, Entry, Recorder, index_of
 from cds_service.audit.events import Event, EventType
 from cds_service.audit.pseudonyms import new_salt
 from cds_service.audit.sqlite_file import file_ids, open_log
+from cds_service.audit.sqlite_look import HeadMoved, Look
 from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError, LogUnavailable
 
@@ -40,6 +41,7 @@ class SqliteStore:
         self._patience_seconds = patience_seconds
         self._db: sqlite3.Connection | None = None
         self._file_ids: tuple[tuple[int, int], ...] | None = None
+        self._look = Look(path)
         self._last = (0, b"")  # size and hash of the chain when this process last saw it
         self._out_of_service: str | None = None
 
@@ -49,6 +51,8 @@ class SqliteStore:
         for _ in range(_TRIES):
             try:
                 return self._write(drafts)
+            except HeadMoved:
+                continue
             except sqlite3.Error as error:
                 if not _lost_a_race(error):
                     raise self._unavailable(error) from error
@@ -70,6 +74,7 @@ class SqliteStore:
         self._begin(db)
         try:
             head = self._head(db)
+            self._look_at_file(db, head)
             receipts: list[Recorded | AuditError] = []
             for draft in drafts:
                 receipt = draft if isinstance(draft, AuditError) else self._add(db, draft, head)
@@ -156,6 +161,13 @@ class SqliteStore:
             raise LogUnavailable("the decision log is not the one that was last written to")
         return size, leaf
 
+    def _look_at_file(self, db: sqlite3.Connection, head: tuple[int, bytes]) -> None:
+        try:
+            self._look.again(db, head)
+        except LogUnavailable as error:  # nothing that is written now could be relied on
+            self._out_of_service = f"{error}; put the whole log back, and restart the service"
+            raise LogUnavailable(f"the decision log takes no entries: {error}") from error
+
     def _connection(self) -> sqlite3.Connection:
         if self._out_of_service:
             raise LogUnavailable(f"the decision log takes no entries: {self._out_of_service}")
@@ -201,14 +213,21 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object
 
 
 def _decision_of_card(event: Event, decision: bytes | None) -> dict[str, Json]:
-    """The decision that returned this card; or why the feedback on it counts for nothing."""
+    """The decision that returned this card; or why the feedback on it counts for nothing.
+
+    Suggestions that the card did not have are named. (Earlier entries do not say which it had.)
+    """
     if decision is None:
         return {"orphan": "unknown-card"}
     found = msgspec.json.decode(decision)
     client: Any = event.members.get("client", {})
     if found.get("client", {}).get("iss") != client.get("iss"):
         return {"orphan": "other-client"}
-    return {"decisionId": found["decisionId"]}
+    links: dict[str, Json] = {"decisionId": found["decisionId"]}
+    card: Any = next((one for one in found["cards"] if one["uuid"] == event.members["card"]), {})
+    accepted: Any = event.members.get("acceptedSuggestions", ())
+    unknown = [one for one in accepted if one not in card.get("suggestions", accepted)]
+    return links | ({"unknownSuggestions": unknown} if unknown else {})
 
 
 def _lost_a_race(error: sqlite3.Error) -> bool:

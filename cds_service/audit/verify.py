@@ -32,6 +32,9 @@ def verify(reader: LogReader, anchors: Sequence[Anchor] = ()) -> Report:
     Without an anchor, a log that was cut off at its end, and had its head row set back to match,
     looks whole; so does an entry added by somebody who may write.
     """
+    gone = _tables_gone(reader)
+    if gone:
+        return _without_tables(gone)
     walk = _Walk(reader, anchors)
     rows = map(_read, reader.events())
     row = next(rows, None)
@@ -40,6 +43,39 @@ def verify(reader: LogReader, anchors: Sequence[Anchor] = ()) -> Report:
         walk.step(row, following)
         row = following
     return walk.finish()
+
+
+_ITS_LOSS = {
+    "log": Kind.TRUNCATED,
+    "head": Kind.TRUNCATED,
+    "events": Kind.TRUNCATED,
+    "terms": Kind.INDEX_MISMATCH,
+    "payloads": Kind.PAYLOAD_MISSING,
+}
+"""What it means that a table is gone."""
+
+
+def _tables_gone(reader: LogReader) -> list[str]:
+    there = {name for name, _ in reader.definitions()}
+    return [table for table in _ITS_LOSS if table not in there]
+
+
+def _without_tables(gone: Sequence[str]) -> Report:
+    """The report where nothing can be walked, because a table is gone."""
+    findings = Findings()
+    for table in gone:
+        findings.add(_ITS_LOSS[table], f"the table {table} is gone; nothing else was compared")
+    return Report(
+        log_id="(not read)",
+        size=0,
+        root=Tree().root(),
+        anchored=0,
+        first_at=None,
+        last_at=None,
+        events_by_type={},
+        findings=tuple(findings.all),
+        left_out=0,
+    )
 
 
 class _Said(msgspec.Struct, frozen=True, rename="camel"):
@@ -140,6 +176,10 @@ class _Walk:
         self._anchors.finish(self._tree.size)
         for kind, place in self._belongings.strays():
             self._findings.add(kind, "rows beside the events belong to none", first=place)
+        for table in self._reader.odd_ones():
+            self._findings.add(
+                Kind.INDEX_MISMATCH, f"the table {table} does not hold its one row, number 1"
+            )
         for complaint in self._reader.complaints():
             self._findings.add(Kind.INDEX_MISMATCH, f"SQLite: {complaint}")
         if not _definitions() <= self._reader.definitions():

@@ -26,7 +26,23 @@ def run_command(
 
     Every fault is one line on standard error. `defaults` of options, command by command.
     """
-    command = typer.main.get_command(commands)
+    try:
+        exit_code = _run(typer.main.get_command(commands), arguments, defaults)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return CLOSED_PIPE
+    except OSError as fault:
+        if fault.filename is not None:  # not of the output, which has no name
+            raise
+        _forget_output()
+        return _complain(f"the output cannot be written: {fault.strerror}", USAGE)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return exit_code
+
+
+def _run(command: Any, arguments: Sequence[str], defaults: dict[str, Any] | None) -> int:
     try:
         with command.make_context(PROGRAM, list(arguments), default_map=defaults) as context:
             command.invoke(context)
@@ -36,11 +52,6 @@ def run_command(
         return _complain(_of_usage(fault), fault.exit_code)
     except RefractoryCdsError as fault:
         return _complain(str(fault), USAGE)
-    except BrokenPipeError:
-        _forget_output()
-        return CLOSED_PIPE
-    except KeyboardInterrupt:
-        return INTERRUPTED
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -16,6 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from cds_service.commands.listening import address_of, is_loopback, listen_on
+from cds_service.commands.setting import unknown_settings
 from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.operations_log import log_event, set_up
 from cds_service.settings import Settings
@@ -48,6 +50,8 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _leave)  # what is left to do once uvicorn has stopped
     _announce(sock, workers)
+    if unknown := unknown_settings(os.environ):
+        log_event("settings.unknown", level=logging.WARNING, settings=", ".join(unknown))
     if workers == 1:
         uvicorn.Server(_config()).run([sock])
         return

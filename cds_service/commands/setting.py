@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from cds_service.errors import UsageError
 from cds_service.settings import Settings
+
+PREFIX = "REFRACTORY_CDS_"
+_ASSIGNED = re.compile(rf"^\s*(?:export\s+)?({PREFIX}\w+)\s*=", re.IGNORECASE | re.MULTILINE)
+
+
+def unknown_settings(environment: Iterable[str], env_file: Path = Path(".env")) -> list[str]:
+    """Names of variables that look like settings of ours and are none: misspelt, or of old."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    try:
+        in_file = _ASSIGNED.findall(env_file.read_text("utf-8", "replace"))
+    except OSError:
+        in_file = []
+    names = {name.upper() for name in (*environment, *in_file)}
+    return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
 
 
 def read_settings() -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import tempfile
@@ -44,7 +45,7 @@ SERVICE_PORT = 8000
 FHIR_PORT = 8001
 
 
-def play(*, once: bool) -> int:
+def play(*, once: bool, keep_log: bool = False) -> int:
     """Open every fixture chart twice and print its cards; then serve, unless `once`.
 
     The exit code: 1 where a call failed, or where the cards depended on who read the chart.
@@ -54,7 +55,7 @@ def play(*, once: bool) -> int:
     set_up("warning")
     signal.signal(signal.SIGTERM, _interrupt)
     today = max(story.as_of for story in stories)
-    with _stage(stories, today) as addresses:
+    with _stage(stories, today, keep_log=keep_log) as addresses:
         page.print(opening(addresses, len(stories), today), "")
         tally = _open_all(stories, today, addresses, page)
         page.print(closing(tally), "")
@@ -62,6 +63,8 @@ def play(*, once: bool) -> int:
             page.print(plain("Both servers stop now; without --once they stay, here:", "dim"))
         for line in where_next(addresses, tally.first_with_card or stories[0].patient_id):
             page.print_whole(line)
+        if not keep_log:
+            page.print(plain("At the end the log is removed, unless --keep-log is given.", "dim"))
         if not once:
             with suppress(KeyboardInterrupt):
                 page.print("", plain("Serving until Ctrl-C.", "bold"))
@@ -72,16 +75,21 @@ def play(*, once: bool) -> int:
 
 
 @contextmanager
-def _stage(stories: Sequence[Story], today: date) -> Iterator[Addresses]:
+def _stage(stories: Sequence[Story], today: date, *, keep_log: bool) -> Iterator[Addresses]:
     """Both servers, with a decision log of their own, until the block ends."""
-    log = Path(tempfile.mkdtemp(prefix="refractory-cds-demo-")) / "decisions.db"
+    folder = Path(tempfile.mkdtemp(prefix="refractory-cds-demo-"))
+    log = folder / "decisions.db"
     fhir_app = create_fhir_app(story.bundle for story in stories)
     sockets: tuple[socket.socket, ...] = (listen_near(SERVICE_PORT), listen_near(FHIR_PORT))
-    with (
-        running(_service(log, today), sockets[0]) as service,
-        running(fhir_app, sockets[1]) as fhir,
-    ):
-        yield Addresses(service, fhir, log, (SERVICE_PORT, FHIR_PORT))
+    try:
+        with (
+            running(_service(log, today), sockets[0]) as service,
+            running(fhir_app, sockets[1]) as fhir,
+        ):
+            yield Addresses(service, fhir, log, (SERVICE_PORT, FHIR_PORT))
+    finally:
+        if not keep_log:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _service(log: Path, today: date) -> FastAPI:
@@ -95,7 +103,7 @@ def _service(log: Path, today: date) -> FastAPI:
         }
     )
     noon = datetime.combine(today, time_of_day(12), UTC)
-    return create_app(settings, clock=lambda: noon)
+    return create_app(settings, clock=lambda: noon, day_from="fixed")
 
 
 def _open_all(stories: Sequence[Story], today: date, addresses: Addresses, page: Page) -> Tally:

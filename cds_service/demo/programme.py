@@ -84,6 +84,10 @@ def opening(addresses: Addresses, charts: int, today: date) -> RenderableType:
             f"{addresses.fhir}. Each chart is opened twice over HTTP (hook {HOOK}): with the data "
             "as prefetch, and without, so that the service reads the FHIR server itself."
         ),
+        plain(
+            f"The stories end on {today}, so the service's clock stands still on that day; the "
+            "decision log says so (asOfSource fixed)."
+        ),
         *(plain(said, "yellow") for said in moved),
     )
 

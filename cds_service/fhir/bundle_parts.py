@@ -31,6 +31,7 @@ class Entry(msgspec.Struct, gc=False, rename="camel"):
 class _Bundle(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str
     type: str = ""
+    total: msgspec.Raw = _ABSENT
     link: list[_Link] = []
     entry: list[Entry] = []
 
@@ -38,6 +39,7 @@ class _Bundle(msgspec.Struct, gc=False, rename="camel"):
 class _LooseBundle(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str
     type: msgspec.Raw = _ABSENT
+    total: msgspec.Raw = _ABSENT
     link: msgspec.Raw = _ABSENT
     entry: msgspec.Raw = _ABSENT
 
@@ -86,6 +88,7 @@ _outcome = msgspec.json.Decoder(_Outcome)
 _request = msgspec.json.Decoder(_Request)
 _response = msgspec.json.Decoder(_Response)
 _text = msgspec.json.Decoder(str)
+_count = msgspec.json.Decoder(int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class ReadBundle:
     """A Bundle with its entries still closed; None stands for an entry that is no object.
 
     `next_url` is "" where further pages are announced, or may be, and cannot be reached.
+    `total` is how many matches the Bundle says there are; 0 where it says nothing.
     `faults` are parts that have not the form FHIR gives them: which part, and what is wrong.
     """
 
@@ -100,6 +104,17 @@ class ReadBundle:
     next_url: str | None
     entries: list[Entry | None]
     faults: tuple[tuple[str, str], ...] = ()
+    total: int = 0
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it holds fewer resources than it says there are, with no page to follow.
+
+        A history counts deletions too, which have none.
+        """
+        if not self.total or self.next_url is not None or self.type == "history":
+            return False
+        return sum(1 for entry in self.entries if entry and entry.resource) < self.total
 
 
 def read_bundle(document: bytes | msgspec.Raw) -> ReadBundle | None:
@@ -114,7 +129,12 @@ def read_bundle(document: bytes | msgspec.Raw) -> ReadBundle | None:
         return _read_loosely(loose) if loose.resource_type == "Bundle" else None
     if bundle.resource_type != "Bundle":
         return None
-    return ReadBundle(bundle.type, _next(bundle.link), [_nulls_out(e) for e in bundle.entry])
+    return ReadBundle(
+        bundle.type,
+        _next(bundle.link),
+        [_nulls_out(e) for e in bundle.entry],
+        total=_total(bundle.total),
+    )
 
 
 def _read_loosely(bundle: _LooseBundle) -> ReadBundle:
@@ -134,7 +154,11 @@ def _read_loosely(bundle: _LooseBundle) -> ReadBundle:
         except UNREADABLE:
             faults.append(("entry", "not a list"))
     return ReadBundle(
-        _text_or_nothing(bundle.type), next_url, [_read_entry(r) for r in raws], tuple(faults)
+        _text_or_nothing(bundle.type),
+        next_url,
+        [_read_entry(r) for r in raws],
+        tuple(faults),
+        _total(bundle.total),
     )
 
 
@@ -161,6 +185,15 @@ def _nulls_out(entry: Entry) -> Entry:
 
 def _next(links: list[_Link]) -> str | None:
     return next((link.url for link in links if link.relation == "next"), None)
+
+
+def _total(raw: msgspec.Raw) -> int:
+    if not _has(raw):
+        return 0
+    try:
+        return _count.decode(raw)
+    except UNREADABLE:
+        return 0
 
 
 def _text_or_nothing(raw: msgspec.Raw) -> str:

@@ -58,6 +58,8 @@ class Unpacked:
     where there may be one that cannot be reached.
     `outcomes` counts the OperationOutcomes that report an error, and one that stands in place
     of the document whatever it reports: so much was asked for and not given.
+    `is_short`: it says that there are more resources than it holds. `is_broken`: it has entries,
+    and none that can be read.
     """
 
     root: str
@@ -65,11 +67,17 @@ class Unpacked:
     next_url: str | None = None
     outcomes: int = 0
     problems: tuple[Problem, ...] = ()
+    is_short: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        return bool(self.problems) and not self.resources
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing says that some of what was asked for is missing."""
-        return self.next_url is None and not self.outcomes
+        says_so = self.next_url is not None or self.outcomes or self.is_short or self.is_broken
+        return not says_so
 
     def shortfalls(self) -> Iterator[Problem]:
         """All problems, and what says that some of what was asked for is missing."""
@@ -80,6 +88,8 @@ class Unpacked:
             )
         if self.next_url is not None:
             yield Problem("Bundle", "has further pages, which may not be here", NOT_READ)
+        if self.is_short:
+            yield Problem("Bundle", "holds fewer resources than its total says", NOT_READ)
 
 
 def unpack(document: bytes | msgspec.Raw) -> Unpacked:
@@ -108,7 +118,12 @@ def unpack(document: bytes | msgspec.Raw) -> Unpacked:
     found = _Findings()
     found.take_bundle(bundle, "Bundle", depth=1)
     return Unpacked(
-        root, tuple(found.resources), bundle.next_url, found.outcomes, tuple(found.problems)
+        root,
+        tuple(found.resources),
+        bundle.next_url,
+        found.outcomes,
+        tuple(found.problems),
+        found.is_short,
     )
 
 
@@ -119,9 +134,11 @@ class _Findings:
         self.resources: list[RawResource] = []
         self.problems: list[Problem] = []
         self.outcomes = 0
+        self.is_short = False
 
     def take_bundle(self, bundle: ReadBundle, where: str, *, depth: int) -> None:
         self.problems.extend(Problem(f"{where}.{part}", what) for part, what in bundle.faults)
+        self.is_short = self.is_short or bundle.is_short
         older = _older_versions(bundle.entries) if bundle.type == "history" else frozenset()
         for index, entry in enumerate(bundle.entries):
             if index in older:

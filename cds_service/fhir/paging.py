@@ -98,6 +98,10 @@ class _Reading:
         self.problems.extend(page.problems)
         if page.outcomes:
             self._falls_short("holds an OperationOutcome with an error")
+        if page.is_broken:
+            self._falls_short("holds no entry that can be read")
+        if page.is_short and not self.resources:  # of other totals many are estimates
+            self._falls_short("holds nothing of what its total says there is")
         if page.next_url is None:
             return None
         url = self._base.next_page(ask.url, page.next_url)

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from cds_service.errors import FhirError, FhirUnavailable
+from cds_service.errors import FhirError, FhirNotFhir, FhirUnavailable
 from cds_service.fhir.bundles import Problem, RawResource
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.paging import SearchResult
-from cds_service.fhir.references import head_of, local_name
+from cds_service.fhir.references import head_of, is_of_patient, local_name
 
 PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - a prefetch token, not a secret
 PAGE_SIZE = "500"
@@ -94,16 +94,25 @@ class Fetched:
 
 
 async def fetch_missing(
-    client: FhirClient, patient_id: str, keys: Collection[str], deadline: float | None = None
+    client: FhirClient,
+    patient_id: str,
+    keys: Collection[str],
+    deadline: float | None = None,
+    optional_deadline: float | None = None,
 ) -> Fetched:
     """Read these keys side by side; no failure of one costs another.
 
-    `deadline` is a time of the event loop's clock. A search that could be read in part only
-    counts as an error: half of a record is not a record.
+    Deadlines are times of the event loop's clock; optional keys may have one of their own. A
+    search that could be read in part only counts as an error, since half of a record is not a
+    record; so does one that found nothing but other patients' resources.
     """
     wanted = [query for query in QUERIES if query.key in keys]
+    of_optional = deadline if optional_deadline is None else optional_deadline
     answers = await asyncio.gather(
-        *(_fetch(client, query, patient_id, deadline) for query in wanted)
+        *(
+            _fetch(client, query, patient_id, deadline if query.required else of_optional)
+            for query in wanted
+        )
     )
     return _fetched(zip((query.key for query in wanted), answers, strict=True))
 
@@ -135,12 +144,23 @@ async def _fetch(
     client: FhirClient, query: Query, patient_id: str, deadline: float | None
 ) -> SearchResult | FhirError:
     if not query.is_read:
-        return await _search(client, query.resource_type, query.params(patient_id), deadline)
+        found = await _search(client, query.resource_type, query.params(patient_id), deadline)
+        return _of_this_patient(found, query, patient_id)
     try:
         resource = await client.read(query.resource_type, patient_id, deadline=deadline)
     except FhirError as error:
         return error
     return SearchResult((resource,), pages=1, complete=True)
+
+
+def _of_this_patient(
+    found: SearchResult | FhirError, query: Query, patient_id: str
+) -> SearchResult | FhirError:
+    if isinstance(found, FhirError) or not found.resources:
+        return found
+    if any(is_of_patient(resource, patient_id, {}) for resource in found.resources):
+        return found
+    return FhirNotFhir(query.resource_type, "it is of other patients only")
 
 
 async def _search(

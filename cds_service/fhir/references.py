@@ -94,6 +94,22 @@ def _or_none(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T | None:
         return None
 
 
+def is_of_patient(resource: RawResource, patient_id: str, by_full_url: Mapping[str, str]) -> bool:
+    """Whether a resource is this patient's, or says nothing of whose it is.
+
+    A Patient is one by its id alone: without one it could be anybody.
+    """
+    head = head_of(resource)
+    if head is None:
+        return False
+    if head.resource_type == "Patient":
+        return head.id == patient_id
+    owner = head.owner
+    if not owner or owner == f"urn:uuid:{patient_id}":
+        return True
+    return local_name(owner, by_full_url) == f"Patient/{patient_id}"
+
+
 def local_name(reference: str, by_full_url: Mapping[str, str]) -> str:
     """The "Type/id" that a reference points at, "" where it cannot be told.
 

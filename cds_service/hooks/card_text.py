@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
@@ -21,6 +21,22 @@ from cds_service.hooks.markdown import escaped
 from cds_service.knowledge.model import Knowledge, Told
 
 MOST_EVIDENCE = 8
+_KEYS = {
+    "medicationAdministrations": "medication administrations",
+    "procedures": "procedures",
+    "serviceRequests": "service requests",
+    "diagnosticReports": "diagnostic reports",
+    "medications": "medications that orders point at",
+}
+_WHY_NOT_SEEN = {
+    "omitted": "not sent, and no FHIR server to ask",
+    "operation-outcome": "sent with an error",
+    "paging-cut": "sent in part only",
+    "malformed": "not readable as sent",
+    "other-patient": "sent of other patients",
+    "denied": "the FHIR server refused",
+    "search-failed": "the FHIR server did not answer with them",
+}
 
 
 def detail_of(
@@ -29,13 +45,14 @@ def detail_of(
     judged: Judged,
     shown: Sequence[Advice],
     knowledge: Knowledge,
+    not_seen: str = "",
 ) -> str:
     """The whole detail; everything that comes out of the chart is escaped."""
     blocks = (
         ("What was seen", _seen(judged)),
         ("Rule used", _rules(judged, cancer, knowledge)),
         ("How it reads", _reading(cancer, judged)),
-        ("Not certain because", _doubts(assessment, judged)),
+        ("Not certain because", [*_doubts(assessment, judged), *filter(None, [not_seen])]),
         ("Options to consider", _options(cancer, shown)),
         ("What would change this", _changes(judged, cancer)),
     )
@@ -47,10 +64,23 @@ def detail_of(
     return "\n\n".join(text)
 
 
+def not_seen(missing: Iterable[tuple[str, str]]) -> str:
+    """Which parts of a chart were not to be had, and why; "" where all were.
+
+    A key that was looked up and is empty (null) was seen.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for key, code in missing:
+        if code in _WHY_NOT_SEEN:
+            by_reason.setdefault(_WHY_NOT_SEEN[code], []).append(_KEYS.get(key, key))
+    parts = [f"{', '.join(keys)} ({reason})" for reason, keys in by_reason.items()]
+    return f"Not seen: {'; '.join(parts)}." if parts else ""
+
+
 def short_title(judged: Judged, longest: int = 60) -> str:
     """The line by its regimen, or by its agents, or by what little is known."""
     line = judged.line
-    name = line.regimen or " + ".join(line.agents) or "study drug"
+    name = line.name
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 

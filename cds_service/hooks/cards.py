@@ -59,15 +59,25 @@ class Card:
         return str(self.json["uuid"])
 
     @property
+    def suggestions(self) -> tuple[str, ...]:
+        return tuple(str(one["uuid"]) for one in self.json["suggestions"])
+
+    @property
     def indicator(self) -> str:
         return str(self.json["indicator"])
 
 
 def cards_for(
-    assessment: Assessment, decision_id: str, maker: CardMaker, encounter_id: str | None = None
+    assessment: Assessment,
+    decision_id: str,
+    maker: CardMaker,
+    encounter_id: str | None = None,
+    *,
+    not_seen: str = "",
 ) -> list[Card]:
     """A card for each line of each cancer that has advice to show; none where all is quiet.
 
+    `not_seen` is what each says of the parts of the chart that were not to be had.
     Ids are derived from the decision's, so that the same decision always gives the same cards.
     """
     cards: list[Card] = []
@@ -75,9 +85,13 @@ def cards_for(
         for judged, shown in _by_line(cancer):
             position = len(cards)
             name = uuid5(UUID(decision_id), f"card-{position}")
+            detail = detail_of(assessment, cancer, judged, shown, maker.knowledge, not_seen)
             cards.append(
-                _card(assessment, cancer, judged, shown, name, decision_id, maker, encounter_id)
-            )
+                _card(
+                    assessment, cancer, judged, shown, detail, name, decision_id, maker,
+                    encounter_id,
+                )
+            )  # fmt: skip
     return cards
 
 
@@ -97,6 +111,7 @@ def _card(
     cancer: CancerAssessment,
     judged: Judged,
     shown: tuple[Advice, ...],
+    detail: str,
     name: UUID,
     decision_id: str,
     maker: CardMaker,
@@ -114,7 +129,7 @@ def _card(
         "uuid": str(name),
         "summary": summary_of(cancer, judged),
         "indicator": _indicator(cancer, judged),
-        "detail": detail_of(assessment, cancer, judged, shown, maker.knowledge),
+        "detail": detail,
         "source": _source(assessment, status.status, maker),
         "suggestions": suggestions,
         "selectionBehavior": "any",

@@ -7,12 +7,14 @@ where; it never repeats a value.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal, TypeVar
 
 import msgspec
 
 from cds_service.errors import InvalidRequest
+from cds_service.fhir.queries import KEYS
 
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 FHIR_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
@@ -20,8 +22,20 @@ USER_FORM = re.compile(
     r"(Practitioner|PractitionerRole|Patient|RelatedPerson)/[A-Za-z0-9\-.]{1,64}"
 )
 MOMENT_FORM = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_WRONG_TYPE = re.compile(r"Expected `([\w |]+)`, got `(\w+)`")
+_IN_WORDS = {
+    "str": "a text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+    "null": "null",
+    "array": "a list",
+    "object": "an object",
+}
 _PATH = re.compile(r"`?\$\.?(?P<path>[^`]*)`?$")
 
 
@@ -94,6 +108,26 @@ class FeedbackCall(Message):
 M = TypeVar("M")
 
 
+class _Name:
+    """A member's name that equals no other, so that one that stands twice stays two members."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+_members = msgspec.json.Decoder(
+    dict[_Name, msgspec.Raw], dec_hook=lambda _, name: _Name(name)
+).decode
+_NAMES = {
+    field.encode_name
+    for shape in (HookCall, PatientViewContext, Authorization, FeedbackCall, FeedbackEntry)
+    for field in msgspec.structs.fields(shape)
+} | set(KEYS)
+"""Names that are ours to repeat; any other could be anything."""
+
+
 def read_message(body: bytes | msgspec.Raw, shape: type[M], within: str = "") -> M:
     """A message of this shape; raises InvalidRequest with the path of what is wrong."""
     try:
@@ -104,8 +138,29 @@ def read_message(body: bytes | msgspec.Raw, shape: type[M], within: str = "") ->
         raise InvalidRequest("the body is not valid JSON", where=within) from None
 
 
+def refuse_doubles(body: bytes | msgspec.Raw, inside: Collection[str] = (), at: str = "") -> None:
+    """Raise InvalidRequest where a member of this object, or of objects `inside` it, stands twice.
+
+    Readers differ in which of the two they take, and the other may name another patient. What the
+    members hold is passed over.
+    """
+    try:
+        members = _members(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return  # no object: for others to complain of
+    seen: set[str] = set()
+    for name, value in members.items():
+        if name.text in seen:
+            known = name.text if name.text in _NAMES else ""
+            raise InvalidRequest("a member stands twice", where=".".join(filter(None, (at, known))))
+        seen.add(name.text)
+        if name.text in inside:
+            refuse_doubles(value, at=name.text)
+
+
 def read_call(body: bytes, hook: str) -> HookCall:
     """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids."""
+    refuse_doubles(body, inside=("context", "prefetch", "fhirAuthorization"))
     call = read_message(body, HookCall)
     if call.hook != hook:
         raise InvalidRequest(f"this service answers the hook {hook}", where="hook")
@@ -121,12 +176,14 @@ def read_call(body: bytes, hook: str) -> HookCall:
 
 def read_feedback(body: bytes) -> list[tuple[FeedbackEntry, bytes]]:
     """The entries of a feedback call, each with its own JSON; raises InvalidRequest."""
+    refuse_doubles(body)
     entries = read_message(body, FeedbackCall).feedback
     if not entries:
         raise InvalidRequest("at least one entry is needed", where="feedback")
     read = []
     for position, raw in enumerate(entries):
         where = f"feedback[{position}]"
+        refuse_doubles(raw, at=where)
         entry = read_message(raw, FeedbackEntry, where)
         _check(UUID_FORM, entry.card, f"{where}.card", "a card's uuid")
         _check_moment(entry.outcome_timestamp, f"{where}.outcomeTimestamp")
@@ -144,7 +201,7 @@ def _check(form: re.Pattern[str], text: str, where: str, what: str) -> None:
 def _check_moment(text: str, where: str) -> None:
     _check(MOMENT_FORM, text, where, "a date and time")
     try:
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(text.upper())
     except ValueError:
         raise InvalidRequest("there is no such date and time", where=where) from None
 
@@ -159,4 +216,14 @@ def _invalid(fault: str, within: str) -> InvalidRequest:
     if said.startswith("Invalid enum value"):
         said = "not one of the values allowed here"
     where = ".".join(part for part in (within, path) if part)
-    return InvalidRequest(said.replace("`", "'"), where=where)
+    return InvalidRequest(in_plain_words(said), where=where)
+
+
+def in_plain_words(said: str) -> str:
+    """What msgspec says of a wrong type or a missing member, without names of Python's types."""
+    if missing := _MISSING.fullmatch(said):
+        return f"the member {missing[1]} is missing"
+    if wrong := _WRONG_TYPE.fullmatch(said):
+        wanted = [_IN_WORDS.get(one, "something else") for one in wrong[1].split(" | ")]
+        return f"must be {' or '.join(wanted)}, and is {_IN_WORDS.get(wrong[2], 'something else')}"
+    return said.replace("`", "'")

@@ -15,14 +15,37 @@ from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, Un
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
-from cds_service.fhir.queries import QUERIES, Fetched, fetch_medications, fetch_missing
+from cds_service.fhir.queries import (
+    QUERIES,
+    Fetched,
+    Query,
+    fetch_medications,
+    fetch_missing,
+)
+from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.messages import HookCall
 from cds_service.service import is_text
 
 MissingCode = Literal[
-    "omitted", "null", "operation-outcome", "search-failed", "paging-cut", "denied"
+    "omitted",
+    "null",
+    "operation-outcome",
+    "paging-cut",
+    "malformed",
+    "other-patient",
+    "search-failed",
+    "denied",
 ]
-CAME_IN_PART = frozenset({"operation-outcome", "paging-cut"})
+WHY_NOT_HAD: Mapping[MissingCode, str] = {
+    "omitted": "is not in the prefetch",
+    "operation-outcome": "holds an OperationOutcome",
+    "paging-cut": "came in part only",
+    "malformed": "is not what its template asks for",
+    "other-patient": "holds nothing of this patient",
+}
+"""Why a key of the prefetch counts as not fetched, as a 412 says it."""
+SHARE_OF_OPTIONAL = 0.4
+"""Of the time there is, so much for keys that are not needed: the answer does not wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +64,16 @@ class Chart:
     resources: tuple[ChartResource, ...]
     missing: tuple[tuple[str, MissingCode], ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def not_read(self) -> tuple[Problem, ...]:
+        """The keys that were asked for in vain, or came in part only."""
+        what = "did not come whole, and could not be read"
+        return tuple(
+            Problem(f"prefetch.{key}", what, NOT_READ)
+            for key, code in self.missing
+            if code not in ("null", "omitted")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,60 +97,64 @@ class _Sorted:
 async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     """The whole chart: what is missing of it is read from the client's FHIR server.
 
-    A key that is null was looked up by the client and is empty. One that is missing, holds an
-    OperationOutcome or has further pages was not, and is read here; an optional one that is
-    missing only when required ones have to be read anyway. Raises FhirError where required data
-    cannot be had; what came in part only and is optional is done without, and said.
+    A key that is null was looked up by the client and is empty. One that is missing, or does not
+    hold all that its template asks for, is read here, the optional ones in a shorter time. Raises
+    FhirError where required data cannot be had; optional ones are done without, and said.
     """
-    found = _sort(call.prefetch or {})
+    found = _sort(call)
     wanted = [q.key for q in QUERIES if found.missing.get(q.key, "null") != "null"]
     required = [q.key for q in QUERIES if q.required and q.key in wanted]
     if required and call.fhir_server is None:
-        raise PrefetchIncomplete(required[0])
-    cut = [key for key in wanted if found.missing[key] in CAME_IN_PART]
-    deadline = asyncio.get_running_loop().time() + reach.seconds
-    if required:
-        fetched = await fetch_missing(
-            _client(call, reach), call.context.patient_id, wanted, deadline
-        )
-        if fetched.failure is not None:
-            raise fetched.failure
-        _take(fetched, found)
-    elif cut and call.fhir_server is not None:
-        with suppress(FhirError):
+        raise PrefetchIncomplete(required[0], WHY_NOT_HAD[found.missing[required[0]]])
+    began = asyncio.get_running_loop().time()
+    deadline = began + reach.seconds
+    if wanted and call.fhir_server is not None:
+        try:
             client = _client(call, reach)
-            _take(await fetch_missing(client, call.context.patient_id, cut, deadline), found)
-    found.problems += [
-        Problem(f"prefetch.{key}", "came in part only, and the rest could not be read", NOT_READ)
-        for key in cut
-        if key in found.missing
-    ]
+        except FhirError:  # we do not go to its server
+            if required:
+                raise
+        else:
+            of_optional = began + reach.seconds * SHARE_OF_OPTIONAL
+            patient_id = call.context.patient_id
+            fetched = await fetch_missing(client, patient_id, wanted, deadline, of_optional)
+            if fetched.failure is not None:
+                raise fetched.failure
+            _take(fetched, found)
     await _complete_medications(call, reach, found, deadline)
     return Chart(
         tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
     )
 
 
-def _sort(prefetch: Mapping[str, msgspec.Raw]) -> _Sorted:
+def _sort(call: HookCall) -> _Sorted:
     found = _Sorted()
-    for query in QUERIES:
+    prefetch = call.prefetch or {}
+    names: dict[str, str] = {}
+    for query in QUERIES:  # the Patient first: others may name it by the address of its entry
         raw = prefetch.get(query.key)
         if raw is None:
             found.missing[query.key] = "omitted"
         elif bytes(raw) == b"null":
             found.missing[query.key] = "null"
         else:
-            _sort_one(query.key, raw, found)
+            _sort_one(query, raw, call.context.patient_id, names, found)
     return found
 
 
-def _sort_one(key: str, raw: msgspec.Raw, found: _Sorted) -> None:
+def _sort_one(
+    query: Query, raw: msgspec.Raw, patient_id: str, names: dict[str, str], found: _Sorted
+) -> None:
+    key = query.key
     try:
         unpacked = unpack(raw)
     except UnreadableInput as fault:
         raise InvalidRequest(str(fault), where=f"prefetch.{key}") from None
-    if not unpacked.is_whole:
-        found.missing[key] = _why_not_whole(unpacked)
+    if query.is_read:
+        names |= _names_of_patient(unpacked, patient_id)
+    why = _why_not_had(unpacked, query, patient_id, names)
+    if why is not None:
+        found.missing[key] = why
         return
     found.resources += [ChartResource(r.raw, r.full_url, "prefetch") for r in unpacked.resources]
     found.problems += [
@@ -125,8 +162,34 @@ def _sort_one(key: str, raw: msgspec.Raw, found: _Sorted) -> None:
     ]
 
 
-def _why_not_whole(unpacked: Unpacked) -> MissingCode:
-    return "operation-outcome" if unpacked.outcomes else "paging-cut"
+def _why_not_had(
+    unpacked: Unpacked, query: Query, patient_id: str, names: Mapping[str, str]
+) -> MissingCode | None:
+    """Why a value does not hold all that its template asks for; None where it does.
+
+    A Bundle without anything does: nothing is there. One resource in place of a Bundle does not,
+    since nothing says that there are no more.
+    """
+    if unpacked.outcomes:
+        return "operation-outcome"
+    if unpacked.next_url is not None or unpacked.is_short:
+        return "paging-cut"
+    is_read = query.is_read and unpacked.root == query.resource_type
+    if unpacked.is_broken or not (is_read or unpacked.root == "Bundle"):
+        return "malformed"
+    resources = unpacked.resources
+    if resources and not any(is_of_patient(r, patient_id, names) for r in resources):
+        return "other-patient"
+    return None
+
+
+def _names_of_patient(unpacked: Unpacked, patient_id: str) -> dict[str, str]:
+    """The Patient by the address of its entry, which may be a `urn:uuid:`."""
+    return {
+        resource.full_url: f"Patient/{patient_id}"
+        for resource in unpacked.resources
+        if resource.full_url and is_of_patient(resource, patient_id, {})
+    }
 
 
 def _client(call: HookCall, reach: Reach) -> FhirClient:

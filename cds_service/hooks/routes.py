@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from cds_service.audit import AsOf, Call, CardReturned, MissingInput, Outcome, User
+from cds_service.audit import CardReturned, MissingInput, Outcome, User
 from cds_service.audit.of_assessment import outcome_of_cards
+from cds_service.batch import issue_of, with_issues
 from cds_service.errors import FhirError, InvalidRequest
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.fhir.queries import prefetch_templates
 from cds_service.hooks import examples
+from cds_service.hooks.card_text import not_seen
 from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.messages import HookCall, read_call
@@ -112,17 +114,12 @@ def hook_routes(hooks: HookService) -> APIRouter:
 
 def note_call(call: HookCall, asked: Asked, service: Service) -> date:
     """Who asked about whom, for the record; gives the day that the chart is judged on."""
-    asked.call = Call(
-        service_id=SERVICE_ID,
-        hook=call.hook,
-        hook_instance=call.hook_instance,
-        request_id=asked.call.request_id,
-    )
+    asked.call = replace(asked.call, hook=call.hook, hook_instance=call.hook_instance)
     asked.user = User(user_id=call.context.user_id)
     asked.patient_id = call.context.patient_id
     asked.encounter_id = call.context.encounter_id
     asked.fhir_server = call.fhir_server
-    asked.as_of = AsOf(day=service.today(), source="clock", time_zone="UTC")
+    asked.as_of = service.today()
     return asked.as_of.day
 
 
@@ -144,16 +141,24 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
             chart.resources, as_of, service, call.patient, chart.problems
         )
     with asked.watch.stage("render"):
-        cards = cards_for(assessment, asked.decision_id, hooks.maker, call.context.encounter_id)
+        cards = cards_for(
+            assessment,
+            asked.decision_id,
+            hooks.maker,
+            call.context.encounter_id,
+            not_seen=not_seen(chart.missing),
+        )
         response = orjson.dumps({"cards": [card.json for card in cards]})
     return Decided(
         outcome=outcome_of_cards(assessment, len(cards)),
         http_status=200,
         response=response,
-        assessment=assessment,
+        assessment=with_issues(assessment, map(issue_of, chart.not_read)),
         inputs=inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
         missing=_missing(chart),
-        cards=tuple(CardReturned(card.uuid, card.indicator, card.advice) for card in cards),
+        cards=tuple(
+            CardReturned(card.uuid, card.indicator, card.advice, card.suggestions) for card in cards
+        ),
     )
 
 

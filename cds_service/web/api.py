@@ -89,8 +89,8 @@ def api_routes(service: Service) -> APIRouter:
 
 def _note_day(text: str | None, asked: Asked, service: Service) -> date:
     if text is None:
-        asked.as_of = AsOf(day=service.today(), source="clock", time_zone="UTC")
-        return service.today()
+        asked.as_of = service.today()
+        return asked.as_of.day
     try:
         day = parse_day(text)
     except ValueError as fault:

@@ -97,6 +97,10 @@ def change_the_scheme(db: sqlite3.Connection, seq: int) -> None:
     db.execute("UPDATE payloads SET scheme = 'x' WHERE seq = ? AND name = 'request'", (seq,))
 
 
+def name_a_key(db: sqlite3.Connection, seq: int) -> None:
+    db.execute("UPDATE payloads SET key_id = 'k' WHERE seq = ? AND name = 'request'", (seq,))
+
+
 def swap_payloads(db: sqlite3.Connection, seq: int) -> None:
     for old, new in (("request", "x"), ("response", "request"), ("x", "response")):
         db.execute("UPDATE payloads SET name = ? WHERE seq = ? AND name = ?", (new, seq, old))
@@ -195,6 +199,7 @@ MUTATIONS: list[tuple[Change, Kind]] = [
     (change_a_payload, Kind.PAYLOAD_ALTERED),
     (move_a_byte_into_the_salt, Kind.PAYLOAD_ALTERED),
     (change_the_scheme, Kind.PAYLOAD_ALTERED),
+    (name_a_key, Kind.PAYLOAD_ALTERED),
     (swap_payloads, Kind.PAYLOAD_ALTERED),
     (add_a_payload, Kind.PAYLOAD_ALTERED),
     (drop_a_payload, Kind.PAYLOAD_MISSING),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -350,6 +351,24 @@ def test_a_log_that_cannot_be_read_is_exit_code_2_and_one_line(
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
     assert str(path) in result.stderr
+
+
+def test_a_table_that_is_gone_is_exit_code_1(log: Path) -> None:
+    with closing(sqlite3.connect(log)) as db:
+        db.execute("DROP TABLE payloads")
+    result = run("verify", "--read-only", "--db", log)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("TAMPERED OR LOST: payload-missing")
+
+
+def test_a_long_comment_is_shown_in_short_and_whole_as_json(tmp_path: Path) -> None:
+    log = tmp_path / "log.db"
+    with closing(a_store(log)) as store:
+        record(store, an_event(1), feedback_on(card_id(1), comment="x" * 200_000))
+    shown = run("show", decision_id(1), "--db", log)
+    assert len(shown.stdout) < 10_000
+    assert "and 199500 more characters" in " ".join(shown.stdout.split())
+    assert "x" * 200_000 in run("show", decision_id(1), "--format", "json", "--db", log).stdout
 
 
 @pytest.mark.parametrize(

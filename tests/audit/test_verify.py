@@ -293,6 +293,34 @@ def test_an_index_that_hides_an_event_from_searches_is_found(path: Path) -> None
     assert any("events_of_type" in finding.detail for finding in report.findings)
 
 
+@pytest.mark.parametrize("table", ["head", "log"])
+def test_a_table_of_one_row_holds_row_number_1(path: Path, table: str) -> None:
+    with administrator(path) as db:
+        db.execute("PRAGMA ignore_check_constraints = 1")
+        db.execute(f"UPDATE {table} SET one = 2")  # noqa: S608 # from the list above
+    (finding, *_) = [one for one in verified(path).findings if not one.informs]
+    assert finding.kind is Kind.INDEX_MISMATCH
+    assert table in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        ("log", Kind.TRUNCATED),
+        ("head", Kind.TRUNCATED),
+        ("events", Kind.TRUNCATED),
+        ("terms", Kind.INDEX_MISMATCH),
+        ("payloads", Kind.PAYLOAD_MISSING),
+    ],
+)
+def test_a_table_that_is_gone_is_a_loss(path: Path, table: str, kind: Kind) -> None:
+    with administrator(path) as db:
+        db.execute(f"DROP TABLE {table}")
+    report = verified(path)
+    assert (report.exit_code, kinds(report)) == (1, {kind})
+    assert f"the table {table} is gone" in report.findings[0].detail
+
+
 # --- normal operation -----------------------------------------------------------------------
 
 

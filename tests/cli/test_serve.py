@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from cds_service.commands.listening import PortTaken, address_of, listen_on
+from cds_service.commands.setting import unknown_settings
 from cds_service.demo.fhir_server import create_fhir_app
 from cds_service.demo.stage import listen_near, running
 from cds_service.errors import UsageError
@@ -71,6 +72,34 @@ def wait_for(written: Path, name: str, *, times: int = 1) -> Event:
             return found[-1]
         time.sleep(0.05)
     raise AssertionError(written.read_text())
+
+
+@pytest.mark.parametrize(
+    ("environment", "file", "unknown"),
+    [
+        pytest.param(["REFRACTORY_CDS_AUDIT_DB", "PATH"], "", [], id="all known"),
+        pytest.param(["REFRACTORY_CDS_AUDITDB"], "", ["REFRACTORY_CDS_AUDITDB"], id="misspelt"),
+        pytest.param(["refractory_cds_log_level"], "", [], id="in small letters"),
+        pytest.param(
+            [],
+            "# REFRACTORY_CDS_X=1\nexport REFRACTORY_CDS_Y = 2\nREFRACTORY_CDS_PUBLIC_URL=\nZ=1\n",
+            ["REFRACTORY_CDS_Y"],
+            id="in the file",
+        ),
+    ],
+)
+def test_variables_that_are_no_settings_are_named(
+    tmp_path: Path, environment: list[str], file: str, unknown: list[str]
+) -> None:
+    (tmp_path / ".env").write_text(file)
+    assert unknown_settings(environment, tmp_path / ".env") == unknown
+    assert unknown_settings([], tmp_path / "nowhere") == []
+
+
+def test_serve_warns_of_a_variable_that_is_no_setting(tmp_path: Path) -> None:
+    with serving(tmp_path / "log.db", AUDITDB="x") as (_, written):
+        warning = wait_for(written, "settings.unknown")
+    assert (warning["level"], warning["settings"]) == ("warning", "REFRACTORY_CDS_AUDITDB")
 
 
 def got(port: int, path: str) -> bytes:

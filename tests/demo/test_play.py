@@ -53,6 +53,28 @@ def words(text: str) -> str:
     return " ".join(text.replace("│", " ").split())
 
 
+def test_the_heading_says_why_the_day_is_what_it_is(shown: str) -> None:
+    day = max(story.as_of for story in STORIES)
+    assert f"The stories end on {day}, so the service's clock stands still" in words(shown)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_log_is_removed_at_the_end_unless_it_is_to_be_kept(tmp_path: Path, keep: bool) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "cds_service", "demo", "--once", *["--keep-log"][:keep]],
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0
+    assert [log.name for log in tmp_path.glob("refractory-cds-demo-*/*.db")] == (
+        ["decisions.db"] if keep else []
+    )
+    assert keep or not list(tmp_path.glob("refractory-cds-demo-*"))
+
+
 def test_every_story_is_told_with_as_many_cards_as_it_expects(shown: str) -> None:
     for story in STORIES:
         assert story.title in shown

@@ -193,11 +193,28 @@ async def test_unknown_members_are_ignored_at_every_level(served: Served) -> Non
         "2026-11-21T12:00:00+05:30",
         "2026-11-21T12:00Z",
         "2026-11-21T12:00:00",
+        "2026-11-21t12:00:00z",
     ],
 )
 async def test_a_time_may_have_any_precision_and_zone(served: Served, moment: str) -> None:
     assert_taken(await served.feedback({"feedback": [entry(NOBODYS, outcomeTimestamp=moment)]}))
     assert served.last()["outcomeTimestamp"] == moment
+
+
+async def test_a_suggestion_that_the_card_did_not_have_is_marked(served: Served) -> None:
+    card = await a_card(served)
+    own = card["suggestions"][0]["uuid"]
+    decision = served.last()
+    assert decision["cards"][0]["suggestions"] == [one["uuid"] for one in card["suggestions"]]
+
+    def saying(ids: list[str]) -> dict[str, Any]:
+        chosen = [{"id": one} for one in ids]
+        return entry(card["uuid"], "accepted", acceptedSuggestions=chosen)
+
+    for ids, unknown in (([own], None), ([own.upper()], None), ([own, NOBODYS], [NOBODYS])):
+        assert_taken(await served.feedback({"feedback": [saying(ids)]}))
+        assert served.last().get("unknownSuggestions") == unknown
+        assert served.last()["decisionId"] == decision["decisionId"]
 
 
 # --- what is no feedback ------------------------------------------------------------------------

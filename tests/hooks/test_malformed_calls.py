@@ -13,7 +13,7 @@ from typing import Any
 import charts
 import pytest
 
-from hooks.calls import INSTANCE, SERVICE, call, myeloma, prefetch_of
+from hooks.calls import INSTANCE, KEYS, SERVICE, call, myeloma, prefetch_of
 from hooks.serving import EHR, Body, Served, issue_of
 
 WHOLE = call(prefetch_of(myeloma()))
@@ -188,7 +188,9 @@ async def test_a_patient_id_that_is_no_fhir_id_is_refused_and_is_put_in_no_addre
 
 @pytest.mark.parametrize("patient_id", ["p1", "P-1.a", "p" * 64, "1", "-", "...", "a..b"])
 async def test_every_fhir_id_is_taken(served: Served, patient_id: str) -> None:
-    assert (await served.hook(with_member("context.patientId", patient_id))).status_code == 200
+    body = call(dict.fromkeys(KEYS))
+    body["context"]["patientId"] = patient_id
+    assert (await served.hook(body)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,76 @@ async def test_every_fhir_id_is_taken(served: Served, patient_id: str) -> None:
 async def test_a_user_that_is_no_reference_to_one_is_refused(served: Served, user: str) -> None:
     issue = await assert_refused(served, with_member("context.userId", user))
     assert issue["expression"] == ["context.userId"]
+
+
+IN_WORDS = [
+    pytest.param("hook", 5, "hook: must be a text, and is a number", id="a text"),
+    pytest.param("fhirServer", [], "fhirServer: must be a text or null, and is a list", id="null"),
+    pytest.param("context", "x", "context: must be an object, and is a text", id="an object"),
+    pytest.param("prefetch", True, "prefetch: must be an object or null, and is true or false",
+                 id="an object or null"),
+    pytest.param("hookInstance", ..., "the member hookInstance is missing", id="a missing member"),
+    pytest.param("context.patientId", ..., "context: the member patientId is missing", id="inside"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "said"), IN_WORDS)
+async def test_a_wrong_type_is_said_in_plain_words(
+    served: Served, path: str, value: Any, said: str
+) -> None:
+    assert (await assert_refused(served, with_member(path, value)))["diagnostics"] == said
+
+
+# --- members that stand twice -------------------------------------------------------------------
+
+TWICE = [
+    pytest.param("hook", "hook", id="the hook"),
+    pytest.param("context", "context", id="the context"),
+    pytest.param("prefetch", "prefetch", id="the prefetch"),
+    pytest.param("patientId", "context.patientId", id="the patient"),
+    pytest.param("userId", "context.userId", id="the user"),
+    pytest.param("conditions", "prefetch.conditions", id="a key of the prefetch"),
+    pytest.param("access_token", "fhirAuthorization.access_token", id="the token"),
+]
+
+
+@pytest.mark.parametrize(("member", "path"), TWICE)
+@pytest.mark.parametrize("spelling", ["plain", "escaped"])
+async def test_a_member_of_the_envelope_that_stands_twice_is_refused_and_named(
+    served: Served, member: str, path: str, spelling: str
+) -> None:
+    token = {"access_token": "x", "token_type": "Bearer"}
+    text = json.dumps(WHOLE | {"fhirServer": EHR, "fhirAuthorization": token})
+    name = member if spelling == "plain" else f"\\u{ord(member[0]):04x}{member[1:]}"
+    twice = text.replace(f'"{member}":', f'"{name}": "canary", "{member}":', 1)
+    assert twice != text
+    issue = await assert_refused(served, twice)
+    assert issue["expression"] == [path]
+    assert issue["diagnostics"] == f"{path}: a member stands twice"
+
+
+async def test_a_member_that_nobody_knows_is_refused_twice_and_not_named(served: Served) -> None:
+    issue = await assert_refused(served, TEXT[:-1] + ', "canary-x": 1, "canary-x": 2}')
+    assert issue["diagnostics"] == "a member stands twice"
+
+
+async def test_members_that_stand_twice_inside_resources_cost_nothing(served: Served) -> None:
+    twice = TEXT.replace('"resourceType": "Patient"', '"id": "x", "resourceType": "Patient"', 1)
+    assert twice != TEXT
+    assert (await served.hook(twice)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        pytest.param('{"feedback": [], "feedback": []}', "feedback", id="the list"),
+        pytest.param('{"feedback": [{"card": 1, "card": 2}]}', "feedback[0].card", id="a card"),
+    ],
+)
+async def test_feedback_is_held_to_the_same(served: Served, body: str, where: str) -> None:
+    answer = await served.feedback(body)
+    assert answer.status_code == 400
+    assert issue_of(answer)["diagnostics"] == f"{where}: a member stands twice"
 
 
 # --- bodies that are no JSON --------------------------------------------------------------------
@@ -287,7 +359,6 @@ ODD_JSON = [
     pytest.param(planted('"": 1, "x\\u0000y": 2'), id="odd names"),
     pytest.param(planted(f'"x": {"[" * 100}{"]" * 100}'), id="100 arrays deep"),
     pytest.param(planted('"status": "a", "status": "b"'), id="a key that stands twice"),
-    pytest.param(TEXT.replace('"hook":', '"hook": "x", "hook":').encode(), id="hook twice"),
     pytest.param(TEXT.replace("{", "{ \r\n\t").encode(), id="white space all over"),
     pytest.param(TEXT.replace('"patientId"', '"patient\\u0049d"').encode(), id="escaped names"),
 ]
@@ -298,18 +369,6 @@ async def test_odd_json_is_json(served: Served, body: bytes) -> None:
     answer = await served.hook(body)
     assert answer.status_code == 200, answer.text
     assert len(answer.json()["cards"]) == 1
-
-
-async def test_where_the_patient_stands_twice_the_same_one_is_read_and_recorded(
-    served: Served,
-) -> None:
-    body = json.dumps(call(fhirServer=EHR)).replace(
-        '"patientId": "p1"', '"patientId": "nobody", "patientId": "p1"'
-    )
-    answer = await served.hook(body)
-    assert len(answer.json()["cards"]) == 1
-    assert json.loads(served.last().sealed["identity"])["patientId"] == "p1"
-    assert {request.url.params.get("patient", "p1") for request in served.wire.asked} == {"p1"}
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,32 @@ async def test_the_record_says_who_asked_when_about_what_and_by_which_knowledge(
     }
 
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace"),
+    [
+        pytest.param(f"00-{TRACE}-b7ad6b7169203331-01", TRACE, id="valid"),
+        pytest.param(f"01-{TRACE}-b7ad6b7169203331-01-more", TRACE, id="a later version"),
+        pytest.param(f"00-{TRACE}-b7ad6b7169203331-01-more", None, id="more than version 00 has"),
+        pytest.param(f"ff-{TRACE}-b7ad6b7169203331-01", None, id="the forbidden version"),
+        pytest.param(f"00-{TRACE.upper()}-b7ad6b7169203331-01", None, id="in capitals"),
+        pytest.param(f"00-{'0' * 32}-b7ad6b7169203331-01", None, id="a trace of zeros"),
+        pytest.param(f"00-{TRACE}-{'0' * 16}-01", None, id="a parent of zeros"),
+        pytest.param("canary word", None, id="anything"),
+    ],
+)
+async def test_the_trace_of_a_call_is_on_record(
+    served: Served, traceparent: str, trace: str | None
+) -> None:
+    await served.hook(WITHOUT_CARD, traceparent=traceparent)
+    assert served.last().get("traceId") == trace
+    await served.post("/api/assess", BUNDLE, traceparent=traceparent)
+    assert served.last().get("traceId") == trace
+    assert "canary" not in served.searchable()
+
+
 async def test_the_origin_of_each_input_is_on_record(served: Served) -> None:
     prefetch = prefetch_of(myeloma())
     del prefetch["observations"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from contract_shape import shape_faults
 from fhir.resources.R4B.operationoutcome import OperationOutcome
 from hooks.calls import REQUIRED, SERVICE
 from hooks.serving import Served
+
+from cds_service.web.page import page_of
 
 HOOK = f"/cds-services/{SERVICE}"
 FEEDBACK = "/cds-services/{service_id}/feedback"
@@ -117,3 +120,22 @@ async def test_the_page_for_people_reads_the_document(served: Served) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in answer.text
+    for _, path in ROUTES:
+        assert f" {path}</code>" in answer.text
+
+
+async def test_the_page_needs_nobody_else_and_runs_nothing(served: Served) -> None:
+    answer = await served.http.get("/docs")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert re.findall(r'(?:src|href)="([^"]*)"', answer.text) == ["/openapi.json"]
+    assert "<script" not in answer.text
+    assert (await served.http.get("/redoc")).status_code == 404
+
+
+def test_text_of_the_document_is_escaped_on_the_page() -> None:
+    info = {"title": "<b>", "version": "1", "description": "<script>x</script>"}
+    page = page_of(
+        {"info": info, "paths": {"/<i>": {"get": {"description": "&", "responses": {}}}}}
+    )
+    assert "<script" not in page
+    assert "/&lt;i&gt;" in page
