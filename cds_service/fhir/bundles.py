@@ -76,8 +76,8 @@ class Unpacked:
     @property
     def is_whole(self) -> bool:
         """Whether nothing says that some of what was asked for is missing."""
-        says_so = self.next_url is not None or self.outcomes or self.is_short or self.is_broken
-        return not says_so
+        is_empty = self.is_short and not self.resources
+        return not (self.next_url is not None or self.outcomes or is_empty or self.is_broken)
 
     def shortfalls(self) -> Iterator[Problem]:
         """All problems, and what says that some of what was asked for is missing."""

@@ -1,0 +1,70 @@
+"""GET /docs: the OpenAPI document as one page that runs nothing and asks no other host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+STYLE = (
+    "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
+    "pre{background:#f4f4f4;padding:1rem;overflow:auto}code{font-family:monospace}"
+    "h2{border-top:1px solid #ccc;padding-top:1rem}"
+)
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def page_routes() -> APIRouter:
+    """The page, made of the document of whatever application it stands in."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/docs")
+    async def docs(request: Request) -> Response:
+        return Response(
+            page_of(request.app.openapi()),
+            headers={"Content-Security-Policy": POLICY},
+            media_type="text/html",
+        )
+
+    return routes
+
+
+def page_of(document: Mapping[str, Any]) -> str:
+    """The whole document as HTML; all of its text is escaped."""
+    info = document["info"]
+    title = escape(f"{info['title']} {info['version']}")
+    body = "".join(
+        part
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        for part in _operation(method, path, operation)
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(info['description'])}</p>"
+        '<p>For machines: <a href="/openapi.json">/openapi.json</a></p>'
+        f"{body}</body></html>"
+    )
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
+    yield f"<p>{escape(operation['description'])}</p>"
+    for parameter in operation.get("parameters", ()):
+        said = parameter.get("description", "")
+        yield f"<p>{escape(parameter['in'])} <code>{escape(parameter['name'])}</code>: "
+        yield f"{escape(said)}</p>"
+    if "requestBody" in operation:
+        yield from _content("Request", operation["requestBody"])
+    for status, answer in operation["responses"].items():
+        yield from _content(status, answer)
+
+
+def _content(what: str, described: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h3>{escape(what)}</h3><p>{escape(described.get('description', ''))}</p>"
+    for content in described.get("content", {}).values():
+        if "example" in content:
+            yield f"<pre>{escape(json.dumps(content['example'], indent=2))}</pre>"
