@@ -53,7 +53,8 @@ def play(*, once: bool, keep_log: bool = False) -> int:
     stories = read_stories()
     page = Page()
     set_up("warning")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _interrupt)
     today = max(story.as_of for story in stories)
     with _stage(stories, today, keep_log=keep_log) as addresses:
         page.print(opening(addresses, len(stories), today), "")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cds_service.clinical.assessment_json import to_json
 from charts import noise, resources, with_dates
 from fhir.resources.R4B import get_fhir_model_class
 from vignettes.expectation import CANCER_MEMBERS, LINE_MEMBERS, differences
 
 from cds_service import assess
+from cds_service.clinical.assessment_json import to_json
 
 HERE: Final = Path(__file__).parent
 WORDS: Final[Mapping[str, list[str]]] = tomllib.loads(
