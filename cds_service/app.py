@@ -48,7 +48,7 @@ from cds_service.web.page import page_routes
 
 DESCRIPTION = (
     "Works out lines of cancer therapy from a chart and infers for each whether the disease is "
-    "*possibly refractory* to it. Advisory: every card shows its evidence, its source and what "
+    "possibly refractory to it. Advisory: every card shows its evidence, its source and what "
     "speaks against it, and leaves the decision to the clinician."
 )
 

@@ -81,7 +81,7 @@ def hook_routes(hooks: HookService) -> APIRouter:
 
     @routes.post(f"/{SERVICE_ID}", openapi_extra=examples.HOOK_CALL)
     async def refractory_status(request: Request) -> Response:
-        """Advisory cards for the patient whose chart was opened (hook `patient-view`)."""
+        """Advisory cards for the patient whose chart was opened (hook patient-view)."""
         asked = asked_by(request, service, SERVICE_ID)
         try:
             asked.body = await read_body(request, service.max_body_bytes)

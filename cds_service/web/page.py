@@ -67,4 +67,5 @@ def _content(what: str, described: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h3>{escape(what)}</h3><p>{escape(described.get('description', ''))}</p>"
     for content in described.get("content", {}).values():
         if "example" in content:
-            yield f"<pre>{escape(json.dumps(content['example'], indent=2))}</pre>"
+            example = json.dumps(content["example"], indent=2, ensure_ascii=False)
+            yield f"<pre>{escape(example)}</pre>"
