@@ -10,9 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import cast
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -28,7 +26,6 @@ from cds_service.audit import (
     EventType,
     Input,
     MissingInput,
-    Origin,
     Outcome,
     User,
     Versions,
@@ -370,41 +367,3 @@ async def record_failure(request: Request, answer: Response, cause: str, service
             Decided(Outcome.FAILED, answer.status_code, bytes(answer.body), error_class=cause),
             service,
         )
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    versionId: str | None = None
-    lastUpdated: str | None = None
-
-
-class _Versioned(msgspec.Struct):
-    """Which version of a resource was read."""
-
-    meta: _Meta = _Meta()
-
-
-def inputs_used(
-    assessment: Assessment, origin_of: Callable[[RawResource], Origin]
-) -> tuple[Input, ...]:
-    """The resources that the assessment rests on, with their versions."""
-    found = []
-    for reference, given in assessment.record.sources:
-        resource = cast(RawResource, given)  # what `assess_chart` was given
-        meta = _meta(bytes(resource.raw))
-        found.append(
-            Input(
-                reference=reference,
-                content=bytes(resource.raw),
-                origin=origin_of(resource),
-                version_id=meta.versionId,
-                last_updated=meta.lastUpdated,
-            )
-        )
-    return tuple(found)
-
-
-def _meta(resource: bytes) -> _Meta:
-    try:
-        return msgspec.json.decode(resource, type=_Versioned).meta
-    except msgspec.DecodeError:  # of another form than FHIR's: no version is known
-        return _Meta()

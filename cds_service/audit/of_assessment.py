@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+import msgspec
 
 from cds_service.audit.decided import AdviceDecided, CancerDecided, LineDecided, Outcome, Unmet
+from cds_service.audit.inputs import Input, Origin
 from cds_service.clinical.advice import Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
+from cds_service.clinical.record import RawResource
 
 
 def cancers_decided(assessment: Assessment) -> tuple[CancerDecided, ...]:
@@ -70,3 +75,41 @@ def outcome_of_cards(assessment: Assessment, cards: int) -> Outcome:
 
 def _advice(cancers: Iterable[CancerAssessment]) -> Iterable[object]:
     return (advice for cancer in cancers for advice in cancer.advice)
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    versionId: str | None = None
+    lastUpdated: str | None = None
+
+
+class _Versioned(msgspec.Struct):
+    """Which version of a resource was read."""
+
+    meta: _Meta = _Meta()
+
+
+def inputs_used(
+    assessment: Assessment, origin_of: Callable[[RawResource], Origin]
+) -> tuple[Input, ...]:
+    """The resources that the assessment rests on, with their versions."""
+    found = []
+    for reference, given in assessment.record.sources:
+        resource = cast(RawResource, given)  # what `assess_chart` was given
+        meta = _meta(bytes(resource.raw))
+        found.append(
+            Input(
+                reference=reference,
+                content=bytes(resource.raw),
+                origin=origin_of(resource),
+                version_id=meta.versionId,
+                last_updated=meta.lastUpdated,
+            )
+        )
+    return tuple(found)
+
+
+def _meta(resource: bytes) -> _Meta:
+    try:
+        return msgspec.json.decode(resource, type=_Versioned).meta
+    except msgspec.DecodeError:  # of another form than FHIR's: no version is known
+        return _Meta()

@@ -10,7 +10,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from cds_service.audit import CardReturned, MissingInput, Outcome, User
-from cds_service.audit.of_assessment import outcome_of_cards
+from cds_service.audit.of_assessment import inputs_used, outcome_of_cards
 from cds_service.batch import issue_of, with_issues
 from cds_service.errors import FhirError, InvalidRequest
 from cds_service.fhir.outcomes import outcome_of
@@ -28,7 +28,6 @@ from cds_service.service import (
     Service,
     asked_by,
     assess_chart,
-    inputs_used,
     read_body,
     record_decision,
     record_refusal,

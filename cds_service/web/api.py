@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from cds_service.audit import AsOf, Outcome
+from cds_service.audit.of_assessment import inputs_used
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.dates import parse_day
@@ -21,7 +22,6 @@ from cds_service.service import (
     Service,
     asked_by,
     assess_chart,
-    inputs_used,
     read_body,
     record_decision,
     record_refusal,
