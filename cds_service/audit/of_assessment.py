@@ -27,7 +27,7 @@ def _line(judged: Judged) -> LineDecided:
     status = judged.status
     met = set(status.rules)
     unmet = {
-        (answer.rule, None if answer.holds is False else "cannot-tell")
+        (answer.rule, answer.condition or None)
         for answer in status.answers
         if not answer.holds and answer.rule not in met
     }

@@ -134,7 +134,8 @@ def _rules(status: LineStatus, disease: Disease, knowledge: Knowledge) -> Iterat
 
 def _answers(status: LineStatus, *, holds: bool | None) -> Iterator[Text]:
     """What was asked of an agent, and denied, or could not be told from the chart."""
-    for why in dict.fromkeys(answer.why for answer in status.answers if answer.holds is holds):
+    told = [answer for answer in status.answers if answer.condition != "no-progression"]
+    for why in dict.fromkeys(answer.why for answer in told if answer.holds is holds):
         yield plain(why, "dim" if holds is False else "")
 
 

@@ -33,6 +33,7 @@ from cds_service.clinical.status.windows import (
     in_order_of_rules,
     reach_of,
     stopped_as_planned,
+    without_progression,
 )
 from cds_service.knowledge.model import Rule
 
@@ -77,8 +78,10 @@ def _silence(case: Case) -> LineStatus:
 
 
 def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
+    is_settled = status != "indeterminate"
     return LineStatus(
         status=status,
+        answers=without_progression(case) if is_settled else (),
         best_response=best_response_of(case.evidence),
         caveats=_sorted({*caveats, *caveats_of_line(case)}),
     )

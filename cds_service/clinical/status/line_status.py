@@ -56,13 +56,20 @@ DOUBTFUL: frozenset[Caveat] = WITHHOLDING - {"adherence", "limited-progression"}
 """Of these, the ones under which the progression itself is no more than a signal."""
 
 
+Condition = Literal["no-progression", "outside-window", "cannot-tell"]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a rule said of one line: yes, no, or None where the chart cannot tell; and why."""
+    """What a rule said of one line: yes, no, or None where the chart cannot tell; and why.
+
+    `condition` is what failed, as a code; empty where the rule held.
+    """
 
     rule: str
     holds: bool | None
     why: str
+    condition: Condition | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)

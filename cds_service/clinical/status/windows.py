@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Literal
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
-from cds_service.clinical.status.line_status import Answer, Case
+from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Agents, Requirement, Rule, When
 
 WINDOW = "progression-in-window"
+FAILED: dict[bool | None, Condition | Literal[""]] = {
+    True: "",
+    False: "outside-window",
+    None: "cannot-tell",
+}
 NEAR_DAYS = 7
 """An interval this close to a boundary is pointed out."""
 
@@ -58,7 +64,10 @@ def reach_of(on: PartialDate, case: Case) -> Reach:
         if use.drug.is_corticosteroid:
             continue
         asked = [(rule, _is_inside(on, use, rule, case)) for rule in rules_for(use, case)]
-        answers += [Answer(rule.id, holds, _why(on, use, rule, case)) for rule, holds in asked]
+        answers += [
+            Answer(rule.id, holds, _why(on, use, rule, case), FAILED[holds])
+            for rule, holds in asked
+        ]
         is_near = is_near or any(_is_near(on, use, rule, case) for rule, _ in asked)
         inside = next((rule for rule, holds in asked if holds), None)
         if inside is not None:
@@ -67,6 +76,18 @@ def reach_of(on: PartialDate, case: Case) -> Reach:
             unknown.append(use)
     interval = (on.first - case.line.last_dose.last).days
     return Reach(tuple(hits), tuple(unknown), tuple(answers), interval, is_near)
+
+
+def without_progression(case: Case) -> tuple[Answer, ...]:
+    """What the window rules of the line say while there is nothing for them to count from."""
+    rules = {
+        rule.id
+        for use in case.line.uses
+        if not use.drug.is_corticosteroid
+        for rule in rules_for(use, case)
+    }
+    why = "no progression is on record"
+    return tuple(Answer(rule, False, why, "no-progression") for rule in sorted(rules))
 
 
 def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
