@@ -200,7 +200,8 @@ def _lacks(rule: Rule, on: date, case: Case) -> str:
 def is_met(asked: Requirement, on: date, case: Case) -> bool:
     """Whether the value nearest to that day, if not older than asked, lies below the limit.
 
-    One drawn later is read too: it is what the progression makes people ask for.
+    One drawn later is read too: it is what the progression makes people ask for. Of several values
+    of one day each has to lie there.
     """
     values = [
         (abs((on - m.on.first).days), m.on, m.quantity.value)
@@ -209,7 +210,10 @@ def is_met(asked: Requirement, on: date, case: Case) -> bool:
         and m.quantity is not None
         and (on - m.on.first).days <= asked.within_days
     ]
-    return bool(values) and min(values)[2] < asked.below
+    nearest = min(values, default=None)
+    return nearest is not None and all(
+        value < asked.below for *when, value in values if tuple(when) == nearest[:2]
+    )
 
 
 def stopped_as_planned(case: Case) -> bool:
