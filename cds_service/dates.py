@@ -66,12 +66,6 @@ class PartialDate:
         shift = timedelta(days=days)
         return PartialDate(self.first + shift, self.last + shift)
 
-    def is_after(self, day: date) -> bool | None:
-        """Whether this date is later than `day`; None where the precision cannot tell."""
-        if self.first > day:
-            return True
-        return None if self.last > day else False
-
     def days_after(self, start: date) -> tuple[int, int]:
         """Fewest and most whole days from `start` to this date; negative before it."""
         return (self.first - start).days, (self.last - start).days

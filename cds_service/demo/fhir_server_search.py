@@ -9,7 +9,6 @@ from cds_service.demo.fhir_server_parameters import SearchParameter, parameters_
 from cds_service.demo.fhir_server_store import Store, Stored
 from cds_service.demo.fhir_server_values import Interval, folded, interval
 
-PREFIXES = ("eq", "gt", "ge", "lt", "le")
 _SAID_ELSEWHERE = frozenset({"_format", "_pretty"})
 
 Pairs = Sequence[tuple[str, str]]

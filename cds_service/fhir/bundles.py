@@ -76,8 +76,12 @@ class Unpacked:
     @property
     def is_whole(self) -> bool:
         """Whether nothing says that some of what was asked for is missing."""
-        is_empty = self.is_short and not self.resources
-        return not (self.next_url is not None or self.outcomes or is_empty or self.is_broken)
+        return not (self.outcomes or self.is_cut or self.is_broken)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more on further pages, or some in its total and none in it."""
+        return self.next_url is not None or (self.is_short and not self.resources)
 
     def shortfalls(self) -> Iterator[Problem]:
         """All problems, and what says that some of what was asked for is missing."""

@@ -87,11 +87,6 @@ class Fetched:
             (self.errors[q.key] for q in QUERIES if q.required and q.key in self.errors), None
         )
 
-    @property
-    def missing_inputs(self) -> tuple[str, ...]:
-        """The optional keys that could not be read."""
-        return tuple(q.key for q in QUERIES if not q.required and q.key in self.errors)
-
 
 async def fetch_missing(
     client: FhirClient,

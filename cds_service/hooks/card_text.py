@@ -79,8 +79,7 @@ def not_seen(missing: Iterable[tuple[str, str]]) -> str:
 
 def short_title(judged: Judged, longest: int = 60) -> str:
     """The line by its regimen, or by its agents, or by what little is known."""
-    line = judged.line
-    name = line.name
+    name = judged.line.name
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 

@@ -20,7 +20,6 @@ SUMMARY_LONGEST = 139
 MOST_SUGGESTIONS = 3
 EXTENSION = "org.refractory-cds"
 CODES = "https://refractory-cds.org/fhir/CodeSystem"
-NON_ADHERENCE = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
 
 OVERRIDE_REASONS = [
     {"code": code, "system": f"{CODES}/override-reasons", "display": display}

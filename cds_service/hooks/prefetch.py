@@ -172,7 +172,7 @@ def _why_not_had(
     """
     if unpacked.outcomes:
         return "operation-outcome"
-    if unpacked.next_url is not None or (unpacked.is_short and not unpacked.resources):
+    if unpacked.is_cut:
         return "paging-cut"
     is_read = query.is_read and unpacked.root == query.resource_type
     if unpacked.is_broken or not (is_read or unpacked.root == "Bundle"):

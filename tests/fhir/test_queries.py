@@ -96,7 +96,7 @@ async def test_only_the_keys_that_are_missing_are_read() -> None:
     assert sorted(path.partition("?")[0] for path in wire.asked) == ["Observation", "Patient/p1"]
     assert ids(fetched, "observations") == ["r1", "r2"]
     assert ids(fetched, "patient") == ["p1"]
-    assert (fetched.failure, fetched.missing_inputs) == (None, ())
+    assert (fetched.failure, fetched.errors) == (None, {})
 
 
 async def test_keys_are_read_side_by_side() -> None:
@@ -110,7 +110,7 @@ async def test_keys_are_read_side_by_side() -> None:
 async def test_an_optional_key_may_fail() -> None:
     fetched = await fetch_missing(client(Fault("status", on="Procedure", status=403)), "p1", KEYS)
     assert fetched.failure is None
-    assert fetched.missing_inputs == ("procedures",)
+    assert set(fetched.errors) == {"procedures"}
     assert isinstance(fetched.errors["procedures"], FhirForbidden)
     assert set(fetched.resources) == set(KEYS) - {"procedures"}
 
@@ -133,7 +133,7 @@ async def test_a_required_key_that_fails_fails_the_chart(
     deadline = asyncio.get_running_loop().time() + seconds
     fetched = await fetch_missing(client(fault), patient, KEYS, deadline)
     assert isinstance(fetched.failure, error)
-    assert fetched.missing_inputs == ()
+    assert len(fetched.errors) == 1
 
 
 async def test_of_two_failures_the_first_in_the_table_is_the_charts() -> None:
