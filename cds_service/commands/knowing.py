@@ -9,7 +9,7 @@ import orjson
 import typer
 
 from cds_service import shipped_knowledge
-from cds_service.clinical.evidence import markers
+from cds_service.clinical.evidence import marker_criteria
 from cds_service.clinical.status import composites, windows
 from cds_service.commands.known import as_json, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
@@ -21,7 +21,7 @@ from cds_service.report import Page, harmless
 
 CRITERIA = Criteria(
     rules=frozenset({windows.WINDOW, "no-response", "documented"}),
-    markers=markers.CRITERIA.keys(),
+    markers=marker_criteria.CRITERIA.keys(),
     composites=composites.CRITERIA.keys(),
 )
 """What the engine can be asked; the three of rules are named in `clinical/status/judge.py`."""

@@ -6,6 +6,7 @@ import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import Citation, Disease, Knowledge, Rule
@@ -22,16 +23,15 @@ def load_knowledge(folder: Path = DATA) -> Knowledge:
     or says the same thing twice. What only a clinician or the criteria can judge is left to
     `check.py`.
     """
-    diseases = _diseases(folder)
+    shared = _toml(folder / "shared.toml")
+    diseases = _diseases(folder, _sets(shared))
     record = _toml(folder / "record.toml")
     return Knowledge(
         version=str(_toml(folder / "release.toml")["version"]),
         digest=digest_of(folder),
         terms=load_terminology(folder / "terms"),
         diseases=diseases,
-        shared_rules=build(
-            tuple[Rule, ...], _toml(folder / "shared.toml").get("rules", []), "shared.toml"
-        ),
+        shared_rules=build(tuple[Rule, ...], shared.get("rules", []), "shared.toml"),
         citations={
             key: build(Citation, table, f"citations.toml: {key}")
             for key, table in _toml(folder / "citations.toml").items()
@@ -66,10 +66,44 @@ def digest_of(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _diseases(folder: Path) -> dict[str, Disease]:
+Table = dict[str, Any]
+
+
+def _sets(shared: Table) -> dict[str, list[Table]]:
+    """Rules that several diseases have in common, by the name of their set."""
+    sets = shared.get("sets", {})
+    if not isinstance(sets, dict) or not all(isinstance(rules, list) for rules in sets.values()):
+        raise KnowledgeError("shared.toml: sets are arrays of tables, each under its name")
+    return sets
+
+
+def _with_shared(table: Table, sets: Mapping[str, list[Table]], where: str) -> Table:
+    """The table of a disease with each `from = "set"` of its rules replaced by the set's rules.
+
+    Whatever else stands beside `from` replaces members of all of them; `without` leaves some out.
+    Their ids begin with that of the disease.
+    """
+    rules: list[Table] = []
+    for rule in table.get("rules", []):
+        if "from" not in rule:
+            rules.append(rule)
+            continue
+        if rule["from"] not in sets:
+            raise KnowledgeError(f"{where}: shared.toml has no set {rule['from']!r}")
+        own = {name: value for name, value in rule.items() if name not in ("from", "without")}
+        left_out = rule.get("without", [])
+        rules += [
+            {**each, **own, "id": f"{table.get('id')}.{each['id']}"}
+            for each in sets[rule["from"]]
+            if each["id"] not in left_out
+        ]
+    return {**table, "rules": rules}
+
+
+def _diseases(folder: Path, sets: Mapping[str, list[Table]]) -> dict[str, Disease]:
     diseases = {}
     for path in sorted((folder / "diseases").glob("*.toml")):
-        disease = build(Disease, _toml(path), path.name)
+        disease = build(Disease, _with_shared(_toml(path), sets, path.name), path.name)
         if disease.id != path.stem:
             raise KnowledgeError(f"{path.name}: its id is {disease.id!r}")
         diseases[disease.id] = disease
@@ -88,7 +122,7 @@ def _names(diseases: Iterable[Disease]) -> dict[str, str]:
     return names
 
 
-def _toml(path: Path) -> dict[str, object]:
+def _toml(path: Path) -> Table:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -18,6 +18,10 @@ Origin = Literal["C", "G", "T", "O"]
 
 Family = Literal["solid", "haematological"]
 
+Category = Literal[
+    "complete-response", "very-good-partial-response", "partial-response", "minimal-response",
+]  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:
@@ -63,7 +67,7 @@ class When:
 
     `settings` with "unknown" includes lines whose setting the chart does not tell. `having` asks
     for at least one such agent in the line, `lacking` for none, `only` for no other. Steroids are
-    not looked at.
+    not looked at. `with_facts`: facts of the tumour, each of which has to be on record.
     """
 
     settings: frozenset[str] = frozenset()
@@ -73,14 +77,30 @@ class When:
     only: Agents = NO_AGENTS
     is_single_agent: bool = False
     is_after_transplant: bool = False
+    with_facts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Minimum:
-    """Adequate exposure: either number suffices where both are given."""
+    """Adequate exposure: either of days and cycles suffices where both are given.
 
-    days: int
+    `doses`, where given, have to be reached besides (instillations). A recorded daily dose below
+    `share` (0.8 is 80 %) of the full one is too little; a dose that is not recorded is not asked.
+    """
+
+    days: int = 0
     cycles: int = 0
+    doses: int = 0
+    full_doses: tuple[FullDose, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FullDose:
+    """The daily dose of a drug below which its failure is no failure of the drug."""
+
+    drug: str
+    mg_per_day: Decimal
+    share: Decimal = Decimal("0.8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +109,15 @@ class Requirement:
 
     marker: str
     below: Decimal
+    within_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interference:
+    """A value of another marker that makes this one unreadable: above a limit, days around it."""
+
+    marker: str
+    above: Decimal
     within_days: int
 
 
@@ -103,13 +132,16 @@ class Pattern:
     time-on-therapy: progression at most (or before, by `is_inclusive`) `primary_days` from the
     start is primary, later secondary; for first-line only where `is_first_line_only`.
     on-therapy-time: as before, but only while still on therapy; after it secondary.
+    response-or-time: primary up to `primary_days` from the start whatever came before, later by
+    best response.
     platinum: primary on or up to 28 days after first-line platinum; secondary in a later line
     after an earlier platinum-sensitive phase; otherwise by best response.
     """
 
-    by: Literal["best-response", "time-on-therapy", "on-therapy-time", "platinum", "primary"] = (
-        "best-response"
-    )
+    by: Literal[
+        "best-response", "time-on-therapy", "on-therapy-time", "response-or-time", "platinum",
+        "primary",
+    ] = "best-response"  # fmt: skip
     stable_days: int | None = None
     brief_stable_days: int = 0
     response_days: int = 0
@@ -123,7 +155,11 @@ class Rule:
     """One sentence of a definition, with the numbers that it gives to a criterion.
 
     `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
-    at most (or fewer than, by `is_inclusive`) `days`.
+    at most (or fewer than, by `is_inclusive`) `days`. A confirming scan is asked for at any time;
+    or, where one of these is given, of a progression up to `confirming_within_days` from the start
+    of the line, or up to `confirming_after_radiotherapy_days` from the end of radiotherapy. `needs`
+    is the least response that a line has to reach by `minimum` (criterion no-response). Growth
+    while a marker of `atypical_while_falling` falls, or is normal again, may be no progression.
     """
 
     id: str
@@ -140,6 +176,10 @@ class Rule:
     minimum: Minimum | None = None
     earliest_days: int = 0
     confirming_scan_days: int = 0
+    confirming_within_days: int = 0
+    confirming_after_radiotherapy_days: int = 0
+    atypical_while_falling: tuple[str, ...] = ()
+    needs: Category = "minimal-response"
     pattern: Pattern = Pattern()
     requires: Requirement | None = None
     planned_stop: Literal["", "progressing", "indeterminate"] = ""
@@ -184,6 +224,13 @@ class MarkerRule:
     stands alone (no other within `min_delta` of it, while the values before and after it lie
     within `min_delta` of each other) it is never more than a suspicion. `only_without`: markers
     that must not be measurable (threshold by marker). Without a `response` no fall is a response.
+    `under` and `not_under` ask for lines with and without such agents. `max_reference`: only from a
+    value that was lower than this. `needs_confirmation` of False: one value suffices. `steps`:
+    limits of which the rise has to cross one. `unreadable_with`: values of other markers that take
+    its meaning away. `remission_below`: a lower value is remission, any other none. `span_days`:
+    the fewest days from the value that the rise is measured from to the confirming one.
+    `each_is_higher`: the confirming value lies above the first. `is_silent_until_confirmed`: a
+    suspicion is not worth a word.
     """
 
     id: str
@@ -209,6 +256,16 @@ class MarkerRule:
     is_sufficient_alone: bool = True
     is_unverified: bool = False
     response: MarkerResponse | None = None
+    under: Agents = NO_AGENTS
+    not_under: Agents = NO_AGENTS
+    max_reference: Decimal | None = None
+    needs_confirmation: bool = True
+    steps: tuple[Decimal, ...] = ()
+    unreadable_with: tuple[Interference, ...] = ()
+    remission_below: Decimal | None = None
+    span_days: int = 0
+    each_is_higher: bool = False
+    is_silent_until_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +305,45 @@ class Milestones:
     early_response_at_most: Decimal
     min_exposure_days: int
     resistance_genes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """One sign that a target is missed: a value of a marker, or a procedure that is still needed.
+
+    `above` and `below` are limits of the value itself. `falls_less_than` is a share of the baseline
+    (0.35: less than 35 % lower), `rises_less_than` an amount over it; without a baseline neither
+    can be told.
+    """
+
+    marker: str = ""
+    above: Decimal | None = None
+    below: Decimal | None = None
+    falls_less_than: Decimal | None = None
+    rises_less_than: Decimal | None = None
+    procedure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a drug has to have reached after so many days: missed where all `missed_by` are there.
+
+    Values count from `from_day` after the first dose of one of the `agents`, and of one day
+    together. A daily dose known to be below `minimum` is too little exposure. `is_signal_only`:
+    suggests, and no more. `is_response_when_reached`: not missing it is what the disease calls
+    response.
+    """
+
+    id: str
+    says: str
+    agents: Agents
+    origin: Origin
+    cites: tuple[str, ...]
+    from_day: int
+    missed_by: tuple[Sign, ...]
+    minimum: Minimum = Minimum()
+    is_signal_only: bool = False
+    is_response_when_reached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,7 +489,25 @@ class AdviceTexts:
     biopsy_adds: bool = True
 
 
-Told = Rule | MarkerRule | Milestones | Composite
+@dataclass(frozen=True, slots=True)
+class Early:
+    """A flag for progression that came early, whatever the status: of risk, not of refractoriness.
+
+    Up to `days` (or fewer than, by `is_inclusive`) from the start of the line, from its last dose,
+    or from the first complete response in it.
+    """
+
+    flag: Literal["pod24", "early-relapse"]
+    days: int
+    since: Literal["start", "last-dose", "remission"]
+    origin: Origin
+    cites: tuple[str, ...]
+    when: When = When()
+    is_inclusive: bool = True
+    statuses: frozenset[str] = frozenset({"relapsed"})
+
+
+Told = Rule | MarkerRule | Milestones | Target | Composite
 """What has an id, a sentence for people, an origin and sources."""
 
 
@@ -404,7 +518,8 @@ class Disease:
     `agents` are used for it, `marks` for it and for none of the diseases that its codes may leave
     open. `subtypes`: sets of facts, each of which settles a subtype; without one of them the
     definition cannot be applied. Under
-    `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`.
+    `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`. `may_be_limited`
+    of False: a few growing sites are the disease, for which no local therapy is meant to make up.
     """
 
     id: str
@@ -420,13 +535,14 @@ class Disease:
     marks: Agents = NO_AGENTS
     marker_rules: tuple[MarkerRule, ...] = ()
     milestones: tuple[Milestones, ...] = ()
+    targets: tuple[Target, ...] = ()
     composites: tuple[Composite, ...] = ()
     covers: frozenset[str] = frozenset()
     subtypes: tuple[tuple[str, ...], ...] = ()
     slow_restaging: Agents = NO_AGENTS
     slow_restaging_days: int = 0
-    early_relapse_days: int = 0
-    early_relapse_when: When = When()
+    early: tuple[Early, ...] = ()
+    may_be_limited: bool = True
     earliest_days: int = 0
     guides_treatment: tuple[str, ...] = ()
 
@@ -436,12 +552,16 @@ class Disease:
         read = {rule.marker for rule in self.marker_rules} | {m.marker for m in self.milestones}
         read |= {name for rule in self.marker_rules for name in rule.only_without or ()}
         read |= {rule.requires.marker for rule in self.rules if rule.requires is not None}
+        read |= {other.marker for rule in self.marker_rules for other in rule.unreadable_with}
+        read |= {sign.marker for target in self.targets for sign in target.missed_by if sign.marker}
         return frozenset(part for name in read for part in (name, *PARTS_OF.get(name, ())))
 
     @property
     def told(self) -> tuple[Told, ...]:
         """Everything of the disease that has an id, a sentence and sources."""
-        return (*self.rules, *self.marker_rules, *self.milestones, *self.composites)
+        return (
+            *self.rules, *self.marker_rules, *self.milestones, *self.targets, *self.composites,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

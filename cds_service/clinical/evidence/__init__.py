@@ -16,6 +16,7 @@ from cds_service.clinical.evidence.evidence import (
 from cds_service.clinical.evidence.markers import from_marker
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.evidence.statements import from_statement, from_stops
+from cds_service.clinical.evidence.targets import from_target
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Issue, Measurement, Record, Statement
 from cds_service.dates import PartialDate
@@ -57,6 +58,8 @@ def gather_evidence(
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
         found += from_variants(milestones, line, record.facts, values, until)
+    for target in disease.targets:
+        found += from_target(target, line, values, record.events, until)
     return tuple(sorted(set(found), key=in_order))
 
 

@@ -103,6 +103,10 @@ def _confirms(rise: Rise, day: Day, series: Series, rule: MarkerRule) -> bool:
     days = (day.on - rise.first.on).days
     if days < max(rule.confirm_days, 1) or 0 < rule.confirm_within_days < days:
         return False
+    if (day.on - rise.reference.on).days < rule.span_days:
+        return False
+    if rule.each_is_higher and day.lowest.value <= rise.first.named.value:
+        return False
     if not rise.is_across_laboratories:
         return True
     laboratory = rise.first.named.laboratory

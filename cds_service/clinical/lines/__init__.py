@@ -210,6 +210,11 @@ def _agent_use(
         cycle_days=min(explicit) if explicit else cycle_days,
         stop_reasons=frozenset(e.stop_reason for e in exposures if e.stop_reason),
         longest_break_days=_longest_break(drug, exposures, as_of),
+        daily_doses=tuple(
+            sorted(
+                (e.start.first, e.daily_dose_mg) for e in exposures if e.daily_dose_mg is not None
+            )
+        ),
     )
 
 

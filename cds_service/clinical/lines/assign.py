@@ -144,6 +144,7 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
         intent=use.intent or other.intent,
         conditions=use.conditions or other.conditions,
         cycle_days=use.cycle_days or other.cycle_days,
+        daily_dose_mg=use.daily_dose_mg if use.daily_dose_mg is not None else other.daily_dose_mg,
     )
 
 

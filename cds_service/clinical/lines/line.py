@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from cds_service.clinical.record import Event, Exposure
@@ -36,6 +37,18 @@ class AgentUse:
     cycle_days: int
     stop_reasons: frozenset[str]
     longest_break_days: int = 0
+    daily_doses: tuple[tuple[date, Decimal], ...] = ()
+    """Milligrams a day from a day on, where an order tells them."""
+
+    def days_at_dose(self, mg_per_day: Decimal, until: date) -> int | None:
+        """Days up to `until` since the first order of at least so much; None where none is known.
+
+        0 where every order is known and each is of less.
+        """
+        if not self.daily_doses:
+            return None
+        full = [on for on, mg in self.daily_doses if mg >= mg_per_day]
+        return max(0, (min(until, self.last.last) - min(full)).days) if full else 0
 
     def exposure_days(self, until: date) -> int:
         """Whole days from the first dose to `until`, or to the end of its last cycle's effect."""

@@ -144,9 +144,33 @@ class Timing(Element):
     repeat: Repeat | None = None
 
 
+class DoseRepeat(Element):
+    frequency: int | None = None
+    period: float | None = None
+    periodUnit: str | None = None
+
+
+class DoseTiming(Element):
+    repeat: DoseRepeat | None = None
+    code: CodeableConcept | None = None
+
+
+class DoseAndRate(Element):
+    doseQuantity: Quantity | None = None
+    doseRange: Range | None = None
+
+
 class Dosage(Element):
     timing: Timing | None = None
     route: CodeableConcept | None = None
+
+
+class DoseInstruction(Element):
+    """A dosage again, for how much and how often: a fault in it costs no more than the dose."""
+
+    timing: DoseTiming | None = None
+    asNeededBoolean: bool | None = None
+    doseAndRate: list[DoseAndRate] = []
 
 
 class DispenseRequest(Element):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cds_service.clinical.record.doses import daily_dose_mg
 from cds_service.clinical.record.drug_names import Recognised, recognise_medication
 from cds_service.clinical.record.elements import (
     CodeableConcept,
@@ -112,6 +113,8 @@ def read_use(
     if intent == "supportive":
         return NOTHING
     conditions, reason_diseases = _reasons(raw, reader)
+    # of a combination nothing tells how much of each drug a dose holds
+    dose = daily_dose_mg(raw, reference, reader) if len(recognised.drugs) == 1 else None
     exposures = tuple(
         Exposure(
             resource=reference,
@@ -129,6 +132,7 @@ def read_use(
             conditions=conditions,
             reason_diseases=reason_diseases,
             label=recognised.text,
+            daily_dose_mg=dose,
         )
         for drug in recognised.drugs or ("",)
     )

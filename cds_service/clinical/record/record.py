@@ -63,7 +63,8 @@ class Exposure:
     `drug` is a generic name of the terminology, or empty for a study drug that cannot be mapped.
     `end` is the last covered day; None with `is_open_ended` for an active order without an end.
     `is_estimated` says that the end is our default of one cycle. `stop_reason` is one of the stop
-    reasons of the terminology. `cancers` are the Conditions named as its reason.
+    reasons of the terminology. `cancers` are the Conditions named as its reason. `daily_dose_mg`
+    is None where the chart does not tell it.
     """
 
     resource: str
@@ -82,6 +83,7 @@ class Exposure:
     conditions: tuple[str, ...] = ()
     reason_diseases: tuple[str, ...] = ()
     label: str = ""
+    daily_dose_mg: Decimal | None = None
 
 
 StatementKind = Literal["disease-status", "response-category", "imaging", "condition"]

@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence.evidence import HISTOLOGY
+from cds_service.clinical.evidence.falls import has_halved
+from cds_service.clinical.evidence.series import Series, series_of
 from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Case, Caveat
-from cds_service.clinical.status.weighing import is_favourable, is_of_marker
+from cds_service.clinical.status.weighing import OVERRIDE_DAYS, is_favourable, is_of_marker
 from cds_service.clinical.status.windows import Hit
-from cds_service.knowledge.terms import Drug
+from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms import Drug, Marker
 
 SUPPLY_GAP_DAYS = 30
 LIMITED_SITES, LIMITED_ORGANS, LIMITED_DAYS = 3, 2, 28
@@ -37,6 +41,8 @@ def caveats_of_progression(
         fired.add("assessment-too-early")
     if _awaits_scan(progression, asked, case):
         fired |= {"pseudoprogression-possible", "unconfirmed"}
+    if _grows_while_markers_fall(progression, asked, case):
+        fired.add("pseudoprogression-possible")
     if is_limited(progression, asked, case):
         fired.add("limited-progression")
     if is_unclarified(asked, case):
@@ -79,9 +85,9 @@ def is_too_early(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool
 
 def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Whether a rule asks for a confirming scan that the chart does not have."""
-    days = max((h.rule.confirming_scan_days for h in hits), default=0)
-    others = [h for h in hits if not h.rule.confirming_scan_days]
-    if not days or others or progression.is_confirmed:
+    asking = [h.rule for h in hits if _asks_for_scan(h.rule, progression, case)]
+    days = max((rule.confirming_scan_days for rule in asking), default=0)
+    if not days or len(asking) < len(hits) or progression.is_confirmed:
         return False
     return not any(
         e.is_progression
@@ -91,8 +97,75 @@ def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool
     )
 
 
+def _asks_for_scan(rule: Rule, progression: Evidence, case: Case) -> bool:
+    """Whether a rule asks for a confirming scan of a progression at this time.
+
+    After radiotherapy tissue settles it as well as a scan does.
+    """
+    if not rule.confirming_scan_days:
+        return False
+    on = progression.on
+    within, after = rule.confirming_within_days, rule.confirming_after_radiotherapy_days
+    if within and on.within_days_after(case.line.start.first, within):
+        return True
+    if after and progression.rank > HISTOLOGY and _was_irradiated(on.first, after, case):
+        return True
+    return not (within or after)
+
+
+def _was_irradiated(on: date, days: int, case: Case) -> bool:
+    """Whether radiotherapy of this cancer ended at most so many days before, or still goes on."""
+    return any(
+        event.kind == "radiotherapy"
+        and (not event.conditions or set(event.conditions) & set(case.cancer.conditions))
+        and event.on.first <= on <= event.until.last + timedelta(days=days)
+        for event in case.record.events
+    )
+
+
+def _grows_while_markers_fall(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    """Growth on imaging while a marker that was raised falls or has become normal.
+
+    Source: growing teratoma syndrome in germ-cell tumours.
+    """
+    names = {name for hit in hits for name in hit.rule.atypical_while_falling}
+    if not names or progression.kind in ("tumour-marker", "haematology"):
+        return False
+    on = progression.on.first
+    markers = case.knowledge.terms.markers
+    courses = [
+        series_of(name, case.record.measurements, case.line.start.first, on)
+        for name in sorted(names)
+    ]
+    told = [
+        (has_halved(course) or _is_normal_again(course, markers[name]), _has_risen(course))
+        for name, course in zip(sorted(names), courses, strict=True)
+        if _is_recent(course, on)
+    ]
+    return any(fell for fell, _ in told) and not any(rose for _, rose in told)
+
+
+def _is_recent(course: Series, on: date) -> bool:
+    days = course.after_start()
+    return bool(days) and (on - days[-1].on).days <= OVERRIDE_DAYS
+
+
+def _is_normal_again(course: Series, marker: Marker) -> bool:
+    limit = marker.typical_uln
+    if course.baseline is None or limit is None:
+        return False
+    return course.baseline.lowest.value > limit >= course.days[-1].lowest.value
+
+
+def _has_risen(course: Series) -> bool:
+    days = course.days
+    return len(days) > 1 and days[-1].lowest.value > days[-2].lowest.value
+
+
 def is_limited(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Few named sites with the rest stable, or local therapy while the same drug goes on."""
+    if not case.disease.may_be_limited:
+        return False
     return _is_at_few_sites(progression, case) or _was_treated_locally(progression, hits, case)
 
 

@@ -79,6 +79,14 @@ def _refractory_lines(composite: Composite, history: History) -> bool:
     return len(lines) >= composite.lines
 
 
+def _rule_held(composite: Composite, history: History) -> bool:
+    """One of these rules decided on a line that is refractory."""
+    return any(
+        status.status == "possible-refractory" and set(composite.rules) & set(status.rules)
+        for _, status in history.judged
+    )
+
+
 def _interval_since(composite: Composite, history: History) -> bool:
     """How long after the last dose of the latest such agent the disease progressed."""
     for line, status in reversed(history.judged):
@@ -138,6 +146,7 @@ def _castration_resistance(composite: Composite, history: History) -> bool:
 CRITERIA: dict[str, Callable[[Composite, History], bool]] = {
     "refractory-to-all": _refractory_to_all,
     "refractory-lines": _refractory_lines,
+    "rule-held": _rule_held,
     "interval-since": _interval_since,
     "pattern-of-rule": _pattern_of_rule,
     "relapsed-and-refractory": _relapsed_and_refractory,

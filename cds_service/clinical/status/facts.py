@@ -16,7 +16,10 @@ def known_facts(record: Record, cancer: Cancer, knowledge: Knowledge) -> frozens
     """
     told = {(fact.name, fact.value) for fact in record.facts}
     for word in cancer.subtypes:
-        told |= {_RECEPTORS[part] for part in _SUBTYPES.get(word, (word,)) if part in _RECEPTORS}
+        words = _SUBTYPES.get(word, (word,))
+        told |= {_RECEPTORS.get(each, (each, "positive")) for each in words}
+        if word not in _SUBTYPES and word not in _RECEPTORS:
+            told.add(("histology", "positive"))
     for name, parts in knowledge.derived_facts.items():
         values = {value for part, value in told if part in (name, *parts)}
         value = next((v for v in _SETTLED if v in values), "")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
-from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.caveats import (
     caveats_of_line,
     caveats_of_progression,
@@ -16,7 +17,6 @@ from cds_service.clinical.status.caveats import (
 from cds_service.clinical.status.line_status import (
     DOUBTFUL,
     WITHHOLDING,
-    Answer,
     Case,
     Caveat,
     Confidence,
@@ -24,6 +24,7 @@ from cds_service.clinical.status.line_status import (
     PatternName,
     Status,
 )
+from cds_service.clinical.status.nonresponse import missed_response
 from cds_service.clinical.status.pattern import best_response_of, is_near_time, pattern_of
 from cds_service.clinical.status.weighing import Weighed, is_favourable, is_of_marker, weigh
 from cds_service.clinical.status.windows import (
@@ -31,11 +32,12 @@ from cds_service.clinical.status.windows import (
     Reach,
     applies,
     in_order_of_rules,
+    is_enough,
     reach_of,
     stopped_as_planned,
     without_progression,
 )
-from cds_service.knowledge.model import Rule
+from cds_service.knowledge.model import Early, Milestones, Target
 
 DOCUMENTED = "shared.documented-refractory"
 RESOLVING_DAYS = 28
@@ -249,12 +251,12 @@ def _missed_milestone(
     progression: Evidence, reach: Reach, case: Case, is_refractory_in_words: bool
 ) -> Verdict:
     """A response that should have been reached by now: failure, unless a caveat explains it."""
-    milestones = next(m for m in case.disease.milestones if m.id == progression.rule)
+    every: tuple[Milestones | Target, ...] = (*case.disease.milestones, *case.disease.targets)
+    asked = next(m for m in every if m.id == progression.rule)
     caveats = caveats_of_line(case)
-    exposed = case.line.exposure_days(progression.on.first)
-    if exposed < milestones.min_exposure_days:
+    if not _is_exposed(asked, progression, case):
         caveats.add("inadequate-exposure")
-    hits = tuple(hit for hit in reach.hits if milestones.agents.include(hit.use.drug))
+    hits = tuple(hit for hit in reach.hits if asked.agents.include(hit.use.drug))
     withheld = bool(caveats & WITHHOLDING) and not is_refractory_in_words
     confidence: Confidence = "signal" if progression.is_signal_only else "criteria"
     if is_refractory_in_words:
@@ -267,6 +269,18 @@ def _missed_milestone(
         frozenset(caveats),
         "signal" if withheld else confidence,
         (progression.rule,),
+    )
+
+
+def _is_exposed(asked: Milestones | Target, progression: Evidence, case: Case) -> bool:
+    """Whether the drug was given for long enough, at a dose that was enough, to be judged."""
+    on = progression.on.first
+    if isinstance(asked, Milestones):
+        return case.line.exposure_days(on) >= asked.min_exposure_days
+    return any(
+        is_enough(use, asked.minimum, on)
+        for use in case.line.uses
+        if asked.agents.include(use.drug)
     )
 
 
@@ -310,61 +324,10 @@ def _without_progression(case: Case, weighed: Weighed) -> LineStatus:
     if not told:
         return _plain(case, "indeterminate", set())
     latest = told[-1]
-    if latest.is_response:
-        return _plain(case, "responding", set())
-    missed = _missed_response(latest, case)
-    return missed if missed is not None else _plain(case, "stable", set())
-
-
-def _missed_response(stable: Evidence, case: Case) -> LineStatus | None:
-    """Stable disease where the definition asks for more by now: nonresponsive disease.
-
-    Only a category of a response system says that; "condition stable" may be said of a response.
-    """
-    best = best_response_of(case.evidence)
-    if not stable.is_formal or best in RESPONSES or case.had_response_before(stable.on):
-        return None
-    asked = [
-        rule
-        for rule in case.disease.rules
-        if rule.criterion == "no-response" and applies(rule.when, rule.agents, case)
-    ]
-    for rule in asked:
-        held = _is_long_enough(rule, stable, case)
-        if held:
-            return _nonresponsive(rule, stable, case)
-    return None
-
-
-def _is_long_enough(rule: Rule, stable: Evidence, case: Case) -> bool:
-    minimum = rule.minimum
-    if minimum is None:
-        return True
-    on = stable.on.first
-    enough_cycles = case.line.cycles(on) >= minimum.cycles
-    return enough_cycles and (
-        rule.counts_cycles_only or case.line.exposure_days(on) >= minimum.days
-    )
-
-
-def _nonresponsive(rule: Rule, stable: Evidence, case: Case) -> LineStatus:
-    caveats = caveats_of_line(case)
-    withheld = bool(caveats & WITHHOLDING)
-    uses = [use for use in case.line.uses if not use.drug.is_corticosteroid]
-    near = rule.minimum is not None and case.line.cycles(stable.on.first) == rule.minimum.cycles
-    return LineStatus(
-        status="indeterminate" if withheld else "possible-refractory",
-        pattern=None if withheld else "primary",
-        confidence="signal" if withheld else "criteria",
-        best_response=best_response_of(case.evidence),
-        refractory_to=() if withheld else tuple(sorted(use.drug.name for use in uses)),
-        refractory_classes=() if withheld else tuple(sorted({use.drug.drug_class for use in uses})),
-        rules=(rule.id,),
-        caveats=_sorted(caveats),
-        flags=("near-threshold",) if near and rule.counts_cycles_only else (),
-        answers=(Answer(rule.id, True, "no response was reached after adequate exposure"),),
-        progressed_on=stable.on.first,
-    )
+    missed = missed_response(latest, case)
+    if missed is not None:
+        return missed
+    return _plain(case, "responding" if latest.is_response else "stable", set())
 
 
 def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
@@ -376,17 +339,30 @@ def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
         flags.add("partial-date")
     if any(e.is_transformation for e in case.evidence):
         flags.add("transformation-possible")
-    if verdict.status == "relapsed" and _is_early_relapse(verdict, case):
-        flags.add("early-relapse")
+    flags |= {early.flag for early in case.disease.early if _is_early(early, verdict, case)}
     return tuple(sorted(flags))
 
 
-def _is_early_relapse(verdict: Verdict, case: Case) -> bool:
-    days = case.disease.early_relapse_days
-    when = case.disease.early_relapse_when
-    if not days or not applies(when, case.disease.agents, case):
+def _is_early(early: Early, verdict: Verdict, case: Case) -> bool:
+    """Whether the progression came soon enough, counted from where the flag counts."""
+    if verdict.status not in early.statuses:
         return False
-    return bool(verdict.progression.on.within_days_after(case.line.last_dose.last, days))
+    if not applies(early.when, case.disease.agents, case):
+        return False
+    since = {
+        "start": case.line.start.first,
+        "last-dose": case.line.last_dose.last,
+        "remission": _first_remission(case),
+    }[early.since]
+    on = verdict.progression.on
+    return since is not None and bool(
+        on.within_days_after(since, early.days, inclusive=early.is_inclusive)
+    )
+
+
+def _first_remission(case: Case) -> date | None:
+    found = [e.on.first for e in case.evidence if e.finding in ("complete-response", "remission")]
+    return min(found, default=None)
 
 
 def _sorted(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:

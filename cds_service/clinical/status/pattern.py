@@ -27,6 +27,8 @@ def pattern_of(on: PartialDate, hit: Hit, case: Case) -> PatternName | None:
         on_therapy = on.first <= hit.use.last.last or hit.use.is_ongoing
         early = _is_early(on, hit, case)
         return "primary" if on_therapy and early else "secondary"
+    if pattern.by == "response-or-time" and _is_early(on, hit, case):
+        return "primary"
     if pattern.by == "platinum":
         settled = _by_platinum(on, hit, case)
         if settled is not None:

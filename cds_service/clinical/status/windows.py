@@ -8,9 +8,10 @@ from datetime import date
 from typing import Literal
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
+from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Agents, Requirement, Rule, When
+from cds_service.knowledge.model import Agents, Minimum, Requirement, Rule, When
 
 WINDOW = "progression-in-window"
 FAILED: dict[bool | None, Condition | Literal[""]] = {
@@ -122,6 +123,10 @@ def applies(when: When, agents: Agents, case: Case) -> bool:
         return False
     if when.is_after_transplant and line.transplant_on is None:
         return False
+    if when.with_facts and not when.with_facts <= known_facts(
+        case.record, case.cancer, case.knowledge
+    ):
+        return False
     return not when.is_single_agent or len(drugs) == 1
 
 
@@ -183,12 +188,21 @@ def _hit(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> Hit:
 
 def is_adequate(use: AgentUse, rule: Rule, until: date, case: Case) -> bool:
     """Whether exposure up to the progression reached the rule's minimum of days or of cycles."""
-    minimum = rule.minimum
-    if minimum is None:
-        return True
-    if use.exposure_days(until) >= minimum.days:
-        return True
-    return bool(minimum.cycles) and use.completed_cycles(until) >= minimum.cycles
+    return rule.minimum is None or is_enough(use, rule.minimum, until)
+
+
+def is_enough(use: AgentUse, minimum: Minimum, until: date) -> bool:
+    """Enough days or cycles, as many doses as asked, and no dose known to be too low."""
+    if sum(day <= until for day in use.doses) < minimum.doses:
+        return False
+    is_long = use.exposure_days(until) >= minimum.days
+    if not is_long and not (minimum.cycles and use.completed_cycles(until) >= minimum.cycles):
+        return False
+    for full in minimum.full_doses:
+        if full.drug == use.drug.name:
+            at_dose = use.days_at_dose(full.mg_per_day * full.share, until)
+            return at_dose is None or at_dose >= minimum.days
+    return True
 
 
 def _lacks(rule: Rule, on: date, case: Case) -> str:

@@ -14,7 +14,8 @@ from clinical.values import KNOWLEDGE, event, line, on, use, value
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.evidence.evidence import MARKER, MILESTONE, VALIDATED_MARKER
 from cds_service.clinical.evidence.falls import HALF
-from cds_service.clinical.evidence.markers import difference_of_light_chains, from_marker
+from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
+from cds_service.clinical.evidence.markers import from_marker
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import MarkerResponse, MarkerRule
 

@@ -195,6 +195,10 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     Hospitalization: ("EncounterHospitalization",),
     Ingredient: ("MedicationIngredient",),
     Range: ("ObservationReferenceRange",),
+    elements.DoseAndRate: ("DosageDoseAndRate",),
+    elements.DoseInstruction: ("Dosage",),
+    elements.DoseRepeat: ("TimingRepeat",),
+    elements.DoseTiming: ("Timing",),
     elements.Repeat: ("TimingRepeat",),
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
     Head: (*READ_AS, "AllergyIntolerance"),  # whose `patient` helps to tell whose chart it is

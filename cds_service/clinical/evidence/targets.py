@@ -1,0 +1,177 @@
+"""What a drug has to have reached by now: counts, a spleen, a transfusion that is still needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Kind
+from cds_service.clinical.evidence.series import Day, Point, Series, series_of
+from cds_service.clinical.lines import Line
+from cds_service.clinical.record import Event, Measurement
+from cds_service.dates import PartialDate
+from cds_service.knowledge.model import Sign, Target
+
+SAME_TIME_DAYS = 7
+SHORTLY_DAYS = 28
+"""A count taken so soon after the last dose still speaks of the drug."""
+
+
+def from_target(
+    target: Target,
+    line: Line,
+    measurements: Sequence[Measurement],
+    events: Sequence[Event],
+    until: date,
+) -> list[Evidence]:
+    """Every day from `from_day` on, on which the target can be told to be missed or reached.
+
+    It is missed where all its signs are there, and reached where none of its values is one. Values
+    count within a week of the day, procedures on the day itself. What was reached before and is
+    missed now is a response lost.
+    """
+    uses = [use for use in line.uses if target.agents.include(use.drug)]
+    if not uses:
+        return []
+    first = min(use.first.first for use in uses)
+    due = first + timedelta(days=target.from_day)
+    last = max(use.last.last for use in uses)
+    series = {
+        sign.marker: series_of(sign.marker, measurements, first, until)
+        for sign in target.missed_by
+        if sign.marker
+    }
+    asked = sum(bool(sign.marker) for sign in target.missed_by)
+    found: list[Evidence] = []
+    for on in sorted({*_days(series, events, target)}):
+        if not due <= on <= min(until, last + timedelta(days=SHORTLY_DAYS)):
+            continue
+        told = [_told(sign, on, series, events) for sign in target.missed_by]
+        signs = [said for said in told if said is not None and said.holds]
+        values = [said for said in told if said is not None and said.point is not None]
+        if len(signs) == len(told):
+            was_reached = any(e.is_response for e in found)
+            found.append(_missed(target, on, signs, was_reached=was_reached))
+        elif target.is_response_when_reached and len(values) == asked:
+            if any(said.holds for said in values):
+                continue
+            found.append(_reached(target, on, values[0]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one sign says on a day, and the value or procedure that says it."""
+
+    holds: bool
+    words: str
+    resource: str
+    point: Point | None = None
+
+
+def _days(series: dict[str, Series], events: Sequence[Event], target: Target) -> Iterator[date]:
+    for each in series.values():
+        yield from (day.on for day in each.after_start())
+    kinds = {sign.procedure for sign in target.missed_by if sign.procedure}
+    yield from (event.on.first for event in events if event.kind in kinds and event.on.is_exact)
+
+
+def _told(sign: Sign, on: date, series: dict[str, Series], events: Sequence[Event]) -> Said | None:
+    if sign.procedure:
+        done = next((e for e in events if e.kind == sign.procedure and e.on.first == on), None)
+        return Said(True, sign.procedure, done.resource) if done else None
+    own = series[sign.marker]
+    day = _nearest(own, on)
+    if day is None:
+        return None
+    holds = [_holds(sign, point, own) for point in day.points]
+    if None in holds or len(set(holds)) > 1:
+        return None
+    point = day.named
+    return Said(bool(holds[0]), f"{sign.marker} {point.quantity}", point.resource, point)
+
+
+def _nearest(series: Series, on: date) -> Day | None:
+    """The day of values nearest to a day, not after it and within the week."""
+    near = [d for d in series.after_start() if 0 <= (on - d.on).days <= SAME_TIME_DAYS]
+    return near[-1] if near else None
+
+
+def _holds(sign: Sign, point: Point, series: Series) -> bool | None:
+    """Whether a value is the sign; None where it cannot be told."""
+    said: list[bool | None] = []
+    if sign.above is not None:
+        said.append(_is_above(point, sign.above))
+    if sign.below is not None:
+        said.append(_is_below(point, sign.below))
+    if sign.falls_less_than is not None or sign.rises_less_than is not None:
+        said.append(_has_not_moved(sign, point, series))
+    if False in said:
+        return False
+    return None if None in said else True
+
+
+def _is_above(point: Point, limit: Decimal) -> bool | None:
+    if point.quantity.is_upper_bound:
+        return False if point.value <= limit else None
+    if point.quantity.is_lower_bound:
+        return True if point.value >= limit else None
+    return point.value > limit
+
+
+def _is_below(point: Point, limit: Decimal) -> bool | None:
+    if point.quantity.is_lower_bound:
+        return False if point.value >= limit else None
+    if point.quantity.is_upper_bound:
+        return True if point.value <= limit else None
+    return point.value < limit
+
+
+def _has_not_moved(sign: Sign, point: Point, series: Series) -> bool | None:
+    baseline = _baseline(series)
+    if baseline is None or point.quantity.comparator:
+        return None
+    if sign.falls_less_than is not None and point.value <= baseline * (1 - sign.falls_less_than):
+        return False
+    return sign.rises_less_than is None or point.value < baseline + sign.rises_less_than
+
+
+def _baseline(series: Series) -> Decimal | None:
+    day = series.baseline
+    return None if day is None or day.on > series.start else day.lowest.value
+
+
+def _missed(target: Target, on: date, told: Sequence[Said], *, was_reached: bool) -> Evidence:
+    return Evidence(
+        resource=told[0].resource,
+        on=PartialDate.on(on),
+        kind=_kind(told),
+        finding="progression",
+        detail=f"{' and '.join(said.words for said in told)}: the response asked for is missed",
+        rank=MILESTONE,
+        is_formal=True,
+        rule=target.id,
+        missed="target",
+        was_reached=was_reached,
+        is_signal_only=target.is_signal_only,
+    )
+
+
+def _reached(target: Target, on: date, said: Said) -> Evidence:
+    return Evidence(
+        resource=said.resource,
+        on=PartialDate.on(on),
+        kind=_kind([said]),
+        finding="falling",
+        detail=f"{said.words}: within what is asked for",
+        rank=MILESTONE,
+        is_formal=True,
+        is_response=True,
+        rule=target.id,
+    )
+
+
+def _kind(told: Sequence[Said]) -> Kind:
+    return "haematology" if any(said.point for said in told) else "procedure"
