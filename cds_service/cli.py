@@ -136,6 +136,12 @@ def assess(
         str | None, typer.Option("--patient", metavar="ID", help="The patient's id there.")
     ] = None,
     token_file: TokenFile = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Say of every rule whether it held, did not, or could not be told."
+        ),
+    ] = False,
 ) -> None:
     """Assess patients from files, or one from a FHIR server.
 
@@ -148,9 +154,11 @@ def assess(
     day = as_of or datetime.now().astimezone().date()
     as_text = _is_text(output)
     if fhir_base is not None and patient is not None:
-        assessing.assess_on_server(fhir_base, patient, token_file, day, as_text=as_text)
+        assessing.assess_on_server(
+            fhir_base, patient, token_file, day, as_text=as_text, explain=explain
+        )
     else:
-        assessing.assess_files(paths or (), day, as_text=as_text)
+        assessing.assess_files(paths or (), day, as_text=as_text, explain=explain)
 
 
 @app.command(

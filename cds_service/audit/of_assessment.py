@@ -28,7 +28,7 @@ def _line(judged: Judged) -> LineDecided:
     met = set(status.rules)
     unmet = {
         (answer.rule, answer.condition or None)
-        for answer in status.answers
+        for answer in judged.answers
         if not answer.holds and answer.rule not in met
     }
     return LineDecided(

@@ -17,11 +17,13 @@ from cds_service.clinical.evidence import gather_evidence, is_about, unlinked_ev
 from cds_service.clinical.lines import Line, find_lines
 from cds_service.clinical.record import AnyResource, Cancer, Issue, Record, read_record
 from cds_service.clinical.status import (
+    Answer,
     Case,
     Composites,
     History,
     LineStatus,
     decide_status,
+    explain_composites,
     find_composites,
     unknown_facts,
 )
@@ -41,6 +43,17 @@ class CancerAssessment:
     composites: Composites
     advice: tuple[Advice, ...]
     unknown_facts: tuple[str, ...]
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What every composite said; worked out anew, as nothing decides by it."""
+        if not self.judged:
+            return ()
+        case = self.judged[0].case
+        told = [(judged.line, judged.status) for judged in self.judged]
+        return explain_composites(
+            History(case.record, self.cancer, self.disease, case.knowledge, told)
+        )
 
     @property
     def notation(self) -> str:
@@ -124,7 +137,7 @@ def _assess_cancer(
         evidence = gather_evidence(record, cancer, line, knowledge)
         case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
         status = decide_status(case)
-        judged.append(Judged(line, evidence, status))
+        judged.append(Judged(line, evidence, status, case))
         earlier.append((line, status))
         had_control = (
             had_control

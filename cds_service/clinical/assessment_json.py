@@ -11,12 +11,18 @@ from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Issue
+from cds_service.clinical.status import Answer
 
 Json = dict[str, Any]
 
 
-def to_json(assessment: Assessment) -> Json:
-    """The Assessment as plain JSON values, members in the order of the contract."""
+def to_json(assessment: Assessment, *, explain: bool = False) -> Json:
+    """The Assessment as plain JSON values, members in the order of the contract.
+
+    With `explain` each line has an `explanation` besides: every rule that speaks for it, with
+    `answer` `held`, `not-held` or `cannot-tell`, why, and what failed as a code; each cancer one of
+    its composites.
+    """
     return {
         "patient": assessment.patient,
         "asOf": assessment.as_of.isoformat(),
@@ -24,29 +30,31 @@ def to_json(assessment: Assessment) -> Json:
             "version": assessment.knowledge_version,
             "digest": assessment.knowledge_digest,
         },
-        "cancers": [_cancer(cancer) for cancer in assessment.cancers],
+        "cancers": [_cancer(cancer, explain) for cancer in assessment.cancers],
         "issues": [_issue(issue) for issue in assessment.issues],
     }
 
 
-def to_bytes(assessment: Assessment) -> bytes:
+def to_bytes(assessment: Assessment, *, explain: bool = False) -> bytes:
     """One line of JSON."""
-    return orjson.dumps(to_json(assessment))
+    return orjson.dumps(to_json(assessment, explain=explain))
 
 
-def _cancer(cancer: CancerAssessment) -> Json:
+def _cancer(cancer: CancerAssessment, explain: bool) -> Json:
     return {
         "condition": cancer.cancer.condition,
         "disease": cancer.disease.id,
         "notation": cancer.notation,
-        "lines": [_line(judged) for judged in cancer.judged],
+        "lines": [_line(judged, explain) for judged in cancer.judged],
         "composites": list(cancer.composites.ids),
         "advice": [_advice(advice) for advice in cancer.advice],
+        **({"explanation": [*map(_answer, cancer.answers)]} if explain else {}),
     }
 
 
-def _line(judged: Judged) -> Json:
+def _line(judged: Judged, explain: bool) -> Json:
     line, status = judged.line, judged.status
+    explanation = {"explanation": [*map(_answer, judged.answers)]} if explain else {}
     return {
         "number": line.number,
         "intent": line.intent,
@@ -70,6 +78,19 @@ def _line(judged: Judged) -> Json:
             {"on": earlier.on.isoformat(), "status": earlier.status} for earlier in status.history
         ],
         "evidence": [_evidence(evidence) for evidence in judged.evidence],
+        **explanation,
+    }
+
+
+ANSWERS = {True: "held", False: "not-held", None: "cannot-tell"}
+
+
+def _answer(answer: Answer) -> Json:
+    return {
+        "rule": answer.rule,
+        "answer": ANSWERS[answer.holds],
+        "why": answer.why,
+        "condition": answer.condition or None,
     }
 
 

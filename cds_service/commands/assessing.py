@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import stamina
@@ -31,16 +32,25 @@ CONNECT_SECONDS = 5.0
 _RAW_CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
-def assess_files(paths: Sequence[str], as_of: date, *, as_text: bool) -> None:
+def assess_files(
+    paths: Sequence[str], as_of: date, *, as_text: bool, explain: bool = False
+) -> None:
     """Print every patient of these files, each as soon as it is assessed.
 
     Raises UnreadableInput before anything is printed.
     """
-    _print(assess_charts(read_charts(paths), as_of, shipped_knowledge()), as_text=as_text)
+    assessed = assess_charts(read_charts(paths), as_of, shipped_knowledge())
+    _print(assessed, as_text=as_text, explain=explain)
 
 
 def assess_on_server(
-    base: str, patient_id: str, token_file: Path | None, as_of: date, *, as_text: bool
+    base: str,
+    patient_id: str,
+    token_file: Path | None,
+    as_of: date,
+    *,
+    as_text: bool,
+    explain: bool = False,
 ) -> None:
     """Print one patient of a FHIR server; raises UnreadableInput with its address."""
     stamina.instrumentation.set_on_retry_hooks(())  # a second try is no news at a terminal
@@ -50,24 +60,26 @@ def assess_on_server(
     except (FhirError, InvalidRequest) as fault:
         raise UnreadableInput(f"{base}: {fault}") from None
     assessed = assess_charts([chart], as_of, shipped_knowledge())
-    _print((with_issues(assessment, missed) for assessment in assessed), as_text=as_text)
+    told = (with_issues(assessment, missed) for assessment in assessed)
+    _print(told, as_text=as_text, explain=explain)
 
 
-def _print(assessments: Iterable[Assessment], *, as_text: bool) -> None:
-    write = _text_writer() if as_text else _write_json
+def _print(assessments: Iterable[Assessment], *, as_text: bool, explain: bool) -> None:
+    write = _text_writer(explain=explain) if as_text else partial(_write_json, explain=explain)
     for assessment in assessments:
         write(assessment)
 
 
-def _text_writer() -> Callable[[Assessment], None]:
+def _text_writer(*, explain: bool) -> Callable[[Assessment], None]:
     page = Page()
     knowledge = shipped_knowledge()
-    return lambda assessment: page.print(patient_report(assessment, knowledge), "")
+    return lambda a: page.print(patient_report(a, knowledge, explain=explain), "")
 
 
-def _write_json(assessment: Assessment) -> None:
+def _write_json(assessment: Assessment, *, explain: bool) -> None:
     """One line; the controls that JSON leaves as they are cannot reach a terminal."""
-    line = _RAW_CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), to_bytes(assessment))
+    said = to_bytes(assessment, explain=explain)
+    line = _RAW_CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), said)
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 

@@ -56,6 +56,12 @@ class Agents:
     def is_empty(self) -> bool:
         return self == NO_AGENTS
 
+    @property
+    def words(self) -> str:
+        """Its names, as the files write them."""
+        named = self.drugs | self.classes | self.groups | self.superclasses
+        return "any drug" if self.every else " or ".join(sorted(named))
+
 
 NO_AGENTS = Agents()
 EVERY_AGENT = Agents(every=True)

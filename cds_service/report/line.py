@@ -39,16 +39,23 @@ COLOURS = {
 
 
 def line_report(
-    judged: Judged, disease: Disease, advice: Iterable[Advice], knowledge: Knowledge
+    judged: Judged,
+    disease: Disease,
+    advice: Iterable[Advice],
+    knowledge: Knowledge,
+    *,
+    explain: bool = False,
 ) -> RenderableType:
-    """Everything that is said of one line; sections without content are left out."""
+    """Everything that is said of one line; sections without content are left out.
+
+    With `explain` every rule is there with its answer, in place of those that an agent was denied.
+    """
     line, status, told = judged.line, judged.status, tuple(advice)
     sections: tuple[tuple[str, Iterable[RenderableType]], ...] = (
         ("to", _refractory_to(line, status)),
         ("evidence", [_evidence(judged)] if judged.evidence else []),
         ("rules", _rules(status, disease, knowledge)),
-        ("not met", _answers(status, holds=False)),
-        ("unclear", _answers(status, holds=None)),
+        *(_explained(judged) if explain else _denied(status)),
         ("missing", _missing(status)),
         ("caveats", (plain(f"{CAVEATS[caveat]} [{caveat}]") for caveat in status.caveats)),
         ("notes", (plain(f"{FLAGS.get(flag, flag)} [{flag}]") for flag in status.flags)),
@@ -130,6 +137,29 @@ def _finding(found: Evidence, style: str) -> Text:
 
 def _rules(status: LineStatus, disease: Disease, knowledge: Knowledge) -> Iterator[Text]:
     return map(rule_text, knowledge.rules_named(status.rules, disease))
+
+
+def _denied(status: LineStatus) -> tuple[tuple[str, Iterable[RenderableType]], ...]:
+    return (
+        ("not met", _answers(status, holds=False)),
+        ("unclear", _answers(status, holds=None)),
+    )
+
+
+def _explained(judged: Judged) -> tuple[tuple[str, Iterable[RenderableType]], ...]:
+    """Every rule that speaks for the line, by its answer."""
+    answers = judged.answers
+    return tuple(
+        (
+            label,
+            [
+                plain(a.why).append_text(plain(f" [{a.rule}]", "dim"))
+                for a in answers
+                if a.holds is holds
+            ],
+        )
+        for label, holds in (("held", True), ("not met", False), ("unclear", None))
+    )
 
 
 def _answers(status: LineStatus, *, holds: bool | None) -> Iterator[Text]:

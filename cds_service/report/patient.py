@@ -28,11 +28,16 @@ DIGEST = len("sha256:") + 12
 """Characters of the knowledge's digest that tell it apart."""
 
 
-def patient_report(assessment: Assessment, knowledge: Knowledge) -> RenderableType:
-    """The whole Assessment as text, and the reminder of what it is."""
+def patient_report(
+    assessment: Assessment, knowledge: Knowledge, *, explain: bool = False
+) -> RenderableType:
+    """The whole Assessment as text, and the reminder of what it is.
+
+    With `explain`, every rule that speaks for a line with its answer.
+    """
     parts: list[RenderableType] = [_heading(assessment), _versions(assessment)]
     for cancer in assessment.cancers:
-        parts += ["", *_cancer(cancer, assessment, knowledge)]
+        parts += ["", *_cancer(cancer, knowledge, explain)]
     if not assessment.cancers:
         parts += ["", plain("No active cancer on record: nothing to say.")]
     if assessment.issues:
@@ -66,7 +71,7 @@ def _versions(assessment: Assessment) -> Text:
 
 
 def _cancer(
-    cancer: CancerAssessment, assessment: Assessment, knowledge: Knowledge
+    cancer: CancerAssessment, knowledge: Knowledge, explain: bool
 ) -> Iterator[RenderableType]:
     name = _name(cancer)
     title = f"{name[0].upper()}{name[1:]}, {cancer.notation}"
@@ -80,6 +85,9 @@ def _cancer(
             definition = fields(label=len("definition"))
             definition.add_row("", plain("definition", "bold"), rule_text(composite))
             yield definition
+    if explain and (others := [a for a in cancer.answers if not a.holds]):
+        yield plain("Over all lines, and not there:", "dim")
+        yield from (plain(f"  {a.rule}: {a.why}", "dim") for a in others)
     if len(cancer.judged) > 1:
         yield _present(cancer)
     if cancer.unknown_facts:
@@ -90,7 +98,7 @@ def _cancer(
     for judged in cancer.judged:
         yield ""
         own = [advice for advice in cancer.advice if advice.line == judged.line.number]
-        yield line_report(judged, cancer.disease, own, knowledge)
+        yield line_report(judged, cancer.disease, own, knowledge, explain=explain)
 
 
 def _name(cancer: CancerAssessment) -> str:

@@ -59,18 +59,26 @@ Day = Annotated[
     Query(description="The day to judge on, as 2026-11-21; today (UTC) by default."),
 ]
 
+Explain = Annotated[
+    str | None,
+    Query(description="`true`: say of every rule whether it held, did not, or cannot be told."),
+]
+
 
 def api_routes(service: Service) -> APIRouter:
     """The routes under /api."""
     routes = APIRouter(prefix="/api", tags=["Assessment"], responses=ANY_ERROR)
 
     @routes.post("/assess", openapi_extra=OPENAPI)
-    async def assess_bundle(request: Request, asOf: Day = None) -> Response:
+    async def assess_bundle(
+        request: Request, asOf: Day = None, explain: Explain = None
+    ) -> Response:
         """The Assessment of the one patient in a Bundle, as on `asOf` (today by default)."""
         asked = asked_by(request, service, SERVICE_ID)
         try:
             asked.body = await read_body(request, service.max_body_bytes)
             as_of = _note_day(asOf, asked, service)
+            is_explained = _is_true(explain)
             chart = _chart(asked.body)
             asked.patient_id = chart.patient.removeprefix("Patient/")
             with asked.watch.stage("assess"):
@@ -80,11 +88,17 @@ def api_routes(service: Service) -> APIRouter:
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
-        decided = _decided(assessment)
+        decided = _decided(assessment, explain=is_explained)
         await record_decision(asked, decided, service)
         return Response(decided.response, media_type=JSON)
 
     return routes
+
+
+def _is_true(text: str | None) -> bool:
+    if text not in (None, "true", "false"):
+        raise InvalidRequest("neither true nor false", where="explain")
+    return text == "true"
 
 
 def _note_day(text: str | None, asked: Asked, service: Service) -> date:
@@ -115,11 +129,11 @@ def _chart(body: bytes) -> Chart:
     return charts[0]
 
 
-def _decided(assessment: Assessment) -> Decided:
+def _decided(assessment: Assessment, *, explain: bool) -> Decided:
     return Decided(
         outcome=Outcome.ASSESSED,
         http_status=200,
-        response=to_bytes(assessment),
+        response=to_bytes(assessment, explain=explain),
         assessment=assessment,
         inputs=inputs_used(assessment, lambda _: "prefetch"),
     )

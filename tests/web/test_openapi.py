@@ -109,10 +109,11 @@ async def test_the_example_of_an_assessment_has_the_shape_of_the_contract(
     assert shape_faults(answer["content"][JSON]["example"]) == []
 
 
-async def test_the_day_is_the_one_thing_that_can_be_asked(document: dict[str, Any]) -> None:
-    (day,) = document["paths"]["/api/assess"]["post"]["parameters"]
-    assert (day["name"], day["in"], day["required"]) == ("asOf", "query", False)
-    assert day["description"]
+async def test_the_day_and_an_explanation_can_be_asked_for(document: dict[str, Any]) -> None:
+    asked = document["paths"]["/api/assess"]["post"]["parameters"]
+    assert [one["name"] for one in asked] == ["asOf", "explain"]
+    assert all(one["in"] == "query" and not one["required"] for one in asked)
+    assert all(one["description"] for one in asked)
 
 
 async def test_the_page_for_people_reads_the_document(served: Served) -> None:

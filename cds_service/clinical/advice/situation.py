@@ -11,7 +11,14 @@ from typing import Literal
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
-from cds_service.clinical.status import Caveat, Composites, LineStatus
+from cds_service.clinical.status import (
+    Answer,
+    Case,
+    Caveat,
+    Composites,
+    LineStatus,
+    explain_line,
+)
 from cds_service.knowledge.model import Disease
 
 AdviceKind = Literal[
@@ -75,11 +82,17 @@ NO_EARLIER_CARDS = EarlierCards()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One line with its evidence and where it stands."""
+    """One line with its evidence and where it stands; `case` is all that was judged."""
 
     line: Line
     evidence: tuple[Evidence, ...]
     status: LineStatus
+    case: Case = field(compare=False, repr=False)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What every rule said of the line. Worked out anew each time: nothing decides by it."""
+        return explain_line(self.case, self.status)
 
     @property
     def evidence_digest(self) -> str:

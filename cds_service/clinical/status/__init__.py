@@ -6,7 +6,13 @@ from dataclasses import replace
 from itertools import groupby
 
 from cds_service.clinical.evidence import Evidence
-from cds_service.clinical.status.composites import Composites, History, find_composites
+from cds_service.clinical.status.composites import (
+    Composites,
+    History,
+    explain_composites,
+    find_composites,
+)
+from cds_service.clinical.status.explanation import explain_line
 from cds_service.clinical.status.facts import unknown_facts
 from cds_service.clinical.status.judge import judge
 from cds_service.clinical.status.line_status import (
@@ -33,6 +39,8 @@ __all__ = [
     "PatternName",
     "Status",
     "decide_status",
+    "explain_composites",
+    "explain_line",
     "find_composites",
     "unknown_facts",
 ]

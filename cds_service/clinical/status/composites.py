@@ -9,7 +9,7 @@ from cds_service.clinical.evidence import RESPONSES
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
 from cds_service.clinical.status.facts import known_facts
-from cds_service.clinical.status.line_status import Case, LineStatus
+from cds_service.clinical.status.line_status import Answer, Case, LineStatus
 from cds_service.clinical.status.windows import is_met
 from cds_service.knowledge.model import Composite, Disease, Knowledge, Need
 
@@ -40,6 +40,20 @@ def find_composites(history: History) -> Composites:
     found = [c for c in history.disease.composites if CRITERIA[c.criterion](c, history)]
     labels = tuple(c.id for c in found if c.is_label)
     return Composites(labels, any(c.leads_to_trial for c in found))
+
+
+def explain_composites(history: History) -> tuple[Answer, ...]:
+    """For each composite whether it holds; of classes that it asks for, those that are wanting."""
+    return tuple(_explained(composite, history) for composite in history.disease.composites)
+
+
+def _explained(composite: Composite, history: History) -> Answer:
+    if CRITERIA[composite.criterion](composite, history):
+        return Answer(composite.id, True, composite.says)
+    asked = [need for need in composite.needs if _is_asked(need, history)]
+    wanting = [need.agents.words for need in asked if not _is_needed(need, history)]
+    why = f"not refractory to {', nor to '.join(wanting)}" if wanting else "no line meets it"
+    return Answer(composite.id, False, why, "not-met")
 
 
 def _refractory_to_all(composite: Composite, history: History) -> bool:

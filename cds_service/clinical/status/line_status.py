@@ -56,7 +56,20 @@ DOUBTFUL: frozenset[Caveat] = WITHHOLDING - {"adherence", "limited-progression"}
 """Of these, the ones under which the progression itself is no more than a signal."""
 
 
-Condition = Literal["no-progression", "outside-window", "cannot-tell"]
+Condition = Literal[
+    "no-progression",
+    "outside-window",
+    "cannot-tell",
+    "too-little-exposure",
+    "value-missing",
+    "not-assessed",
+    "not-comparable",
+    "not-confirmed",
+    "not-met",
+    "response-reached",
+    "unverified",
+]
+"""Why a rule did not hold, or could not be answered."""
 
 
 @dataclass(frozen=True, slots=True)
