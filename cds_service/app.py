@@ -70,7 +70,7 @@ def create_app(
     decision does not begin to make any.
     """
     settings = settings or Settings()
-    knowledge = knowledge or load_knowledge()
+    knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
     software = installed_software()

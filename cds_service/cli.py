@@ -183,11 +183,15 @@ def check_knowledge(
         Path | None,
         typer.Option("--folder", help="Knowledge files to check instead of the shipped ones."),
     ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", help="Site file to check with them, instead of the one in use."),
+    ] = None,
 ) -> None:
     """Check that the knowledge files hold together: one line a fault, exit code 1."""
     from cds_service.commands.knowing import check
 
-    raise typer.Exit(check(folder))
+    raise typer.Exit(check(folder, site))
 
 
 @knowledge_app.command("list", epilog="Example: refractory-cds knowledge list --format json")

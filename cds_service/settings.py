@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         description="Keep request bodies in the decision log, so that a decision can be replayed; "
         "otherwise only their digests.",
     )
+    site_file: Path | None = Field(
+        default=None,
+        description="File of operational numbers that this site wants otherwise "
+        "(docs/knowledge/site.md). Version and digest of the knowledge tell of it.",
+    )
     fhir_servers: tuple[str, ...] = Field(
         default=(),
         description="Base URLs that a client may name as `fhirServer`, as a JSON list. Empty: any "

@@ -15,6 +15,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "audit_db": ("/srv/log.db", Path("/srv/log.db")),
     "audit_key_file": ("/keys/log.key", Path("/keys/log.key")),
     "audit_keep_requests": ("false", False),
+    "site_file": ("/srv/site.toml", Path("/srv/site.toml")),
     "fhir_servers": ('["https://ehr.example/fhir"]', ("https://ehr.example/fhir",)),
     "allow_loopback": ("true", True),
     "fhir_seconds": ("2.5", 2.5),

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import stamina
 
-from cds_service import shipped_knowledge
 from cds_service.batch import assess_charts, with_issues
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import Issue
+from cds_service.commands.setting import knowledge_in_use
 from cds_service.commands.tokens import read_token
 from cds_service.errors import FhirError, InvalidRequest, UnreadableInput
 from cds_service.fhir.charts import Chart, chart_of
@@ -39,7 +39,7 @@ def assess_files(
 
     Raises UnreadableInput before anything is printed.
     """
-    assessed = assess_charts(read_charts(paths), as_of, shipped_knowledge())
+    assessed = assess_charts(read_charts(paths), as_of, knowledge_in_use())
     _print(assessed, as_text=as_text, explain=explain)
 
 
@@ -59,7 +59,7 @@ def assess_on_server(
         chart, missed = asyncio.run(_fetch(base, patient_id.removeprefix("Patient/"), token))
     except (FhirError, InvalidRequest) as fault:
         raise UnreadableInput(f"{base}: {fault}") from None
-    assessed = assess_charts([chart], as_of, shipped_knowledge())
+    assessed = assess_charts([chart], as_of, knowledge_in_use())
     told = (with_issues(assessment, missed) for assessment in assessed)
     _print(told, as_text=as_text, explain=explain)
 
@@ -72,7 +72,7 @@ def _print(assessments: Iterable[Assessment], *, as_text: bool, explain: bool) -
 
 def _text_writer(*, explain: bool) -> Callable[[Assessment], None]:
     page = Page()
-    knowledge = shipped_knowledge()
+    knowledge = knowledge_in_use()
     return lambda a: page.print(patient_report(a, knowledge, explain=explain), "")
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import orjson
 import typer
 
-from cds_service import shipped_knowledge
 from cds_service.clinical.evidence import marker_criteria
 from cds_service.clinical.status import composites, windows
-from cds_service.commands.known import as_json, find_known, names_like
+from cds_service.commands.known import as_json, as_plain, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
+from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.errors import KnowledgeError, UsageError
 from cds_service.knowledge.check import Criteria, check_knowledge
-from cds_service.knowledge.load import load_knowledge
+from cds_service.knowledge.load import DATA, load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.report import Page, harmless
 
@@ -27,14 +27,17 @@ CRITERIA = Criteria(
 """What the engine can be asked; the three of rules are named in `clinical/status/judge.py`."""
 
 
-def check(folder: Path | None = None) -> int:
+def check(folder: Path | None = None, site: Path | None = None) -> int:
     """Say whether the knowledge of a folder, or the shipped one, holds together; the exit code."""
     try:
-        knowledge = shipped_knowledge() if folder is None else load_knowledge(folder)
+        site = site or read_settings().site_file
+        knowledge = load_knowledge(folder or DATA, site)
     except KnowledgeError as fault:
         typer.echo(f"fault: {harmless(str(fault))}")
         return 1
     checked = check_knowledge(knowledge, CRITERIA)
+    for number in knowledge.site_numbers:
+        typer.echo(f"site: {harmless(number.where)}: {harmless(str(number))}")
     for warning in checked.warnings:
         typer.echo(f"note: {harmless(str(warning))}")
     for found in checked.faults:
@@ -47,7 +50,7 @@ def check(folder: Path | None = None) -> int:
 
 def list_all(*, as_text: bool) -> None:
     """The diseases and what there is for each."""
-    knowledge = shipped_knowledge()
+    knowledge = knowledge_in_use()
     if as_text:
         Page().print(list_report(knowledge))
         return
@@ -59,6 +62,7 @@ def list_all(*, as_text: bool) -> None:
         {
             "version": knowledge.version,
             "digest": knowledge.digest,
+            "siteNumbers": [as_plain(number) for number in knowledge.site_numbers],
             "diseases": diseases,
             "terminology": sizes_of(knowledge),
         }
@@ -67,7 +71,7 @@ def list_all(*, as_text: bool) -> None:
 
 def show(name: str, *, as_text: bool) -> None:
     """Everything of this id or name; raises UsageError where there is nothing."""
-    knowledge = shipped_knowledge()
+    knowledge = knowledge_in_use()
     found = find_known(name, knowledge)
     if not found:
         like = names_like(name, knowledge)

@@ -109,7 +109,7 @@ def _by_other_name(wanted: str, knowledge: Knowledge) -> Iterator[Known]:
 
 def as_json(known: Known, knowledge: Knowledge) -> dict[str, Any]:
     """One thing as JSON: camelCase, members without a value left out, sources in full."""
-    value = _builtins(known.value)
+    value = as_plain(known.value)
     told = {"type": known.kind, "id": known.id, "disease": known.disease, **value}
     told |= besides(known, knowledge)
     keys = sorted(set(cited_by([known.value])) & set(knowledge.citations))
@@ -149,13 +149,13 @@ def cited_by(values: Iterable[Value]) -> Iterator[str]:
             yield from value.cites
 
 
-def _builtins(value: Any) -> Any:
+def as_plain(value: Any) -> Any:
     """Plain JSON values, without members that are what they are by default."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         told = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-        return {field.name: _builtins(own) for field, own in told if own != field.default}
+        return {field.name: as_plain(own) for field, own in told if own != field.default}
     if isinstance(value, (tuple, list)):
-        return [_builtins(inner) for inner in value]
+        return [as_plain(inner) for inner in value]
     return msgspec.to_builtins(value, order="deterministic")
 
 

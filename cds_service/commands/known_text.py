@@ -60,6 +60,7 @@ def list_report(knowledge: Knowledge) -> RenderableType:
     return Group(
         plain(f"knowledge {knowledge.version}", "bold"),
         plain(knowledge.digest, "dim"),
+        *(plain(f"at this site: {n.where}: {n}") for n in knowledge.site_numbers),
         "",
         table,
         "",

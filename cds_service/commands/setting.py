@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from cds_service.errors import UsageError
+from cds_service.knowledge.load import load_knowledge
+from cds_service.knowledge.model import Knowledge
 from cds_service.settings import Settings
 
 PREFIX = "REFRACTORY_CDS_"
@@ -25,6 +28,12 @@ def unknown_settings(environment: Iterable[str], env_file: Path = Path(".env")) 
         in_file = []
     names = {name.upper() for name in (*environment, *in_file)}
     return sorted(name for name in names if name.startswith(PREFIX) and name not in known)
+
+
+@cache
+def knowledge_in_use() -> Knowledge:
+    """The shipped knowledge with the numbers of this site; raises KnowledgeError."""
+    return load_knowledge(site=read_settings().site_file)
 
 
 def read_settings() -> Settings:

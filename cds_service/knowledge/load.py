@@ -5,32 +5,43 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.model import Citation, Disease, Knowledge, Rule
 from cds_service.knowledge.schema import build
+from cds_service.knowledge.site import (
+    SiteNumber,
+    Table,
+    apply_site_numbers,
+    read_site_file,
+)
 from cds_service.knowledge.terms_load import load_terminology
 
 DATA = Path(__file__).with_name("data")
 
 
-def load_knowledge(folder: Path = DATA) -> Knowledge:
+def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
     """Everything in `folder`, with the version and the digest that decisions name.
+
+    `site` is a file of numbers that a site wants otherwise: both version and digest tell of it.
 
     Raises KnowledgeError, naming the file and the member, for a file that is missing, malformed
     or says the same thing twice. What only a clinician or the criteria can judge is left to
     `check.py`.
     """
     shared = _toml(folder / "shared.toml")
-    diseases = _diseases(folder, _sets(shared))
+    tables = _tables(folder, _sets(shared))
+    numbers = apply_site_numbers(tables, read_site_file(site)) if site is not None else ()
+    diseases = _diseases(tables)
     record = _toml(folder / "record.toml")
     return Knowledge(
-        version=str(_toml(folder / "release.toml")["version"]),
-        digest=digest_of(folder),
+        version=_version(folder, numbers),
+        digest=digest_of(folder, numbers),
         terms=load_terminology(folder / "terms"),
         diseases=diseases,
+        site_numbers=numbers,
         shared_rules=build(tuple[Rule, ...], shared.get("rules", []), "shared.toml"),
         citations={
             key: build(Citation, table, f"citations.toml: {key}")
@@ -55,18 +66,30 @@ def load_knowledge(folder: Path = DATA) -> Knowledge:
     )
 
 
-def digest_of(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files, in order of their names."""
-    digest = hashlib.sha256()
+def _version(folder: Path, numbers: Iterable[SiteNumber]) -> str:
+    version = str(_toml(folder / "release.toml")["version"])
+    own = _digest_of_site(numbers)
+    return f"{version}+site.{own[:8]}" if own else version
+
+
+def _digest_of_site(numbers: Iterable[SiteNumber]) -> str:
+    """Of what differs, not of how the file is written; empty where nothing does."""
+    said = sorted((n.where, n.member, n.here, n.because) for n in numbers)
+    return hashlib.sha256(repr(said).encode()).hexdigest() if said else ""
+
+
+def digest_of(folder: Path, numbers: Iterable[SiteNumber] = ()) -> str:
+    """SHA-256 over the names and contents of all files, in order of their names.
+
+    Then over the numbers that a site has changed, where there are any.
+    """
+    digest = hashlib.sha256(_digest_of_site(numbers).encode())
     for path in sorted(p for p in folder.rglob("*") if p.suffix in (".toml", ".csv")):
         content = path.read_bytes()
         name = path.relative_to(folder).as_posix().encode()
         digest.update(b"%d %s %d\n" % (len(name), name, len(content)))
         digest.update(content)
     return f"sha256:{digest.hexdigest()}"
-
-
-Table = dict[str, Any]
 
 
 def _sets(shared: Table) -> dict[str, list[Table]]:
@@ -93,19 +116,27 @@ def _with_shared(table: Table, sets: Mapping[str, list[Table]], where: str) -> T
         own = {name: value for name, value in rule.items() if name not in ("from", "without")}
         left_out = rule.get("without", [])
         rules += [
-            {**each, **own, "id": f"{table.get('id')}.{each['id']}"}
+            {**deepcopy(each), **own, "id": f"{table.get('id')}.{each['id']}"}
             for each in sets[rule["from"]]
             if each["id"] not in left_out
         ]
     return {**table, "rules": rules}
 
 
-def _diseases(folder: Path, sets: Mapping[str, list[Table]]) -> dict[str, Disease]:
+def _tables(folder: Path, sets: Mapping[str, list[Table]]) -> dict[str, Table]:
+    """The table of each disease, under the name of its file."""
+    return {
+        path.stem: _with_shared(_toml(path), sets, path.name)
+        for path in sorted((folder / "diseases").glob("*.toml"))
+    }
+
+
+def _diseases(tables: Mapping[str, Table]) -> dict[str, Disease]:
     diseases = {}
-    for path in sorted((folder / "diseases").glob("*.toml")):
-        disease = build(Disease, _with_shared(_toml(path), sets, path.name), path.name)
-        if disease.id != path.stem:
-            raise KnowledgeError(f"{path.name}: its id is {disease.id!r}")
+    for name, table in tables.items():
+        disease = build(Disease, table, f"{name}.toml")
+        if disease.id != name:
+            raise KnowledgeError(f"{name}.toml: its id is {disease.id!r}")
         diseases[disease.id] = disease
     for general in ("other-solid", "other-heme"):
         if general not in diseases:

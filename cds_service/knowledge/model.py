@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from cds_service.knowledge.site import SiteNumber
 from cds_service.knowledge.terms import Drug, Terminology
 
 Origin = Literal["C", "G", "T", "O"]
@@ -588,6 +589,8 @@ class Knowledge:
     """A fact that stands for others ("hr"), and those ("er", "pr")."""
     words: Mapping[str, tuple[str, ...]]
     """Lower-case words by what they say (symptom, worsening)."""
+    site_numbers: tuple[SiteNumber, ...] = ()
+    """What a site wants otherwise than shipped."""
 
     def disease(self, disease_id: str) -> Disease:
         """The definition that applies: its own, or the general one of its family."""
