@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all laws lint types format bench lock clean
+.PHONY: help install demo test test-all laws mutants lint types format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-all: $(STAMP) ## everything, with the real parts that can be had on this ma
 
 laws: $(STAMP) ## the clinical laws on many more charts, others every time (TRIES=5000 for each)
 	@LAW_TRIES=$(or $(TRIES),5000) $(BIN)/python -m pytest -n auto -q tests/clinical/test_properties.py -k test_a_law $(ARGS)
+
+mutants: $(STAMP) ## move every number of every rule a little: a story has to notice (ARGS=DISEASE)
+	@PYTHONPATH=tests $(BIN)/python tests/mutation/moved_numbers.py $(ARGS)
 
 lint: $(STAMP) ## ruff, import directions, clinical knowledge
 	@$(BIN)/ruff check .
