@@ -3,8 +3,8 @@
     python tests/mutation/moved_numbers.py [DISEASE …] [--jobs 2]
 
 A number that can be moved without a story noticing is printed: it wants a vignette on each side of
-it. Days and cycles are moved by one, decimals by a tenth of their last place, a limit that counts its
-last day is made one that does not, and the other way round.
+it. Days and cycles are moved by one, decimals by a tenth of their last place, a limit that counts
+its last day is made one that does not, and the other way round.
 """
 
 from __future__ import annotations
