@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all laws mutants lint types format bench lock clean
+.PHONY: help install demo test test-all laws mutants mutants-code lint types format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -38,6 +38,10 @@ laws: $(STAMP) ## the clinical laws on many more charts, others every time (TRIE
 mutants: $(STAMP) ## move every number of every rule a little: a story has to notice (ARGS=DISEASE)
 	@PYTHONPATH=tests $(BIN)/python tests/mutation/moved_numbers.py $(ARGS)
 
+mutants-code: $(STAMP) ## small faults in the code of the status rules (mutmut, about half an hour)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-mutation.lock
+	@$(BIN)/mutmut run && $(BIN)/mutmut results
+
 lint: $(STAMP) ## ruff, import directions, clinical knowledge
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -59,6 +63,8 @@ lock: ## resolve the dependencies again (needs uv)
 		--no-emit-index-url --no-emit-find-links -o deploy/requirements.lock pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
 		--no-emit-index-url --no-emit-find-links -c deploy/requirements.lock --group dev -o deploy/requirements-dev.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		--no-emit-index-url --no-emit-find-links -c deploy/requirements-dev.lock --group mutation -o deploy/requirements-mutation.lock pyproject.toml
 
 clean: ## remove what make has made
-	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants

@@ -24,7 +24,9 @@ PLATFORMS = [
     for python in ("3.11", "3.14")
 ]
 
-each_lock = pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+each_lock = pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-mutation.lock"]
+)
 
 
 def locked(lock: str) -> dict[str, Requirement]:
