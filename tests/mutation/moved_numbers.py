@@ -16,10 +16,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
+from boundaries.probes import LONG, START, Probe, diseases_with_rows, probes_of
 from charts import resources
 from vignettes.expectation import differences
 from vignettes.test_vignettes import CASES, Case
@@ -133,11 +135,30 @@ def is_noticed(moved: Moved, knowledge: Knowledge) -> bool:
     """Whether a story fails with the number moved; those that speak of the rule are told first."""
     diseases = {**knowledge.diseases, moved.disease.id: moved.disease}
     changed = dataclasses.replace(knowledge, diseases=diseases)
+    if any(_fails(probe, moved.disease.id, changed) for probe in probes(moved)):
+        return True
     told = sorted(stories(moved.disease.id), key=lambda story: moved.rule not in story[2])
     return any(
         differences(case.expect, to_json(assess(chart, as_of=case.as_of, knowledge=changed)))
         for case, chart, _ in told
     )
+
+
+def probes(moved: Moved) -> list[Probe]:
+    """The boundaries of the rule, from its disease's rows."""
+    flag = moved.rule.rpartition(": ")[2]
+    return [p for p in rows(moved.disease.id) if p.rule in (moved.rule, flag)]
+
+
+@cache
+def rows(disease: str) -> tuple[Probe, ...]:
+    return tuple(probes_of(disease)) if disease in diseases_with_rows() else ()
+
+
+def _fails(probe: Probe, disease: str, knowledge: Knowledge) -> bool:
+    as_of = START + timedelta(days=2 * LONG)
+    said = to_json(assess(probe.chart, as_of=as_of, knowledge=knowledge), explain=True)
+    return bool(probe.fault(said, disease))
 
 
 def survivors(disease: str) -> tuple[str, int, list[str]]:
