@@ -13,6 +13,7 @@ from cds_service.knowledge.check_references import (
     Fault,
     check_agents,
     check_orders,
+    check_protocols,
     check_whens,
     parts_of,
 )
@@ -101,6 +102,7 @@ def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iter
     for name in (*disease.guides_treatment, *(n for names in disease.subtypes for n in names)):
         yield from _fact(disease.id, name, knowledge)
     yield from check_agents(disease, knowledge.terms)
+    yield from check_protocols(disease, knowledge.terms)
     yield from check_whens(disease)
     yield from check_orders(disease)
 

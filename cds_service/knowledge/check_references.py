@@ -70,6 +70,13 @@ def check_agents(disease: Disease, terms: Terminology) -> Iterator[Fault]:
                 yield Fault(where, f"no {kind} {name!r} in drugs.csv")
 
 
+def check_protocols(disease: Disease, terms: Terminology) -> Iterator[Fault]:
+    """Every regimen that the rules of its lines name is one of regimens.csv."""
+    for name in disease.lines.protocols:
+        if name not in terms.regimens:
+            yield Fault(disease.id, f"no regimen {name!r} in regimens.csv")
+
+
 def check_whens(disease: Disease) -> Iterator[Fault]:
     """Every setting that a rule asks for is one that a line can have."""
     for where, when in parts_of(disease, When):

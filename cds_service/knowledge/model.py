@@ -443,7 +443,14 @@ class Induction:
 
 @dataclass(frozen=True, slots=True)
 class LineRules:
-    """How lines of therapy are drawn for a disease; days are whole days."""
+    """How lines of therapy are drawn for a disease; days are whole days.
+
+    `supportive_agents`: of the drugs that only support elsewhere, those that treat this disease.
+    `retreatment`: given for a fixed time; again after the gap limit is a re-challenge.
+    `protocols`: regimens whose drugs begin in turn, each at most `protocol_days` after the last
+    dose before it. `steroid_lead_in_days`: a corticosteroid begun alone so soon before the other
+    agents is not the start of the line.
+    """
 
     window_days: int = 28
     gap_days: int = 120
@@ -455,6 +462,11 @@ class LineRules:
     resumes_after_break: bool = False
     backbone: Agents = NO_AGENTS
     never_agents: Agents = NO_AGENTS
+    supportive_agents: Agents = NO_AGENTS
+    retreatment: Agents = NO_AGENTS
+    protocols: tuple[str, ...] = ()
+    protocol_days: int = 0
+    steroid_lead_in_days: int = 0
     maintenance: tuple[Maintenance, ...] = ()
     additions: tuple[Addition, ...] = ()
     lenient_swaps: Agents = NO_AGENTS

@@ -64,6 +64,11 @@ class Drug:
     def is_corticosteroid(self) -> bool:
         return self.superclass == "corticosteroid"
 
+    @property
+    def is_supportive(self) -> bool:
+        """Whether it accompanies treatment in every disease but those that name it an agent."""
+        return self.superclass == "supportive"
+
 
 @dataclass(frozen=True, slots=True)
 class SupportiveDrug:

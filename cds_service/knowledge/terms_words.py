@@ -13,7 +13,7 @@ ROUTES = _one_of(
 )
 SUPERCLASSES = _one_of(
     "adc bispecific cellular-therapy corticosteroid cytotoxic differentiating endocrine"
-    " immunomodulatory immunotherapy other radioligand targeted"
+    " immunomodulatory immunotherapy other radioligand supportive targeted"
 )
 WORD_MEANINGS = _one_of("filler disqualifying not-before not-after local investigational")
 ROLES = _one_of(

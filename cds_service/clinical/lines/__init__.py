@@ -7,17 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
-from cds_service.clinical.lines.course import Building, Course, event_days, is_curative
-from cds_service.clinical.lines.find import BACKBONE_CARRY_DAYS, build_lines
+from cds_service.clinical.lines.belongs import GRACE_DAYS
+from cds_service.clinical.lines.course import Building, Course, event_days
+from cds_service.clinical.lines.find import build_lines
 from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_infusions
-from cds_service.clinical.lines.line import (
-    CURATIVE_SETTINGS,
-    DEFAULT_CYCLE_DAYS,
-    AgentUse,
-    Intent,
-    Line,
-    Setting,
-)
+from cds_service.clinical.lines.intent import intent_and_setting
+from cds_service.clinical.lines.line import CURATIVE_SETTINGS, AgentUse, Line
 from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
 from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
 from cds_service.dates import PartialDate
@@ -140,7 +135,7 @@ def _finish(
     ends = [use.last for use in uses]
     start = min((use.first for use in uses), default=PartialDate.on(line.start))
     within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
-    intent, setting = _intent_and_setting(line, number, built, course, within)
+    intent, setting = intent_and_setting(line, number, built, course, within)
     regimen = regimen_of(line, uses, course)
     return Line(
         number=number,
@@ -259,57 +254,6 @@ def _longest_break(drug: Drug, exposures: Sequence[Exposure], as_of: date) -> in
     return longest
 
 
-def _intent_and_setting(
-    line: Building, number: int, built: Sequence[Building], course: Course, events: Sequence[Event]
-) -> tuple[Intent | None, Setting | None]:
-    """What the line was meant for: as recorded, else by surgery, radiotherapy or spread.
-
-    None where the chart does not tell.
-    """
-    said = {e.intent for e in line.exposures}
-    spread = course.cancer.metastatic_since
-    is_spread = spread is not None and spread.first <= line.start
-    if "palliative" in said:
-        return "palliative", _palliative_setting(line)
-    if is_curative(line.exposures, line.start, course):
-        return "curative", _curative_setting(line, said, course)
-    if is_spread:
-        return "palliative", _palliative_setting(line)
-    if course.disease.family == "solid":
-        if number > 1 and course.progressed(built[0].start, line.start):
-            return "palliative", _palliative_setting(line)
-        if course.disease.lines.surgery_means_curative and _has_definitive_radiotherapy(
-            line, events
-        ):
-            return "curative", "definitive"
-    return None, "maintenance" if line.is_maintenance else None
-
-
-def _palliative_setting(line: Building) -> Setting:
-    return "maintenance" if line.is_maintenance else "advanced"
-
-
-def _curative_setting(line: Building, said: set[str], course: Course) -> Setting:
-    before = [day for day in course.surgeries if day <= line.start]
-    after = [day for day in course.surgeries if day > line.start]
-    if after and not course.progressed(line.start, min(after)):
-        return "neoadjuvant"
-    if "preventive" in said or (before and (line.start - max(before)).days <= 365):
-        return "adjuvant"
-    return "definitive"
-
-
-def _has_definitive_radiotherapy(line: Building, events: Sequence[Event]) -> bool:
-    """A course of radiotherapy of three weeks or more beside the first two months of the drugs."""
-    return any(
-        event.kind == "radiotherapy"
-        and event.intent != "palliative"
-        and (event.until.last - event.on.first).days >= 21
-        and abs((event.on.first - line.start).days) <= 60
-        for event in events
-    )
-
-
 def _evidence_flags(line: Building, earlier: Sequence[Building], course: Course) -> set[str]:
     flags = set()
     if all(e.kind == "order" for e in line.exposures):
@@ -337,8 +281,5 @@ def _is_rechallenge(
         for before in earlier
         for e in before.exposures
     )
-    paused = (exposure.start.first - last).days > 28
+    paused = (exposure.start.first - last).days > GRACE_DAYS
     return paused and (others or course.progressed(min(e.start.first for e in used), line.start))
-
-
-_ = (DEFAULT_CYCLE_DAYS, BACKBONE_CARRY_DAYS)

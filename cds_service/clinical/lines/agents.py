@@ -33,6 +33,8 @@ def _is_no_agent(exposure: Exposure, course: Course) -> bool:
         return True
     if rules.never_agents.include(drug):
         return True
+    if drug.is_supportive and not rules.supportive_agents.include(drug):
+        return True
     if _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course):
         return True
     return rules.lymphodepletion.include(drug) and _is_followed(

@@ -26,6 +26,8 @@ def exposures_by_cancer(
         cancer = _cancer_of(exposure, record, knowledge)
         if cancer is not None:
             assigned[cancer.condition].append(exposure)
+        elif _only_supports(exposure, knowledge):
+            continue
         elif record.cancers and not _is_for_something_else(exposure, record):
             issues.append(
                 Issue(
@@ -53,6 +55,11 @@ def _cancer_of(exposure: Exposure, record: Record, knowledge: Knowledge) -> Canc
     return _by_use(exposure, record.cancers, knowledge)
 
 
+def _only_supports(exposure: Exposure, knowledge: Knowledge) -> bool:
+    drug = knowledge.terms.drugs.get(exposure.drug)
+    return drug is not None and drug.is_supportive
+
+
 def _is_for_something_else(exposure: Exposure, record: Record) -> bool:
     named = set(exposure.conditions)
     if named and named <= record.other_conditions:
@@ -66,6 +73,11 @@ def _by_use(exposure: Exposure, cancers: Sequence[Cancer], knowledge: Knowledge)
     active = [c for c in cancers if not (c.is_history or c.is_in_remission)]
     if drug is None:
         return active[0] if len(active) == 1 else None
+    if drug.is_supportive:
+        treats = [
+            c for c in cancers if knowledge.disease(c.disease).lines.supportive_agents.include(drug)
+        ]
+        return treats[0] if len(treats) == 1 else None
     using = [c for c in cancers if knowledge.disease(c.disease).agents.include(drug)]
     for candidates in (using, [c for c in using if c in active]):
         if len(candidates) == 1:

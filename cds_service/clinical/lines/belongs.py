@@ -7,8 +7,8 @@ from cds_service.clinical.lines.maintenance import is_maintenance
 from cds_service.clinical.record import Exposure
 from cds_service.knowledge.terms import Drug
 
-GRACE_DAYS = 28
-"""A drug that goes on without a longer pause is carried across; its use is no re-challenge."""
+GRACE_DAYS = 30
+"""Uncovered days up to which use goes on; a drug that pauses no longer is not given anew."""
 BREAK_LIMIT_DAYS = 365
 """A planned break that is longer than this is a new line in any disease."""
 RECHALLENGE_DAYS = 60
@@ -34,6 +34,7 @@ def belongs(exposure: Exposure, line: Building, course: Course) -> bool:
     return (
         _is_substitute(exposure, drug, line, course)
         or is_maintenance(exposure, drug, line, course)
+        or _is_of_protocol(exposure, drug, line, course)
         or _is_addition(exposure, drug, line, course)
         or _follows_transplant(exposure, line, course)
         or _is_curative_bundle(exposure, line, course)
@@ -119,6 +120,19 @@ def _is_addition(exposure: Exposure, drug: Drug, line: Building, course: Course)
         and line.has(rule.to, course)
         and (exposure.start.first - line.start).days <= rule.days
         for rule in course.disease.lines.additions
+    )
+
+
+def _is_of_protocol(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
+    """A later drug of a regimen whose drugs begin in turn: paclitaxel after AC, IE after VDC."""
+    rules = course.disease.lines
+    last = line.last_covered(course.record.as_of)
+    if (exposure.start.first - last).days > rules.protocol_days:
+        return False
+    regimens = (course.knowledge.terms.regimens[name] for name in rules.protocols)
+    return any(
+        drug.name in regimen.components and line.drugs() <= regimen.components | regimen.optional
+        for regimen in regimens
     )
 
 

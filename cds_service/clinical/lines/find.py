@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import groupby
 
 from cds_service.clinical.lines.agents import is_agent
@@ -15,6 +16,8 @@ from cds_service.clinical.record import Exposure
 BACKBONE_CARRY_DAYS = 120
 """A depot of a backbone drug is taken to act this long after its last recorded dose."""
 ADDITION_WINDOW_DAYS = 60
+GOES_ON_DAYS = 28
+"""Use that is recorded so long beyond the start of the next line goes on in it."""
 
 
 def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]:
@@ -27,20 +30,40 @@ def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]
     Source: Meng 2019 and 2021 (window, gap, substitution); Saini 2021; Rajkumar 2015 (myeloma).
     """
     lines: list[Building] = []
+    lead_in: list[Exposure] = []
     agents = [e for e in exposures if is_agent(e, course)]
     for _, same_day in groupby(agents, key=lambda e: e.start.first):
         day = list(same_day)
         opening = _opening(day, lines[-1], course) if lines else day[0]
+        if opening is not None and _is_lead_in(day, agents, course):
+            lead_in += day
+            continue
         if opening is not None:
             # what is given on the first day of a line belongs to it, old drugs too
             lines.append(_open(opening, day, lines, course))
             day.remove(opening)
-        for exposure in day:
+        for exposure in (*_going_on(lead_in, lines[-1].start), *day):
             _join(exposure, lines[-1])
+        lead_in.clear()
     for line in lines:
         if has_second_course(line, course):
             line.flags.add("second-course")
     return [line for line in lines if not _is_steroid_alone(line, course)]
+
+
+def _is_lead_in(day: Sequence[Exposure], agents: Sequence[Exposure], course: Course) -> bool:
+    """Corticosteroids alone, given until the treatment proper begins."""
+    days = course.disease.lines.steroid_lead_in_days
+    if not days or not all(_is_steroid(e.drug, course) for e in day):
+        return False
+    start = day[0].start.first
+    return any(
+        0 < (e.start.first - start).days <= days and not _is_steroid(e.drug, course) for e in agents
+    )
+
+
+def _going_on(exposures: Sequence[Exposure], start: date) -> list[Exposure]:
+    return [e for e in exposures if e.end is None or e.end.last >= start]
 
 
 def _opening(day: Sequence[Exposure], line: Building, course: Course) -> Exposure | None:
@@ -78,7 +101,9 @@ def _opening_flags(exposure: Exposure, last: Building, course: Course) -> set[st
     covered = last.last_covered(course.record.as_of)
     gap = (start - covered).days
     if exposure.drug in last.drugs() and not course.progressed(last.start, start):
-        return {"gap-split"}
+        known = course.drug(exposure.drug)
+        is_finite = known is not None and course.disease.lines.retreatment.include(known)
+        return {"rechallenge" if is_finite else "gap-split"}
     if course.progressed(last.start, start) or stopped_for(last, "progression"):
         return flags
     drug = course.drug(exposure.drug)
@@ -120,12 +145,16 @@ def _carried(opening: Sequence[Exposure], last: Building, course: Course) -> lis
             is_over = drug.superclass == "cytotoxic" and course.progressed(last.start, start)
             reaches = not is_over and drug.class_group not in groups
         else:
-            reaches = (use.end.last - start).days >= GRACE_DAYS
+            reaches = (use.end.last - start).days >= GOES_ON_DAYS
         if reaches:
             kept.append(use)
     return kept
 
 
 def _is_steroid_alone(line: Building, course: Course) -> bool:
-    drugs = [course.drug(name) for name in line.drugs()]
-    return all(drug is not None and drug.is_corticosteroid for drug in drugs)
+    return all(_is_steroid(name, course) for name in line.drugs())
+
+
+def _is_steroid(name: str, course: Course) -> bool:
+    drug = course.drug(name)
+    return drug is not None and drug.is_corticosteroid
