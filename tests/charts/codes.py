@@ -233,6 +233,7 @@ PROCEDURES: Final = {
     "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
     "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),
+    "tace": ("", "Transarterial chemoembolization", "277132007"),
 }
 
 REQUESTS: Final = {

@@ -51,7 +51,9 @@ def _lines_of(
         e for e in record.events if not e.conditions or set(e.conditions) & set(cancer.conditions)
     ]
     uses = with_infusions(
-        without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge),
+        _until_death(
+            without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge), record
+        ),
         _infusions(events, disease, record, knowledge),
         disease.lines.cellular,
         drugs,
@@ -79,6 +81,19 @@ def _lines_of(
     return tuple(
         _finish(number, line, built, course, events) for number, line in enumerate(built, 1)
     )
+
+
+def _until_death(exposures: Sequence[Exposure], record: Record) -> list[Exposure]:
+    """The uses, none of which goes on after the patient has died."""
+    died = record.patient.died
+    if died is None or died.first > record.as_of:
+        return list(exposures)
+    return [
+        replace(use, end=died, is_open_ended=False, is_active=False)
+        if use.start <= died and (use.end is None or use.end.last > died.last)
+        else use
+        for use in exposures
+    ]
 
 
 def _infusions(
@@ -131,8 +146,11 @@ def _finish(
     next_start = following.start if following else None
     cut = _cut(line, next_start, course)
     uses = _agent_uses(line, cut, next_start, course)
-    is_ongoing = following is None and any(use.is_ongoing for use in uses)
+    unnamed = [e for e in line.exposures if not e.drug]
+    goes_on = any(use.is_ongoing for use in uses) or any(_goes_on(e, course) for e in unnamed)
+    is_ongoing = following is None and goes_on
     ends = [use.last for use in uses]
+    ends += [_last_day(e, cut, next_start, course.record.as_of) for e in unnamed]
     start = min((use.first for use in uses), default=PartialDate.on(line.start))
     within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
     intent, setting = intent_and_setting(line, number, built, course, within)
@@ -193,7 +211,7 @@ def _agent_use(
     firsts = [max(e.start, start) if e.start.last < line.start else e.start for e in exposures]
     lasts = [_last_day(e, cut, next_start, as_of) for e in exposures]
     order = max(range(len(lasts)), key=lambda i: (lasts[i].last, lasts[i].first))
-    open_ended = any(e.is_open_ended or _reaches(e, as_of) for e in exposures)
+    open_ended = any(_goes_on(e, course) for e in exposures)
     explicit = [e.cycle_days for e in exposures if e.cycle_days]
     return AgentUse(
         drug=drug,
@@ -226,11 +244,12 @@ def _last_day(
     return PartialDate(exposure.end.first, next_start)
 
 
-def _reaches(exposure: Exposure, as_of: date) -> bool:
-    """Whether a use that has an end still runs on the day asked."""
+def _goes_on(exposure: Exposure, course: Course) -> bool:
+    """Whether a use has no end, or one that is still to come on the day asked."""
+    if exposure.end is None or exposure.is_open_ended:
+        return True
     return (
-        exposure.end is not None
-        and exposure.end.last >= as_of
+        exposure.end.last >= course.record.as_of
         and exposure.is_active
         and exposure.kind in ("order", "statement")
     )

@@ -16,32 +16,51 @@ def regimen_of(line: Building, uses: Sequence[AgentUse], course: Course) -> Regi
     leaves out does not prevent it. A single drug has no regimen name.
     """
     names = frozenset(use.drug.name for use in uses)
-    for agents in _candidates(line, names, course):
+    for agents in _forms(names, course):
+        for regimen in _by_components(course, agents):
+            return regimen
+    protocol = _protocol(line, names, course)
+    if protocol is not None:
+        return protocol
+    for agents in _beginnings(line, names, course):
         for regimen in _by_components(course, agents):
             return regimen
     return None
 
 
+def _protocol(line: Building, names: frozenset[str], course: Course) -> Regimen | None:
+    """The largest regimen of drugs in turn that began with the line's first ones, all given."""
+    regimens = (course.knowledge.terms.regimens[name] for name in course.disease.lines.protocols)
+    found = [
+        regimen
+        for regimen in regimens
+        if regimen.components <= names
+        and line.induction & names <= regimen.components | regimen.optional
+    ]
+    return max(found, key=lambda regimen: len(regimen.components), default=None)
+
+
 def cycle_days_of(line: Building, course: Course) -> int:
     """Length of the line's cycle: that of its regimen, else the default of 21 days."""
     names = frozenset(name for name in line.drugs() if course.drug(name) is not None)
-    for agents in _candidates(line, names, course):
+    for agents in (*_forms(names, course), *_beginnings(line, names, course)):
         for regimen in _by_components(course, agents):
             if regimen.cycle_days:
                 return regimen.cycle_days
     return DEFAULT_CYCLE_DAYS
 
 
-def _candidates(line: Building, names: frozenset[str], course: Course) -> Iterator[frozenset[str]]:
-    induction = frozenset(line.induction) & names
-    first = (
-        frozenset(e.drug for e in line.exposures if (e.start.first - line.start).days <= 7) & names
-    )
-    for agents in (names, induction, first):
-        bare = frozenset(n for n in agents if not _is_backbone(n, course))
-        for candidate in (agents, bare):
-            if len(candidate) > 1:
-                yield candidate
+def _beginnings(line: Building, names: frozenset[str], course: Course) -> Iterator[frozenset[str]]:
+    """The agents that a line began with: in its first four weeks, else in its first one."""
+    yield from _forms(frozenset(line.induction) & names, course)
+    week = {e.drug for e in line.exposures if (e.start.first - line.start).days <= 7}
+    yield from _forms(frozenset(week) & names, course)
+
+
+def _forms(agents: frozenset[str], course: Course) -> Iterator[frozenset[str]]:
+    """A combination as it is, and without its backbone."""
+    bare = frozenset(name for name in agents if not _is_backbone(name, course))
+    yield from (form for form in (agents, bare) if len(form) > 1)
 
 
 def _is_backbone(name: str, course: Course) -> bool:

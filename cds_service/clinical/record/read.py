@@ -156,7 +156,8 @@ def _read_patient(
         gathered.used.add(source.reference)
         reader.birth_date = reader.day(raw.birthDate, source.reference, "birthDate")
         died = reader.day(raw.deceasedDateTime, source.reference, "deceasedDateTime")
-        return Patient(own, reader.birth_date, bool(raw.deceasedBoolean) or died is not None)
+        is_deceased = bool(raw.deceasedBoolean) or died is not None
+        return Patient(own, reader.birth_date, is_deceased, died)
     return Patient(own)
 
 

@@ -28,6 +28,7 @@ class Patient:
     reference: str
     birth_date: PartialDate | None = None
     is_deceased: bool = False
+    died: PartialDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
