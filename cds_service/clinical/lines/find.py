@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from itertools import groupby
 
 from cds_service.clinical.lines.agents import is_agent
 from cds_service.clinical.lines.belongs import GRACE_DAYS, belongs
 from cds_service.clinical.lines.course import Building, Course, stopped_for
 from cds_service.clinical.lines.maintenance import is_late_maintenance
+from cds_service.clinical.lines.restart import begun_before
 from cds_service.clinical.lines.second_course import has_second_course
+from cds_service.clinical.lines.steroids import is_steroid, of_the_line
 from cds_service.clinical.record import Exposure
 
 BACKBONE_CARRY_DAYS = 120
@@ -30,57 +31,51 @@ def build_lines(course: Course, exposures: Sequence[Exposure]) -> list[Building]
     Source: Meng 2019 and 2021 (window, gap, substitution); Saini 2021; Rajkumar 2015 (myeloma).
     """
     lines: list[Building] = []
-    lead_in: list[Exposure] = []
+    waiting: list[Exposure] = []
     agents = [e for e in exposures if is_agent(e, course)]
     for _, same_day in groupby(agents, key=lambda e: e.start.first):
         day = list(same_day)
-        opening = _opening(day, lines[-1], course) if lines else day[0]
-        if opening is not None and _is_lead_in(day, agents, course):
-            lead_in += day
-            continue
-        if opening is not None:
+        new = [e for e in day if not lines or not belongs(e, lines[-1], course)]
+        steroids = [e for e in new if is_steroid(e.drug, course)]
+        if len(steroids) < len(new):
             # what is given on the first day of a line belongs to it, old drugs too
-            lines.append(_open(opening, day, lines, course))
+            opening = next(e for e in new if e not in steroids)
+            lines.append(_open(opening, day, lines, waiting, agents, course))
+            waiting.clear()
             day.remove(opening)
-        for exposure in (*_going_on(lead_in, lines[-1].start), *day):
+        elif steroids:
+            waiting += steroids
+            day = [e for e in day if e not in steroids]
+        for exposure in day:
             _join(exposure, lines[-1])
-        lead_in.clear()
     for line in lines:
         if has_second_course(line, course):
             line.flags.add("second-course")
-    return [line for line in lines if not _is_steroid_alone(line, course)]
-
-
-def _is_lead_in(day: Sequence[Exposure], agents: Sequence[Exposure], course: Course) -> bool:
-    """Corticosteroids alone, given until the treatment proper begins."""
-    days = course.disease.lines.steroid_lead_in_days
-    if not days or not all(_is_steroid(e.drug, course) for e in day):
-        return False
-    start = day[0].start.first
-    return any(
-        0 < (e.start.first - start).days <= days and not _is_steroid(e.drug, course) for e in agents
-    )
-
-
-def _going_on(exposures: Sequence[Exposure], start: date) -> list[Exposure]:
-    return [e for e in exposures if e.end is None or e.end.last >= start]
-
-
-def _opening(day: Sequence[Exposure], line: Building, course: Course) -> Exposure | None:
-    """The first use of a day that does not belong to the line that runs."""
-    return next((e for e in day if not belongs(e, line, course)), None)
+    return lines
 
 
 def _open(
-    exposure: Exposure, opening: Sequence[Exposure], lines: Sequence[Building], course: Course
+    exposure: Exposure,
+    day: Sequence[Exposure],
+    lines: Sequence[Building],
+    waiting: Sequence[Exposure],
+    agents: Sequence[Exposure],
+    course: Course,
 ) -> Building:
-    """A new line, with the drugs of the last one that go on."""
+    """A new line, with the drugs of the last one that go on, and the uses that began it before."""
     start = exposure.start.first
     new = Building(start, [exposure], {exposure.drug})
+    begun, runs = of_the_line(waiting, start, agents, course)
     if lines:
         new.flags |= _opening_flags(exposure, lines[-1], course)
-        new.exposures += _carried(opening, lines[-1], course)
         new.is_maintenance = "late-maintenance" in new.flags
+        shared = begun_before(start, lines[-1], agents, course)
+        lines[-1].exposures = [e for e in lines[-1].exposures if e not in shared]
+        new.exposures += _carried(day, lines[-1], course)
+        begun += shared
+    new.start = min((start, *(e.start.first for e in begun)))
+    new.induction |= {e.drug for e in begun}
+    new.exposures += [*begun, *runs]
     if not exposure.drug:
         new.flags.add("investigational")
     return new
@@ -149,12 +144,3 @@ def _carried(opening: Sequence[Exposure], last: Building, course: Course) -> lis
         if reaches:
             kept.append(use)
     return kept
-
-
-def _is_steroid_alone(line: Building, course: Course) -> bool:
-    return all(_is_steroid(name, course) for name in line.drugs())
-
-
-def _is_steroid(name: str, course: Course) -> bool:
-    drug = course.drug(name)
-    return drug is not None and drug.is_corticosteroid
