@@ -151,7 +151,8 @@ def _finish(
     is_ongoing = following is None and goes_on
     ends = [use.last for use in uses]
     ends += [_last_day(e, cut, next_start, course.record.as_of) for e in unnamed]
-    start = min((use.first for use in uses), default=PartialDate.on(line.start))
+    starts = [use.first for use in uses] + [e.start for e in unnamed]
+    start = min(starts, default=PartialDate.on(line.start))
     within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
     intent, setting = intent_and_setting(line, number, built, course, within)
     regimen = regimen_of(line, uses, course)

@@ -25,9 +25,9 @@ def begun_before(
 ) -> list[Exposure]:
     """Uses of the last line that are the first ones of the next, which a new drug opens on `start`.
 
-    A drug of both regimens may be given some days before the new one: after progression, or when
-    a drug of the old regimen has just been left. A day on which such a drug was given too is a
-    cycle of the old regimen; tablets and a backbone that go on tell nothing.
+    A drug of both regimens may be given some days before the new one: after progression, or after
+    a pause, when a drug of the old regimen has been left. A day on which such a drug is given too,
+    or still taken, is one of the old regimen; tablets and a backbone that go on tell nothing.
     """
     signs = [sign.last for sign in course.signs if last.start < sign.last <= start]
     days = SPLIT_START_DAYS if signs else SILENT_START_DAYS
@@ -36,19 +36,32 @@ def begun_before(
     shared = [e for e in last.exposures if after < e.start.first < start]
     again = {e.drug for e in agents if start <= e.start.first <= until}
     again |= {e.drug for e in shared if e.end is None or e.end.last >= start}
+    left = [e for e in last.exposures if e.drug not in again]
     found: list[Exposure] = []
-    for _, same_day in groupby(reversed(shared), key=lambda e: e.start.first):
-        day = list(same_day)
-        if any(e.drug not in again for e in day):
+    for day, same_day in groupby(reversed(shared), key=lambda e: e.start.first):
+        if any(e.end is None or e.end.last >= day for e in left):
             break
-        found += [e for e in day if not _goes_on(e, last, course)]
+        found += [e for e in same_day if not _goes_on(e, last, course)]
     if signs or not found:
         return found
-    first = min(e.start.first for e in found)
-    ends = {e: min(e.end.last if e.end else first, first) for e in last.exposures if e not in found}
-    since = max(ends.values(), default=first) - timedelta(days=LAST_CYCLE_DAYS)
-    left = {e.drug for e, end in ends.items() if end >= since}
-    return found if left - again else []
+    first = min(found, key=lambda e: e.start)
+    return found if _has_left(left, first, last) and _has_paused(first, last) else []
+
+
+def _has_left(left: Sequence[Exposure], first: Exposure, last: Building) -> bool:
+    """Whether one of the drugs that were left belonged to the old regimen to its end."""
+    before = [e.end.last for e in last.exposures if e.end and e.end.last < first.start.first]
+    since = max(before, default=last.start) - timedelta(days=LAST_CYCLE_DAYS)
+    return any(e.end is not None and e.end.last >= since for e in left)
+
+
+def _has_paused(use: Exposure, last: Building) -> bool:
+    """Whether a drug comes later than its rhythm would have it."""
+    doses = [e for e in last.exposures if e.drug == use.drug and e.start < use.start and e.end]
+    ends = sorted(e.end.last for e in doses if e.end)
+    if len(ends) < 2:
+        return True
+    return use.start.first - ends[-1] > ends[-1] - ends[-2]
 
 
 def _goes_on(use: Exposure, last: Building, course: Course) -> bool:

@@ -1,4 +1,4 @@
-"""Lines of therapy, end to end: the tables `worked_examples.toml` and `boundaries.toml`.
+"""Lines of therapy, end to end: worked examples, both sides of each number, other algorithms.
 
 `disease` names the cancer of the chart (the id of its Condition); `decided` says what decides an
 example that others draw otherwise; an example that `needs_definition` waits for the disease's own.
@@ -25,9 +25,10 @@ from cds_service.clinical.assessment_json import to_json
 
 Example = Mapping[str, Any]
 
+TABLES: Final = ("worked_examples.toml", "boundaries.toml", "other_algorithms.toml")
 EXAMPLES: Final[list[Example]] = [
     example
-    for table in ("worked_examples.toml", "boundaries.toml")
+    for table in TABLES
     for example in tomllib.loads(Path(__file__).with_name(table).read_text("utf-8"))["example"]
 ]
 KNOWN: Final = shipped_knowledge()
