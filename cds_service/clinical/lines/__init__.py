@@ -14,6 +14,7 @@ from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_i
 from cds_service.clinical.lines.intent import intent_and_setting
 from cds_service.clinical.lines.line import CURATIVE_SETTINGS, AgentUse, Line
 from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
+from cds_service.clinical.lines.withheld import as_carried_out
 from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Disease, Knowledge
@@ -50,9 +51,10 @@ def _lines_of(
     events = [
         e for e in record.events if not e.conditions or set(e.conditions) & set(cancer.conditions)
     ]
+    carried_out = as_carried_out(exposures, record.withheld)
     uses = with_infusions(
         _until_death(
-            without_shadows(exposures, record.as_of, disease.lines.gap_days, knowledge), record
+            without_shadows(carried_out, record.as_of, disease.lines.gap_days, knowledge), record
         ),
         _infusions(events, disease, record, knowledge),
         disease.lines.cellular,

@@ -118,7 +118,7 @@ def _one_drug(
     statements = [e for e in exposures if e.kind == "statement"]
     kept = [e for e in exposures if e.kind in CONFIRMED_USE]
     for order in orders:
-        under = [e for e in confirmed if _lies_under(e, order)]
+        under = [e for e in confirmed if lies_under(e.start, order)]
         first = min((e.start.first for e in under), default=None)
         if first is None or (first - order.start.last).days > gap_days:
             kept.append(order)
@@ -160,15 +160,15 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
     )
 
 
-def _lies_under(use: Exposure, order: Exposure) -> bool:
-    """Whether a use falls into the days of an order; a few days early is the same order."""
-    if use.start.last < order.start.first - timedelta(days=3):
+def lies_under(day: PartialDate, order: Exposure) -> bool:
+    """Whether a dose falls into the days of an order; a few days early is the same order."""
+    if day.last < order.start.first - timedelta(days=3):
         return False
     end = order.end
     if order.is_open_ended or end is None:
         return True
     grace = timedelta(days=28) if order.is_estimated else timedelta(days=3)
-    return use.start.first <= end.last + grace
+    return day.first <= end.last + grace
 
 
 def _overlap(one: Exposure, other: Exposure) -> bool:

@@ -13,6 +13,7 @@ from cds_service.clinical.record.record import (
     Record,
     Request,
     Statement,
+    Withheld,
 )
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "Record",
     "Request",
     "Statement",
+    "Withheld",
     "read_record",
 ]

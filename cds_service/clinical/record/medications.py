@@ -22,7 +22,7 @@ from cds_service.clinical.record.elements import (
     several,
 )
 from cds_service.clinical.record.reader import Reader
-from cds_service.clinical.record.record import Doubt, Exposure, UseKind
+from cds_service.clinical.record.record import Doubt, Exposure, UseKind, Withheld
 from cds_service.dates import PartialDate
 from cds_service.knowledge.terms import ATC, RXNORM, SNOMED, Terminology
 
@@ -74,6 +74,7 @@ class ReadUse:
 
     exposures: tuple[Exposure, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
 
 NOTHING = ReadUse()
@@ -99,7 +100,7 @@ def read_use(
     if raw.status == "not-taken":
         return ReadUse(doubts=_doubts(recognised, reference, _day_of(raw, reference, reader)))
     if not _was_used(raw, kind):
-        return NOTHING
+        return ReadUse(withheld=_withheld(raw, kind, recognised, reference, reader))
     if not (recognised.drugs or recognised.investigational):
         _note_unrecognised(raw, recognised, reference, reader)
         return NOTHING
@@ -183,6 +184,25 @@ def _was_used(raw: MedicationUse, kind: UseKind) -> bool:
     if raw.doNotPerform or raw.status not in USED_STATUSES[kind]:
         return False
     return kind != "order" or raw.intent in PRESCRIBING
+
+
+def _withheld(
+    raw: MedicationUse, kind: UseKind, recognised: Recognised, reference: str, reader: Reader
+) -> tuple[Withheld, ...]:
+    """What an order not to give a drug, or a dose that was not given, says of what was ordered."""
+    if kind == "administration" and raw.status == "not-done":
+        on = _day_of(raw, reference, reader)
+        return tuple(Withheld(reference, "not-given", d, on) for d in recognised.drugs if on)
+    is_stop = (
+        kind == "order"
+        and raw.doNotPerform
+        and raw.status in USED_STATUSES[kind]
+        and raw.intent in PRESCRIBING
+    )
+    covered = _ordered_days(raw, reference, reader) if is_stop else None
+    if covered is None:
+        return ()
+    return tuple(Withheld(reference, "stop", drug, covered.start) for drug in recognised.drugs)
 
 
 def _note_unrecognised(

@@ -44,6 +44,7 @@ from cds_service.clinical.record.record import (
     Record,
     Request,
     Statement,
+    Withheld,
 )
 from cds_service.clinical.record.sources import (
     AnyResource,
@@ -74,6 +75,7 @@ class _Gathered:
     requests: list[Request] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    withheld: list[Withheld] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
 
 
@@ -119,6 +121,7 @@ def read_record(
         requests=_by_day(gathered.requests),
         facts=_by_day(gathered.facts),
         doubts=_by_day([*gathered.doubts, *conditions.doubts]),
+        withheld=_by_day(gathered.withheld),
         is_in_hospice=conditions.is_in_hospice or _is_in_hospice(gathered),
         issues=tuple(sorted(set(reader.issues))),
         sources=tuple((s.reference, s.given) for s in sources if s.reference in gathered.used),
@@ -190,7 +193,8 @@ def _read_medications(
             use = read_use(raw, resource_type, source.reference, medications, reader)
             gathered.exposures += use.exposures
             gathered.doubts += use.doubts
-            if use.exposures or use.doubts:
+            gathered.withheld += use.withheld
+            if use.exposures or use.doubts or use.withheld:
                 gathered.used.add(source.reference)
                 gathered.used |= medications.keys() & {_named_by(raw, reader)}
 
@@ -349,7 +353,7 @@ def _is_in_hospice(gathered: _Gathered) -> bool:
     )
 
 
-D = TypeVar("D", Statement, Measurement, Event, Request, Fact, Doubt)
+D = TypeVar("D", Statement, Measurement, Event, Request, Fact, Doubt, Withheld)
 
 
 def _by_day(found: Iterable[D]) -> tuple[D, ...]:
@@ -366,7 +370,7 @@ def _without_copies(statements: Iterable[Statement]) -> tuple[Statement, ...]:
 
 
 def _day_order(
-    item: Statement | Measurement | Event | Request | Fact | Doubt,
+    item: Statement | Measurement | Event | Request | Fact | Doubt | Withheld,
 ) -> tuple[object, ...]:
     first = item.on.first if item.on else date.min
     last = item.on.last if item.on else date.min

@@ -184,6 +184,16 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A dose that was not given, or an order not to give the drug from that day on."""
+
+    resource: str
+    kind: Literal["not-given", "stop"]
+    drug: str
+    on: PartialDate
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The chart of one patient, as far as it speaks of cancer, in order of date and reference."""
 
@@ -199,6 +209,7 @@ class Record:
     requests: tuple[Request, ...] = ()
     facts: tuple[Fact, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
     is_in_hospice: bool = False
     issues: tuple[Issue, ...] = ()
     sources: tuple[tuple[str, object], ...] = field(default=(), compare=False, repr=False)
