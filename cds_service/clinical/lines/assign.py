@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -18,12 +18,17 @@ def exposures_by_cancer(
 ) -> tuple[dict[str, list[Exposure]], list[Issue]]:
     """Exposures under the reference of the cancer that they treat; what treats none is reported.
 
-    A reason named in the chart decides; without one, the cancer for which the drug is used does.
+    A reason named in the chart decides, also that of the order under which a dose lies; without
+    one, the cancer for which the drug is used does.
     """
     assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
     issues = []
+    ordered: dict[str, list[Exposure]] = {}
     for exposure in record.exposures:
-        cancer = _cancer_of(exposure, record, knowledge)
+        if exposure.kind == "order" and (exposure.conditions or exposure.reason_diseases):
+            ordered.setdefault(exposure.drug, []).append(exposure)
+    for exposure in record.exposures:
+        cancer = _cancer_of(_with_reason(exposure, ordered), record, knowledge)
         if cancer is not None:
             assigned[cancer.condition].append(exposure)
         elif _only_supports(exposure, knowledge):
@@ -38,6 +43,18 @@ def exposures_by_cancer(
                 )
             )
     return assigned, issues
+
+
+def _with_reason(use: Exposure, ordered: Mapping[str, Sequence[Exposure]]) -> Exposure:
+    """A dose that names no reason, with the one of the orders under which it lies."""
+    if use.kind == "order" or use.conditions or use.reason_diseases:
+        return use
+    over = [order for order in ordered.get(use.drug, ()) if lies_under(use.start, order)]
+    reasons = {(order.conditions, order.reason_diseases) for order in over}
+    if len(reasons) != 1:
+        return use
+    conditions, diseases = reasons.pop()
+    return replace(use, conditions=conditions, reason_diseases=diseases)
 
 
 def _cancer_of(exposure: Exposure, record: Record, knowledge: Knowledge) -> Cancer | None:
