@@ -77,6 +77,11 @@ def _lines_of(
         transplants=transplants,
         collections=_collections(events, infusions),
         surgeries=event_days(events, "surgery-resection"),
+        radiotherapies=tuple(
+            (e.on.first, e.until.last)
+            for e in events
+            if e.kind == "radiotherapy" and e.intent != "palliative"
+        ),
         infusions=infusions,
     )
     built = build_lines(course, uses)

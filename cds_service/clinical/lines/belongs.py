@@ -155,10 +155,13 @@ def _is_curative_bundle(exposure: Exposure, line: Building, course: Course) -> b
     if not is_curative(line.exposures, line.start, course):
         return False
     start = exposure.start.first
-    last = line.last_covered(course.record.as_of)
-    surgery = max((day for day in course.surgeries if last <= day <= start), default=last)
     limit = course.disease.lines.curative_gap_days
-    return (start - surgery).days <= limit and (surgery - last).days <= limit
+    treated = line.last_covered(course.record.as_of)
+    local = [(day, day) for day in course.surgeries] + list(course.radiotherapies)
+    for begun, ended in sorted(local):
+        if begun <= start and (begun - treated).days <= limit:
+            treated = max(treated, min(ended, start))
+    return (start - treated).days <= limit
 
 
 def _is_steroid_with_line(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:

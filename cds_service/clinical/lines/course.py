@@ -61,6 +61,8 @@ class Course:
     collections: tuple[date, ...]
     """Days on which stem cells were collected."""
     surgeries: tuple[date, ...]
+    radiotherapies: tuple[tuple[date, date], ...]
+    """First and last days of radiotherapy that is not palliative."""
     infusions: tuple[date, ...]
     """Days of CAR-T infusions."""
 
