@@ -149,7 +149,7 @@ class ConditionTerm:
     complication, morphology. `status`: active, in-remission, not-in-remission, in-relapse,
     refractory, metastatic, nodal, hormone-resistant, hormone-sensitive, accelerated-phase,
     blast-phase, or a tag of a role. `alternatives`: other diseases that the code leaves open.
-    `subtype`: what of the receptors the code states (breast), else empty.
+    `subtype`: what the code states of receptors (breast), histology (sarcoma) or kind, else empty.
     """
 
     disease: str
@@ -244,6 +244,8 @@ class Terminology:
     facts: Mapping[Code, str]
     """Observation codes of facts about the patient or the tumour → er, pr, her2, ecog,
     stage-group … (`FACTS` of the loader)."""
+    fact_names: Mapping[str, str]
+    """Lower-case text of an observation's code → fact, where no code is sure."""
     fact_values: Mapping[Code, str]
     """Codes that are the value of a fact → positive, negative, stage-iv …"""
     fact_words: Mapping[str, str]

@@ -64,7 +64,7 @@ def load_terminology(folder: Path) -> Terminology:
     stop_reasons, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
     kinds, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
     procedures, words = _read_codes(folder, "procedures.csv", PROCEDURE_KINDS, sources)
-    facts, _ = _read_codes(folder, "facts.csv", FACTS, sources)
+    facts, fact_names = _read_codes(folder, "facts.csv", FACTS, sources)
     values, value_words = _read_codes(folder, "fact_values.csv", FACT_VALUES, sources)
     return Terminology(
         drugs=medications.drugs,
@@ -87,6 +87,7 @@ def load_terminology(folder: Path) -> Terminology:
         procedures=procedures,
         procedure_words=words,
         facts=facts.exact,
+        fact_names=fact_names,
         fact_values=values.exact,
         fact_words=value_words,
         medication_names=compile_names(folder, sources, medications, regimens, acronyms),
