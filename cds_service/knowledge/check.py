@@ -27,7 +27,7 @@ from cds_service.knowledge.model import (
     Rule,
     Told,
 )
-from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KINDS
+from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KINDS, SUBTYPES
 
 __all__ = ["Checked", "Criteria", "Fault", "check_knowledge"]
 
@@ -171,7 +171,7 @@ def _composite(composite: Composite, disease: Disease, knowledge: Knowledge) -> 
 def _fact(where: str, told: str, knowledge: Knowledge) -> Iterator[Fault]:
     """A fact, or a fact and its value ("her2=negative"), as the tables name them."""
     name, _, value = told.partition("=")
-    if name not in FACTS and name not in knowledge.derived_facts:
+    if name not in FACTS | SUBTYPES - {""} and name not in knowledge.derived_facts:
         yield Fault(where, f"no fact {name!r} in facts.csv")
     if value and value not in FACT_VALUES:
         yield Fault(where, f"{told!r} never holds: {value!r} is no value of a fact")

@@ -44,7 +44,6 @@ from cds_service.clinical.record.elements import (
 )
 from cds_service.dates import PartialDate
 
-
 READ_AS: Final[dict[str, type[elements.Element]]] = {
     "MedicationRequest": elements.MedicationUse,
     "MedicationAdministration": elements.MedicationUse,
