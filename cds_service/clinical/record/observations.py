@@ -117,7 +117,7 @@ def read_report(raw: DiagnosticReport, reference: str, reader: Reader) -> Statem
     if spoken is None or raw.status not in REPORT_COUNTS:
         return None
     for concept in several(raw.conclusionCode, CodeableConcept):
-        term = _look_up(concept, reader)
+        term = response_term(concept, reader)
         if term is not None:
             return Statement(
                 resource=reference,
@@ -193,13 +193,14 @@ def note_pending(reference: str, reader: Reader) -> None:
 def _response(raw: Observation, reader: Reader) -> tuple[ResponseTerm | None, str]:
     """What the value says, and its words."""
     for concept in value_concepts(raw):
-        term = _look_up(concept, reader)
+        term = response_term(concept, reader)
         if term is not None:
             return term, next(iter(concept.texts()), term.category)
     return None, ""
 
 
-def _look_up(concept: CodeableConcept, reader: Reader) -> ResponseTerm | None:
+def response_term(concept: CodeableConcept, reader: Reader) -> ResponseTerm | None:
+    """What a value says of the course; a word only as a response system of this chart means it."""
     terms = reader.knowledge.terms
     coded = [term for code in concept.codes() if (term := terms.responses.get(code)) is not None]
     if coded:  # a category says more than the judgement that it is translated to

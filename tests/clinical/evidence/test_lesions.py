@@ -24,10 +24,8 @@ def size(name: str, when: str, millimetres: str, **said: object) -> Lesion:
 
 def measured(*points: tuple[str, str]) -> list[Lesion]:
     """Lesions from ("2024-03-01", "a 30, b 20")."""
-    return [
-        size(*one.split()[:1], when, one.split()[1]) for when, sizes in points
-        for one in sizes.split(", ")
-    ]  # fmt: skip
+    named = [(one.split(), when) for when, sizes in points for one in sizes.split(", ")]
+    return [size(name, when, millimetres) for (name, millimetres), when in named]
 
 
 def read(lesions: Sequence[Lesion], said: Sequence[Evidence] = (), until: str = UNTIL) -> str:
