@@ -244,8 +244,9 @@ class Terminology:
     facts: Mapping[Code, str]
     """Observation codes of facts about the patient or the tumour → er, pr, her2, ecog,
     stage-group … (`FACTS` of the loader)."""
-    fact_names: Mapping[str, str]
-    """Lower-case text of an observation's code → fact, where no code is sure."""
+    observation_names: Mapping[str, tuple[str, str]]
+    """Lower-case text of an observation's code → "marker" or "fact", and its id: for those without
+    a sure code."""
     fact_values: Mapping[Code, str]
     """Codes that are the value of a fact → positive, negative, stage-iv …"""
     fact_words: Mapping[str, str]

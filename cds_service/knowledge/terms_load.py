@@ -87,7 +87,8 @@ def load_terminology(folder: Path) -> Terminology:
         procedures=procedures,
         procedure_words=words,
         facts=facts.exact,
-        fact_names=fact_names,
+        observation_names={name: ("fact", fact) for name, fact in fact_names.items()}
+        | {name: ("marker", marker) for name, marker in marker_names.items()},
         fact_values=values.exact,
         fact_words=value_words,
         medication_names=compile_names(folder, sources, medications, regimens, acronyms),

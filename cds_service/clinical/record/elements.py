@@ -108,6 +108,11 @@ class Head(Element):
     individual: Reference | None = None
     code: CodeableConcept | None = None
     status: str | None = None
+
+
+class Versioned(Element):
+    """What tells the versions of a resource apart; read only where there are several."""
+
     meta: msgspec.Raw = ABSENT
 
 

@@ -8,7 +8,6 @@ from cds_service.clinical.record.elements import (
     BodyStructure,
     CodeableConcept,
     Component,
-    Extension,
     Observation,
     Reference,
     optional,
@@ -24,6 +23,7 @@ from cds_service.clinical.record.values import (
     focus_of,
     quantity_of,
     recorded,
+    related_conditions,
 )
 from cds_service.knowledge.terms import LOINC
 from cds_service.quantities import Quantity
@@ -32,7 +32,6 @@ LONGEST, OTHER = (LOINC, "33728-7"), (LOINC, "33729-5")
 """mCODE, Tumor Size: the longest dimension, and further ones from large to small."""
 PATHOLOGY = frozenset({"787377000", "168455000", "104157003"})
 """SNOMED CT: sizes read from removed tissue, gross or under the microscope: no size of the day."""
-RELATED = "mcode-related-condition"
 NODE = "lymph node"
 NODE_CODES = frozenset({"59441001"})
 """SNOMED CT: structure of lymph node."""
@@ -41,14 +40,7 @@ NEW = frozenset({"new lesion", "unequivocal new lesion", "new", "new tumor", "ne
 
 def read_tumour(raw: BodyStructure, reader: Reader) -> tuple[str, str]:
     """The Condition that a tumour belongs to, and where it is; each empty where it is not said."""
-    related = next(
-        (
-            reader.local(extension.valueReference.reference)
-            for extension in several(raw.extension, Extension)
-            if (extension.url or "").endswith(RELATED) and extension.valueReference
-        ),
-        "",
-    )
+    related = next(iter(related_conditions(raw.extension, reader)), "")
     return related, _place(optional(raw.location, CodeableConcept))
 
 

@@ -67,11 +67,8 @@ def _any_topic(code: CodeableConcept | None, reader: Reader) -> Topic | None:
         if (fact := terms.facts.get(key)) is not None:
             return "fact", fact
     for text in code.texts():
-        said = text.strip().lower()
-        if (marker := terms.marker_names.get(said)) is not None:
-            return "marker", marker
-        if (fact := terms.fact_names.get(said)) is not None:
-            return "fact", fact
+        if (topic := terms.observation_names.get(text.strip().lower())) is not None:
+            return topic
     return None
 
 

@@ -165,11 +165,11 @@ def latest_versions(sources: Sequence[Source], reader: Reader) -> list[Source]:
     By when they were last updated, else by version; of an Observation without either by its
     status: what was withdrawn or corrected stands for what it had been.
     """
+    if len({source.reference for source in sources}) == len(sources):
+        return list(sources)
     by_reference: dict[str, list[Source]] = {}
     for source in sources:
         by_reference.setdefault(source.reference, []).append(source)
-    if len(by_reference) == len(sources):
-        return list(sources)
     older = {id(source) for same in by_reference.values() for source in _older(same)}
     for source in sources:
         if id(source) in older:
@@ -193,18 +193,21 @@ def _older(same: Sequence[Source]) -> list[Source]:
     return []
 
 
+def _meta(source: Source) -> elements.Meta:
+    versioned = decode(source.raw, elements.Versioned)
+    return optional(versioned.meta, elements.Meta) or elements.Meta()
+
+
 def _updated(source: Source) -> float | None:
-    meta = optional(source.head.meta, elements.Meta)
     try:
-        updated = datetime.fromisoformat((meta and meta.lastUpdated) or "")
+        updated = datetime.fromisoformat(_meta(source).lastUpdated or "")
     except ValueError:
         return None
     return (updated if updated.tzinfo else updated.replace(tzinfo=UTC)).timestamp()
 
 
 def _version(source: Source) -> float | None:
-    meta = optional(source.head.meta, elements.Meta)
-    number = (meta and meta.versionId) or ""
+    number = _meta(source).versionId or ""
     return float(number) if number.isascii() and number.isdigit() else None
 
 

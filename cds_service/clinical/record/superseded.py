@@ -36,16 +36,19 @@ def superseded(read: Sequence[ReadObservation]) -> set[int]:
     corrected = {
         key for found in read if found.raw.status in CORRECTED for key in _identifiers(found)
     }
-    keys = [[*corrected.intersection(_identifiers(found)), *_sample(found)] for found in read]
-    for position, found in enumerate(read):
+    keys = {
+        position: own
+        for position, found in enumerate(read)
+        if (own := [*(corrected and corrected & _identifiers(found)), *_sample(found)])
+    }
+    for position, own in keys.items():
+        found = read[position]
         is_corrected = "1" if found.raw.status in CORRECTED else "0"
         age = (is_corrected + (found.raw.issued or ""), found.reference, position)
-        for key in keys[position]:
+        for key in own:
             newest[key] = max(newest.get(key, age), age)
     return {
-        position
-        for position, own in enumerate(keys)
-        if any(newest[key][2] != position for key in own)
+        position for position, own in keys.items() if any(newest[key][2] != position for key in own)
     }
 
 
@@ -59,8 +62,10 @@ def _identifiers(found: ReadObservation) -> set[Hashable]:
 
 def _sample(found: ReadObservation) -> Iterable[Hashable]:
     """The sample of a marker's value on its day; only where it says when it was issued."""
+    if found.topic[0] != "marker" or not found.raw.issued:
+        return ()
     specimen = optional(found.raw.specimen, Reference)
     day = (found.raw.effectiveDateTime or "")[:10]
-    if found.topic[0] != "marker" or specimen is None or not specimen.reference:
+    if specimen is None or not specimen.reference or not day:
         return ()
-    return ((found.topic, specimen.reference, day),) if found.raw.issued and day else ()
+    return ((found.topic, specimen.reference, day),)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from cds_service.clinical.record.elements import CodeableConcept, Component, Observation, several
+from msgspec import Raw
+
+from cds_service.clinical.record.elements import (
+    CodeableConcept,
+    Component,
+    Extension,
+    Observation,
+    several,
+)
 from cds_service.clinical.record.elements import Quantity as FhirQuantity
 from cds_service.clinical.record.reader import Reader, is_plausible
 from cds_service.dates import PartialDate
@@ -16,6 +24,7 @@ COMPARATORS = {"≤": "<=", "≥": ">="}
 WRITTEN = re.compile(r"(?P<comparator><=|>=|[<>≤≥]|)\s*(?P<number>[+-]?\d+(\.\d+)?)\s*(?P<unit>.*)")
 """A result in words: a bound, a number with a decimal point, a unit."""
 BODY_STRUCTURE = "BodyStructure/"
+RELATED = "mcode-related-condition"
 
 
 def effective(raw: Observation, reference: str, reader: Reader) -> PartialDate | None:
@@ -50,12 +59,24 @@ def focus_of(raw: Observation, reader: Reader) -> tuple[str, ...]:
     return tuple(reader.local(focus.reference) for focus in raw.focus)
 
 
+def related_conditions(extensions: Raw, reader: Reader) -> list[str]:
+    """The Conditions that mCODE relates a finding or a tumour to."""
+    return [
+        reader.local(extension.valueReference.reference)
+        for extension in several(extensions, Extension)
+        if (extension.url or "").endswith(RELATED)
+        and extension.valueReference
+        and extension.valueReference.reference
+    ]
+
+
 def conditions_in_focus(raw: Observation, reader: Reader) -> tuple[str, ...]:
     """The Conditions that it speaks of, those of the tumours in its focus among them.
 
-    A tumour that names no Condition says nothing of which cancer is meant.
+    mCODE names the Condition of a marker or a grade in an extension. A tumour that names no
+    Condition says nothing of which cancer is meant.
     """
-    named: dict[str, None] = {}
+    named = dict.fromkeys(related_conditions(raw.extension, reader))
     for focus in focus_of(raw, reader):
         if not focus.startswith(BODY_STRUCTURE):
             named[focus] = None

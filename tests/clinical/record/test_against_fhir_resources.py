@@ -199,6 +199,7 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     elements.DoseTiming: ("Timing",),
     elements.Repeat: ("TimingRepeat",),
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
+    elements.Versioned: tuple(READ_AS),
     Head: (*READ_AS, "AllergyIntolerance"),  # whose `patient` helps to tell whose chart it is
 }
 """Structures whose name in FHIR is another one than ours."""

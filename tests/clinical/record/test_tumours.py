@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from charts import condition, disease_status, lesion, patient, tumour
+from charts import condition, disease_status, lesion, marker, patient, tumour
 
 from cds_service import shipped_knowledge
 from cds_service.clinical.record import Record, read_record
@@ -139,6 +139,19 @@ TWO = [condition("nsclc", onset="2022-01-05", id="lung"),
 def test_a_tumour_says_which_cancer_it_is_of(followed: Json, focus: tuple[str, ...]) -> None:
     (found,) = read(*TWO, followed, lesion("t1", "2024-05-01", 24)).lesions
     assert found.focus == focus
+
+
+def test_a_marker_may_name_its_cancer_in_an_extension() -> None:
+    value = marker("psa", "2024-05-01", 4.0) | {
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-related-condition",
+                "valueReference": {"reference": "Condition/prostate"},
+            }
+        ]
+    }
+    (found,) = read(condition("prostate", onset="2020-01-05", id="prostate"), value).measurements
+    assert found.focus == ("Condition/prostate",)
 
 
 def worse(*focus: str) -> Json:
