@@ -34,8 +34,17 @@ STATUSES = _one_of(
     or_nothing=True,
 )
 SUBTYPES = _one_of(
+    # receptors of breast cancer
     "hr-pos-her2-neg hr-pos-her2-pos hr-neg-her2-pos tnbc"
-    " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg",
+    " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg"
+    # carcinoma in situ of the urothelium; a deletion in myelodysplasia
+    " cis del5q"
+    # histologies of sarcoma
+    " alveolar-soft-part-sarcoma angiosarcoma clear-cell-sarcoma dermatofibrosarcoma"
+    " desmoplastic-small-round-cell-tumour endometrial-stromal-sarcoma epithelioid-sarcoma"
+    " ewing-sarcoma fibrosarcoma kaposi leiomyosarcoma liposarcoma nerve-sheath-tumour"
+    " other-sarcoma pecoma phyllodes-tumour pleomorphic-sarcoma rhabdomyosarcoma"
+    " solitary-fibrous-tumour synovial-sarcoma",
     or_nothing=True,
 )
 CATEGORIES = _one_of(
@@ -47,7 +56,8 @@ FINDINGS = _one_of(
     "relapse remission responding no-response documented-refractory mixed", or_nothing=True
 )
 CRITERIA = _one_of(
-    "clinician generic cdisc recist-1.1 irecist lugano lyric imwg eln iwcll iwg pcwg3 obds"
+    "clinician generic cdisc recist-1.1 irecist lugano lyric imwg iwwm eln iwcll iwg gcig pcwg3"
+    " rano obds"
 )
 STOP_REASONS = _one_of("progression toxicity completed patient-choice adherence death other")
 OBSERVATION_KINDS = _one_of(
@@ -61,11 +71,18 @@ PROCEDURE_KINDS = _one_of(
     " car-t-infusion leukapheresis paracentesis-or-drainage molecular-test trial-referral"
     " palliative-referral hospice specialist-referral"
 )
+VARIANT_GENES = _one_of(
+    "abl1 asxl1 bcl2 brca1 brca2 btk calr cebpa esr1 fgfr2 fgfr3 flt3 idh1 idh2 jak2 kit kmt2a met"
+    " mpl npm1 ntrk1 ntrk2 ntrk3 pdgfra pik3ca plcg2 ret ros1 runx1 sf3b1 tp53"
+)
 FACTS = _one_of(
     "er pr her2 ras kras nras braf msi egfr alk pdl1 variant ecog karnofsky stage-group"
-    " t-category n-category m-category hospice"
-)
+    " t-category n-category m-category hospice grade deauville histology measurable-disease"
+    " transfusion-dependence rai-avidity del5q flt3-itd abl1-t315i egfr-t790m kit-exon-9"
+    " kit-exon-11 kit-exon-13 kit-exon-17 pdgfra-d842v"
+) | {f"variant-{gene}" for gene in VARIANT_GENES}
 FACT_VALUES = _one_of(
     "positive negative equivocal stage-0 stage-i stage-ii stage-iii stage-iv"
-    " msi-high msi-low mss m0 m1 yes no 0 1 2 3 4 5"
+    " msi-high msi-low mss tis ta t0 t1 t2 t3 t4 n0 n1 n2 n3 m0 m1 low intermediate high"
+    " yes no 0 1 2 3 4 5"
 )

@@ -2,14 +2,17 @@
 
 from charts.fhir import Resource
 from charts.findings import (
+    deauville,
     disease_status,
     ecog,
+    lesion,
     marker,
     noise,
     receptors,
     report,
     response,
     transcript,
+    tumour,
 )
 from charts.people import condition, patient, problem, secondary
 from charts.story import resources, with_dates
@@ -18,10 +21,12 @@ from charts.therapy import dispensed, given, order, procedure, service_request, 
 __all__ = [
     "Resource",
     "condition",
+    "deauville",
     "disease_status",
     "dispensed",
     "ecog",
     "given",
+    "lesion",
     "marker",
     "noise",
     "order",
@@ -36,5 +41,6 @@ __all__ = [
     "service_request",
     "stated",
     "transcript",
+    "tumour",
     "with_dates",
 ]

@@ -62,6 +62,20 @@ METASTASES: Final = {
     "peritoneum": ("836274002", "C78.6"),
 }
 
+NCIT: Final = "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl"
+
+# the points of the Deauville scale, one to five
+DEAUVILLE: Final = ("C99728", "C99747", "C99748", "C99749", "C99750")
+
+# how a tumour was measured (mCODE, Tumor Size Method)
+METHODS: Final = {
+    "CT": "77477000",
+    "MRI": "113091000",
+    "PET": "82918005",
+    "examination": "5880005",
+    "pathology": "787377000",
+}
+
 BODY_SITES: Final = {
     "adrenal": "23451007",
     "bone": "272673000",

@@ -4,12 +4,15 @@ from typing import Any
 
 from charts.codes import (
     BODY_SITES,
+    DEAUVILLE,
     DISEASE_STATUS,
     EVIDENCE_TYPES,
     HL7,
     LOINC,
     MARKERS,
     MCODE,
+    METHODS,
+    NCIT,
     OBDS,
     RECEPTORS,
     RESPONSES,
@@ -166,6 +169,87 @@ def ecog(grade: int, on: str, *, id: str | None = None, patient: str = "p1") -> 
         patient=patient,
     )
     made["valueInteger"] = grade
+    return made
+
+
+def lesion(
+    tumour: str,
+    on: str,
+    value: float,
+    *,
+    method: str | None = "CT",
+    unit: str = "mm",
+    short: float | None = None,
+    site: str | None = None,
+    cancer: str | None = None,
+    says: str | None = None,
+    status: str = "final",
+    id: str | None = None,
+    patient: str = "p1",
+) -> Resource:
+    """The size of a tumour (mCODE): its longest dimension, and the short one where it is given.
+
+    `tumour` is the id of the BodyStructure; empty for one that only its site tells from others.
+    """
+    made = _observation(
+        id or identified("lesion", tumour or site, on),
+        concept((LOINC, "21889-1", "Size tumor")),
+        on,
+        status=status,
+        patient=patient,
+    )
+    dimensions = [("33728-7", value), ("33729-5", short)]
+    made["component"] = [
+        {"code": concept((LOINC, code, None)), "valueQuantity": _quantity(size, unit)}
+        for code, size in dimensions
+        if size is not None
+    ]
+    if method is not None:
+        made["method"] = concept((SNOMED, METHODS[method], method))
+    if says is not None:
+        made["interpretation"] = [concept(text=says)]
+    _located(made, site, None)
+    made["focus"] = [reference("BodyStructure", tumour)] if tumour else []
+    if cancer is not None:
+        made["focus"].append(reference("Condition", cancer))
+    if not made["focus"]:
+        del made["focus"]
+    return made
+
+
+def tumour(
+    id: str, *, site: str = "liver", cancer: str | None = None, patient: str = "p1"
+) -> Resource:
+    """A tumour that is followed over time (mCODE), in some place, of some cancer."""
+    made: Resource = {
+        "resourceType": "BodyStructure",
+        "id": id,
+        "patient": reference("Patient", patient),
+        "location": concept((SNOMED, BODY_SITES[site], site)),
+    }
+    if cancer is not None:
+        made["extension"] = [
+            {
+                "url": f"{MCODE}mcode-related-condition",
+                "valueReference": reference("Condition", cancer),
+            }
+        ]
+    return made
+
+
+def deauville(
+    score: int, on: str, *, status: str = "final", id: str | None = None, patient: str = "p1"
+) -> Resource:
+    """The Deauville score of a PET (mCODE): the value, and its NCIt code as interpretation."""
+    made = _observation(
+        id or identified("deauville", score, on),
+        concept((SNOMED, "708895006", "Deauville five point scale")),
+        on,
+        status=status,
+        patient=patient,
+    )
+    made["valueInteger"] = score
+    made["interpretation"] = [concept((NCIT, DEAUVILLE[score - 1], None))]
     return made
 
 

@@ -15,14 +15,17 @@ from typing import Any, Final
 
 from charts.fhir import Resource, identified
 from charts.findings import (
+    deauville,
     disease_status,
     ecog,
+    lesion,
     marker,
     noise,
     receptors,
     report,
     response,
     transcript,
+    tumour,
 )
 from charts.people import condition, patient, problem, secondary
 from charts.therapy import dispensed, given, order, procedure, service_request, stated
@@ -31,10 +34,12 @@ Entry = Mapping[str, Any]
 
 BUILDERS: Final[Mapping[str, Callable[..., Resource | list[Resource]]]] = {
     "cancer": condition,
+    "deauville": deauville,
     "dispensed": dispensed,
     "ecog": ecog,
     "genes": receptors,
     "given": given,
+    "lesion": lesion,
     "marker": marker,
     "metastasis": secondary,
     "noise": noise,
@@ -49,6 +54,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Resource | list[Resource]]]] = {
     "stated": stated,
     "status": disease_status,
     "transcript": transcript,
+    "tumour": tumour,
 }
 
 _OURS: Final = frozenset({"as", "series", "without"})

@@ -9,10 +9,12 @@ from fhir.resources.R4B import get_fhir_model_class
 from charts import (
     Resource,
     condition,
+    deauville,
     disease_status,
     dispensed,
     ecog,
     given,
+    lesion,
     marker,
     noise,
     order,
@@ -27,6 +29,7 @@ from charts import (
     service_request,
     stated,
     transcript,
+    tumour,
 )
 from charts.codes import (
     CANCERS,
@@ -103,6 +106,13 @@ BUILT: dict[str, Resource | list[Resource]] = {
     "transcript off the scale": transcript("local", "2024-01-05", 3),
     "receptors": receptors("ER+ PR- HER2-", "2024-01-05"),
     "ecog": ecog(2, "2024-01-05"),
+    "deauville": [deauville(score, "2024-01-05") for score in range(1, 6)],
+    "lesions": [
+        lesion("t1", "2024-01-05", 2.4, unit="cm", short=1.1),
+        lesion("", "2024-01-05", 14, site="liver", method=None, says="New lesion", cancer="c1"),
+        tumour("t1", site="lung", cancer="c1"),
+        tumour("t2"),
+    ],
     "report": report("No comparison available.", "2024-01-05"),
     "noise": noise("2024-01-05"),
 }

@@ -435,6 +435,11 @@ def test_a_value_may_name_the_marker_that_it_rests_on(terms: Terminology) -> Non
     said = {word for word, read in terms.response_words.items() if read[0].by == "marker"}
     assert said == {
         "psa progression",
+        "psa progressive disease",
+        "psa response",
+        "ca-125 progression",
+        "ca125 progression",
+        "ca-125 response",
         "biochemical progression",
         "biochemical recurrence",
         "biochemical relapse",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from cds_service.clinical.evidence import lesions, uptake
 from cds_service.clinical.evidence.evidence import (
     PROGRESSIONS,
     RESPONSES,
@@ -20,7 +21,7 @@ from cds_service.clinical.evidence.targets import from_target
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Issue, Measurement, Record, Statement
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.model import Disease, Knowledge
 
 __all__ = [
     "PROGRESSIONS",
@@ -49,6 +50,7 @@ def gather_evidence(
         if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
         if (evidence := from_statement(statement)) is not None
     ]
+    found += _from_images(record, cancer, disease, line, found, until)
     found += from_stops(line)
     values = _measurements(record, cancer)
     for rule in disease.marker_rules:
@@ -63,12 +65,35 @@ def gather_evidence(
     return tuple(sorted(set(found), key=in_order))
 
 
+def _from_images(
+    record: Record,
+    cancer: Cancer,
+    disease: Disease,
+    line: Line,
+    said: Sequence[Evidence],
+    until: date,
+) -> list[Evidence]:
+    """What measured lesions and scores of uptake say, by the response systems of the disease."""
+    found: list[Evidence] = []
+    if lesions.SYSTEM in disease.response_systems:
+        own = [each for each in record.lesions if _is_of(each.focus, cancer, record)]
+        found += lesions.from_lesions(own, said, line, until)
+    if any(system.startswith(uptake.SYSTEM) for system in disease.response_systems):
+        scores = [fact for fact in record.facts if _is_of(fact.focus, cancer, record)]
+        found += uptake.from_deauville(scores, said, line, until)
+    return found
+
+
 def is_about(statement: Statement, cancer: Cancer, record: Record) -> bool:
     """Whether a statement speaks of this cancer: by its focus, else because there is no other."""
-    if statement.focus:
-        return bool(set(statement.focus) & set(cancer.conditions))
-    if statement.disease:
+    if statement.disease and not statement.focus:
         return statement.disease == cancer.disease
+    return _is_of(statement.focus, cancer, record)
+
+
+def _is_of(focus: Sequence[str], cancer: Cancer, record: Record) -> bool:
+    if focus:
+        return bool(set(focus) & set(cancer.conditions))
     active = [c for c in record.cancers if not (c.is_history or c.is_in_remission)]
     if len(active) == 1:
         return active[0] is cancer

@@ -61,6 +61,7 @@ def from_statement(statement: Statement) -> Evidence | None:
         in ("documented-refractory", "castration-resistant"),
         sites=statement.sites,
         is_transformation=statement.finding == "transformation",
+        is_signal_only=statement.is_backfilled,
     )
 
 

@@ -19,7 +19,7 @@ READ_TYPES = frozenset(
     {
         "Patient", "Condition", "Medication", "MedicationRequest", "MedicationAdministration",
         "MedicationDispense", "MedicationStatement", "Observation", "Procedure", "ServiceRequest",
-        "DiagnosticReport", "ResearchSubject", "Encounter",
+        "DiagnosticReport", "ResearchSubject", "Encounter", "BodyStructure",
     }
 )  # fmt: skip
 """Resources of any other type say nothing to any stage."""
@@ -85,6 +85,17 @@ class Range(Element):
 class Extension(Element):
     url: str | None = None
     valueCodeableConcept: CodeableConcept | None = None
+    valueReference: Reference | None = None
+
+
+class Identifier(Element):
+    system: str | None = None
+    value: str | None = None
+
+
+class Meta(Element):
+    versionId: str | None = None
+    lastUpdated: str | None = None
 
 
 class Head(Element):
@@ -97,6 +108,12 @@ class Head(Element):
     individual: Reference | None = None
     code: CodeableConcept | None = None
     status: str | None = None
+
+
+class Versioned(Element):
+    """What tells the versions of a resource apart; read only where there are several."""
+
+    meta: msgspec.Raw = ABSENT
 
 
 class Patient(Element):
@@ -115,6 +132,7 @@ class Condition(Element):
     abatementPeriod: Period | None = None
     recordedDate: str | None = None
     stage: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
 
 
 class ConditionStage(Element):
@@ -221,6 +239,9 @@ class Observation(Element):
     valueBoolean: bool | None = None
     extension: msgspec.Raw = ABSENT
     bodySite: msgspec.Raw = ABSENT
+    method: msgspec.Raw = ABSENT
+    specimen: msgspec.Raw = ABSENT
+    interpretation: msgspec.Raw = ABSENT
     referenceRange: msgspec.Raw = ABSENT
     performer: msgspec.Raw = ABSENT
     identifier: msgspec.Raw = ABSENT
@@ -232,6 +253,13 @@ class Component(Element):
     valueQuantity: Quantity | None = None
     valueCodeableConcept: CodeableConcept | None = None
     valueString: str | None = None
+
+
+class BodyStructure(Element):
+    """A tumour that observations name as their focus."""
+
+    location: msgspec.Raw = ABSENT
+    extension: msgspec.Raw = ABSENT
 
 
 class Procedure(Element):

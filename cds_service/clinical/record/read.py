@@ -13,15 +13,14 @@ from cds_service.clinical.record.conditions import (
     gather_conditions,
     read_condition,
 )
+from cds_service.clinical.record.facts import read_facts, read_performance
+from cds_service.clinical.record.lesions import read_lesion, read_tumour
 from cds_service.clinical.record.medications import USES, read_use
 from cds_service.clinical.record.observations import (
     COUNTS,
     PENDING,
-    Topic,
     note_pending,
-    read_fact,
     read_measurement,
-    read_performance,
     read_report,
     read_statement,
     topic_of,
@@ -39,6 +38,7 @@ from cds_service.clinical.record.record import (
     Event,
     Exposure,
     Fact,
+    Lesion,
     Measurement,
     Patient,
     Record,
@@ -53,10 +53,12 @@ from cds_service.clinical.record.sources import (
     aliases_of,
     belongs,
     in_order,
+    latest_versions,
     open_sources,
     read_source,
     whose,
 )
+from cds_service.clinical.record.superseded import ReadObservation, superseded
 from cds_service.knowledge.model import Knowledge
 
 __all__ = ["AnyResource", "RawResource", "read_record"]
@@ -71,6 +73,7 @@ class _Gathered:
     exposures: list[Exposure] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
+    lesions: list[Lesion] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
@@ -96,6 +99,7 @@ def read_record(
     reader.aliases = aliases_of(sources)
     own = patient or whose(sources, reader)
     sources = [source for source in sources if belongs(source, own, reader)]
+    sources = latest_versions(sources, reader)
     by_type = _by_type(sources)
     gathered = _Gathered()
     person = _read_patient(by_type.get("Patient", ()), own, gathered, reader)
@@ -107,6 +111,7 @@ def read_record(
     )
     reader.markers = frozenset(marker for disease in diseases for marker in disease.markers)
     _read_medications(by_type, gathered, reader)
+    reader.tumours = _read_tumours(by_type.get("BodyStructure", ()), gathered, reader)
     _read_observations(by_type.get("Observation", ()), gathered, reader)
     _read_events(by_type, gathered, reader)
     return Record(
@@ -117,6 +122,7 @@ def read_record(
         exposures=tuple(sorted(set(gathered.exposures), key=_exposure_order)),
         statements=_without_copies([*gathered.statements, *conditions.statements]),
         measurements=_by_day(gathered.measurements),
+        lesions=_by_day(gathered.lesions),
         events=_by_day(gathered.events),
         requests=_by_day(gathered.requests),
         facts=_by_day(gathered.facts),
@@ -204,8 +210,19 @@ def _named_by(use: elements.MedicationUse, reader: Reader) -> str:
     return reader.local(use.medicationReference.reference) if use.medicationReference else ""
 
 
+def _read_tumours(
+    sources: Sequence[Source], gathered: _Gathered, reader: Reader
+) -> dict[str, tuple[str, str]]:
+    tumours = {}
+    for source in sources:
+        raw = read_source(source, elements.BodyStructure, reader)
+        if raw is not None:
+            tumours[source.reference] = read_tumour(raw, reader)
+            gathered.used.add(source.reference)
+    return tumours
+
+
 def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
-    amended: dict[bytes, tuple[str, elements.Observation]] = {}
     relevant = []
     for source in in_order(source for source in sources if _counts(source, reader)):
         topic = topic_of(source.head.code, reader)
@@ -213,66 +230,29 @@ def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: R
         if raw is None or topic is None:
             continue
         gathered.used.add(source.reference)
-        relevant.append((source.reference, topic, raw))
-        _note_amendment(source.reference, raw, amended)
-    replaced = _replaced(relevant, amended)
-    for reference, (family, name), raw in relevant:
-        if reference not in replaced:
-            _read_observation(raw, reference, family, name, gathered, reader)
+        relevant.append(ReadObservation(source.reference, topic, raw))
+    replaced = superseded(relevant)
+    for position, found in enumerate(relevant):
+        if position not in replaced:
+            _read_observation(found, gathered, reader)
 
 
-def _read_observation(
-    raw: elements.Observation,
-    reference: str,
-    family: str,
-    name: str,
-    gathered: _Gathered,
-    reader: Reader,
-) -> None:
+def _read_observation(found: ReadObservation, gathered: _Gathered, reader: Reader) -> None:
+    raw, reference, (family, name) = found.raw, found.reference, found.topic
     if family == "marker":
         measurement = read_measurement(raw, reference, name, reader)
-        if measurement is not None:
-            gathered.measurements.append(measurement)
-        return
-    if family == "fact":
-        fact = read_fact(raw, reference, name, reader)
-        if fact is not None:
-            gathered.facts.append(fact)
-        return
-    if name == "performance-status":
-        fact = read_performance(raw, reference, reader)
-        if fact is not None:
-            gathered.facts.append(fact)
-        return
-    statement, doubt = read_statement(raw, reference, name, reader)
-    if statement is not None:
-        gathered.statements.append(statement)
-    if doubt is not None:
-        gathered.doubts.append(doubt)
-
-
-def _note_amendment(
-    reference: str,
-    raw: elements.Observation,
-    amended: dict[bytes, tuple[str, elements.Observation]],
-) -> None:
-    identifier = bytes(raw.identifier)
-    if raw.status in ("amended", "corrected") and identifier:
-        held = amended.get(identifier)
-        if held is None or (raw.issued or "", reference) > (held[1].issued or "", held[0]):
-            amended[identifier] = (reference, raw)
-
-
-def _replaced(
-    relevant: Sequence[tuple[str, Topic, elements.Observation]],
-    amended: Mapping[bytes, tuple[str, elements.Observation]],
-) -> set[str]:
-    """References of results that a corrected result with the same identifier stands for."""
-    return {
-        reference
-        for reference, _, raw in relevant
-        if (newest := amended.get(bytes(raw.identifier))) is not None and newest[0] != reference
-    }
+        gathered.measurements += [] if measurement is None else [measurement]
+    elif family == "fact":
+        gathered.facts += read_facts(raw, reference, name, reader)
+    elif name == "performance-status":
+        gathered.facts += read_performance(raw, reference, reader)
+    elif name == "tumour-size":
+        lesion = read_lesion(raw, reference, reader)
+        gathered.lesions += [] if lesion is None else [lesion]
+    else:
+        statement, doubt = read_statement(raw, reference, name, reader)
+        gathered.statements += [] if statement is None else [statement]
+        gathered.doubts += [] if doubt is None else [doubt]
 
 
 def _read_events(
@@ -353,7 +333,7 @@ def _is_in_hospice(gathered: _Gathered) -> bool:
     )
 
 
-D = TypeVar("D", Statement, Measurement, Event, Request, Fact, Doubt, Withheld)
+D = TypeVar("D", Statement, Measurement, Lesion, Event, Request, Fact, Doubt, Withheld)
 
 
 def _by_day(found: Iterable[D]) -> tuple[D, ...]:
@@ -370,7 +350,7 @@ def _without_copies(statements: Iterable[Statement]) -> tuple[Statement, ...]:
 
 
 def _day_order(
-    item: Statement | Measurement | Event | Request | Fact | Doubt | Withheld,
+    item: Statement | Measurement | Lesion | Event | Request | Fact | Doubt | Withheld,
 ) -> tuple[object, ...]:
     first = item.on.first if item.on else date.min
     last = item.on.last if item.on else date.min

@@ -30,6 +30,8 @@ class Reader:
     """Response systems of the diseases in this chart: they tell what "MR" means."""
     markers: frozenset[str] = frozenset()
     """Markers that the definitions of these diseases read; no other one is looked at."""
+    tumours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Single tumours, which observations have as their focus → their Condition, and their place."""
     issues: list[Issue] = field(default_factory=list)
     _locals: dict[str, str] = field(default_factory=dict)
 

@@ -30,6 +30,28 @@ class Patient:
     is_deceased: bool = False
     died: PartialDate | None = None
 
+    def age_on(self, day: date) -> tuple[int, int] | None:
+        """Fewest and most whole years of age on a day; None where the birth date is not known."""
+        if self.birth_date is None:
+            return None
+        return _years(self.birth_date.last, day), _years(self.birth_date.first, day)
+
+    def is_under(self, years: int, day: date) -> bool | None:
+        """Whether the patient is younger than so many years on a day; None where nobody can tell.
+
+        The birthday itself completes the year.
+        """
+        age = self.age_on(day)
+        if age is None:
+            return None
+        fewest, most = age
+        return True if most < years else None if fewest < years else False
+
+
+def _years(born: date, day: date) -> int:
+    """Completed years; who was born on 29 February completes them on 1 March in other years."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
 
 @dataclass(frozen=True, slots=True)
 class Cancer:
@@ -97,7 +119,7 @@ class Statement:
     `category` and `finding` as in `ResponseTerm`. `by` are the kinds of evidence that the author
     names (imaging, histology, laboratory, marker, examination, symptom). `sites` are body sites
     that the statement is limited to; empty for the whole disease. `focus` are the Conditions that
-    it speaks of.
+    it speaks of. `is_backfilled`: entered long after the day that it names.
     """
 
     resource: str
@@ -112,6 +134,7 @@ class Statement:
     focus: tuple[str, ...] = ()
     is_new_lesion: bool = False
     disease: str = ""
+    is_backfilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +142,8 @@ class Measurement:
     """One laboratory value of a marker, in its canonical unit.
 
     `quantity` is None where unit or scale cannot be converted: the value is shown, never used.
-    `uln` is the upper limit of normal of this very result, in the canonical unit.
+    `uln` is the upper limit of normal of this very result, in the canonical unit. `laboratory` is
+    who measured it, and by which method where that is said: only like results are compared.
     """
 
     resource: str
@@ -130,6 +154,24 @@ class Measurement:
     uln: Decimal | None = None
     laboratory: str = ""
     code: str = ""
+    focus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """The size of one tumour on one day, in millimetres: the short axis of a node, if it is given.
+
+    `identity` tells the tumour from the others; `method` is how it was measured, both empty where
+    the chart does not say. `is_new`: called a new lesion in so many words.
+    """
+
+    resource: str
+    on: PartialDate
+    identity: str
+    millimetres: Decimal
+    method: str = ""
+    is_node: bool = False
+    is_new: bool = False
     focus: tuple[str, ...] = ()
 
 
@@ -205,6 +247,7 @@ class Record:
     exposures: tuple[Exposure, ...] = ()
     statements: tuple[Statement, ...] = ()
     measurements: tuple[Measurement, ...] = ()
+    lesions: tuple[Lesion, ...] = ()
     events: tuple[Event, ...] = ()
     requests: tuple[Request, ...] = ()
     facts: tuple[Fact, ...] = ()

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
 from operator import attrgetter
@@ -20,6 +21,8 @@ from cds_service.errors import UnreadableInput
 
 T = TypeVar("T")
 UUID_LENGTH = 36
+LATER_STATUSES = {"amended": 1, "corrected": 2, "cancelled": 3, "entered-in-error": 4}
+"""Statuses of an Observation that follow "final", in the order in which they can."""
 
 
 @runtime_checkable
@@ -154,6 +157,64 @@ def in_order(sources: Iterable[Source]) -> list[Source]:
     if any(one.reference == next_.reference for one, next_ in pairwise(found)):
         found.sort(key=lambda source: (source.reference, bytes(source.raw)))
     return found
+
+
+def latest_versions(sources: Sequence[Source], reader: Reader) -> list[Source]:
+    """The resources without older versions of themselves, where the chart tells which is older.
+
+    By when they were last updated, else by version; of an Observation without either by its
+    status: what was withdrawn or corrected stands for what it had been.
+    """
+    if len({source.reference for source in sources}) == len(sources):
+        return list(sources)
+    by_reference: dict[str, list[Source]] = {}
+    for source in sources:
+        by_reference.setdefault(source.reference, []).append(source)
+    older = {id(source) for same in by_reference.values() for source in _older(same)}
+    for source in sources:
+        if id(source) in older:
+            reader.note(
+                "information",
+                "older-version",
+                source.reference,
+                "a newer version of the same resource is there; not used",
+            )
+    return [source for source in sources if id(source) not in older]
+
+
+def _older(same: Sequence[Source]) -> list[Source]:
+    if len(same) < 2 or len({source.full_url for source in same}) > 1:
+        return []
+    for age in (_updated, _version, _withdrawal):
+        ages = [age(source) for source in same]
+        if None not in ages and len(set(ages)) > 1:
+            newest = max(a for a in ages if a is not None)
+            return [source for source, a in zip(same, ages, strict=True) if a != newest]
+    return []
+
+
+def _meta(source: Source) -> elements.Meta:
+    versioned = decode(source.raw, elements.Versioned)
+    return optional(versioned.meta, elements.Meta) or elements.Meta()
+
+
+def _updated(source: Source) -> float | None:
+    try:
+        updated = datetime.fromisoformat(_meta(source).lastUpdated or "")
+    except ValueError:
+        return None
+    return (updated if updated.tzinfo else updated.replace(tzinfo=UTC)).timestamp()
+
+
+def _version(source: Source) -> float | None:
+    number = _meta(source).versionId or ""
+    return float(number) if number.isascii() and number.isdigit() else None
+
+
+def _withdrawal(source: Source) -> float | None:
+    if source.head.resourceType != "Observation":
+        return None
+    return float(LATER_STATUSES.get(source.head.status or "", 0))
 
 
 def whose(sources: Sequence[Source], reader: Reader) -> str:

@@ -260,6 +260,7 @@ observations = _resource(
         extension=some(extensions, 2),
         bodySite=concepts,
         method=concepts,
+        specimen=references,
         interpretation=some(concepts, 1),
         category=some(concepts, 1),
         referenceRange=some(
@@ -332,7 +333,19 @@ encounters = _resource(
     ),
 )
 
+body_structures = _resource(
+    "BodyStructure",
+    st.just({"patient": SUBJECT["subject"]}),
+    optional(
+        location=concepts,
+        morphology=concepts,
+        extension=some(extensions, 2),
+        identifier=some(identifiers, 2),
+    ),
+)
+
 RESOURCES: Final[Mapping[str, Drawn]] = {
+    "BodyStructure": body_structures,
     "Patient": patients,
     "Condition": conditions,
     "MedicationRequest": medication_requests,

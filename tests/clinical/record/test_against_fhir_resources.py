@@ -32,6 +32,7 @@ from cds_service.clinical.record.elements import (
     Extension,
     Head,
     Hospitalization,
+    Identifier,
     Ingredient,
     Medication,
     Period,
@@ -43,14 +44,6 @@ from cds_service.clinical.record.elements import (
 )
 from cds_service.dates import PartialDate
 
-
-class Identifier(Element):
-    """Results are compared by their whole identifier; these are the parts that tell it apart."""
-
-    system: str | None = None
-    value: str | None = None
-
-
 READ_AS: Final[dict[str, type[elements.Element]]] = {
     "MedicationRequest": elements.MedicationUse,
     "MedicationAdministration": elements.MedicationUse,
@@ -59,6 +52,7 @@ READ_AS: Final[dict[str, type[elements.Element]]] = {
 } | {
     name: getattr(elements, name)
     for name in (
+        "BodyStructure",
         "Condition",
         "DiagnosticReport",
         "Encounter",
@@ -83,11 +77,15 @@ RAW: Final[dict[str, type[Element]]] = {
     "hospitalization": Hospitalization,
     "identifier": Identifier,
     "ingredient": Ingredient,
+    "interpretation": CodeableConcept,
+    "location": CodeableConcept,
+    "method": CodeableConcept,
     "performer": Reference,
     "period": Period,
     "reasonCode": CodeableConcept,
     "reasonReference": Reference,
     "referenceRange": Range,
+    "specimen": Reference,
     "stage": ConditionStage,
     "statusReason": CodeableConcept,
     "type": CodeableConcept,
@@ -201,6 +199,7 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     elements.DoseTiming: ("Timing",),
     elements.Repeat: ("TimingRepeat",),
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
+    elements.Versioned: tuple(READ_AS),
     Head: (*READ_AS, "AllergyIntolerance"),  # whose `patient` helps to tell whose chart it is
 }
 """Structures whose name in FHIR is another one than ours."""

@@ -48,7 +48,7 @@ READ: Final[Mapping[str, frozenset[str]]] = {
     "Condition": frozenset(
         {
             "clinicalStatus", "verificationStatus", "code", "stage", "onsetDateTime",
-            "onsetPeriod", "abatementDateTime", "abatementPeriod", "recordedDate",
+            "onsetPeriod", "abatementDateTime", "abatementPeriod", "recordedDate", "extension",
         }
     ),
     "Medication": frozenset({"code", "ingredient"}),
@@ -63,8 +63,8 @@ READ: Final[Mapping[str, frozenset[str]]] = {
         {
             "status", "code", "focus", "effectiveDateTime", "effectivePeriod", "effectiveInstant",
             "issued", "valueQuantity", "valueCodeableConcept", "valueString", "valueInteger",
-            "valueBoolean", "extension", "bodySite", "referenceRange", "performer", "identifier",
-            "component",
+            "valueBoolean", "extension", "bodySite", "method", "specimen", "interpretation",
+            "referenceRange", "performer", "identifier", "component",
         }
     ),
     "Procedure": frozenset(
@@ -84,9 +84,10 @@ READ: Final[Mapping[str, frozenset[str]]] = {
     ),
     "ResearchSubject": frozenset({"status", "individual"}),
     "Encounter": frozenset({"status", "type", "period", "hospitalization"}),
+    "BodyStructure": frozenset({"patient", "location", "extension"}),
 }  # fmt: skip
-"""The elements that some stage reads, by resource type; besides them `id` and `subject`."""
-OF_ALL: Final = frozenset({"resourceType", "id", "subject"})
+"""The elements that some stage reads, by resource type; besides them those of all."""
+OF_ALL: Final = frozenset({"resourceType", "id", "subject", "meta"})
 
 
 def chart() -> list[Json]:
@@ -163,6 +164,18 @@ def chart() -> list[Json]:
             "type": [{"text": "Inpatient stay"}],
             "period": {"start": "2024-04-02", "end": "2024-04-09"},
             "hospitalization": {"dischargeDisposition": {"text": "Home"}},
+        },
+        {
+            "resourceType": "BodyStructure",
+            "id": "plasmacytoma",
+            "patient": {"reference": "Patient/p1"},
+            "location": concept((SNOMED, "51282000", "Vertebra")),
+            "extension": [
+                {
+                    "url": f"{MCODE}mcode-related-condition",
+                    "valueReference": {"reference": "Condition/mm"},
+                }
+            ],
         },
         *noise("2024-05-01"),
     ]  # fmt: skip

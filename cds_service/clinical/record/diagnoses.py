@@ -1,0 +1,142 @@
+"""What a diagnosis says: its codes, the histology beside them, its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from cds_service.clinical.record.elements import (
+    CodeableConcept,
+    Condition,
+    Extension,
+    several,
+)
+from cds_service.clinical.record.reader import Reader
+from cds_service.knowledge.terms import ICD10, ICDO3, Code, ConditionTerm, Terminology
+
+MALIGNANT = re.compile(
+    r"\b(cancer|(adeno)?carcinoma|lymphoma|leuk[a]?emia|myeloma|sarcoma|melanoma|malignan\w+)\b",
+    re.IGNORECASE,
+)
+MALIGNANT_CODE = re.compile(r"C\d[0-9A-Z]")
+"""How ICD codes of malignant neoplasms begin, in every modification of the tenth revision."""
+SITE = re.compile(r"C\d\d")
+HISTOLOGY = "mcode-histology-morphology-behavior"
+CARCINOMA = re.compile(r"8([0-4]\d|5[0-7])\d/3")
+"""ICD-O-3 morphologies of malignant epithelial tumours, which the site tells apart."""
+
+
+def with_histology(raw: Condition) -> CodeableConcept | None:
+    """The diagnosis with the codes of its histology beside its own."""
+    told = [
+        coding
+        for extension in several(raw.extension, Extension)
+        if (extension.url or "").endswith(HISTOLOGY) and extension.valueCodeableConcept
+        for coding in extension.valueCodeableConcept.coding
+    ]
+    if raw.code is None or not told:
+        return raw.code
+    return CodeableConcept([*raw.code.coding, *told], raw.code.text)
+
+
+def condition_term(concept: CodeableConcept | None, reader: Reader) -> ConditionTerm | None:
+    """What a diagnosis says; of several codings the one that leaves least open."""
+    if concept is None:
+        return None
+    terms = reader.knowledge.terms
+    codes = concept.codes()
+    found = [term for code in codes if (term := terms.conditions.get(code)) is not None]
+    if all(term.role in ("symptom", "complication") for term in found) and _is_worse_symptom(
+        concept, reader
+    ):
+        return WORSE_SYMPTOM
+    histology = [term for term in found if term.role == "morphology"]
+    others = [term for term in found if term.role != "morphology"]
+    if others:
+        best = min(others, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
+        return _narrowed(best, histology)
+    if any(terms.procedures.get(code) == "hospice" for code in codes):
+        return IN_HOSPICE
+    if (named := _by_histology(histology, codes, terms)) is not None:
+        return named
+    for text in concept.texts():
+        disease = reader.knowledge.disease_names.get(text.strip().lower())
+        if disease is not None:
+            return ConditionTerm(disease, "primary", "active")
+    return None
+
+
+WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")
+IN_HOSPICE = ConditionTerm("", "hospice", "hospice")
+
+
+def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> ConditionTerm:
+    """A diagnosis as the histology beside it settles it: which disease, which subtype of it."""
+    candidates = (term.disease, *term.alternatives)
+    said = {h.disease for h in histology if not h.alternatives} & set(candidates)
+    if term.alternatives and len(said) == 1:
+        term = replace(term, disease=said.pop(), alternatives=())
+    subtypes = {h.subtype for h in histology if h.disease == term.disease} - {""}
+    if term.subtype or len(subtypes) != 1:
+        return term
+    return replace(term, subtype=subtypes.pop())
+
+
+def _by_histology(
+    histology: Sequence[ConditionTerm], codes: Sequence[Code], terms: Terminology
+) -> ConditionTerm | None:
+    """The cancer that ICD-O-3 names: by a morphology of one disease, else by morphology and site.
+
+    A site without a morphology is no diagnosis: it does not say that the tumour is malignant.
+    """
+    named = [term for term in histology if term.disease]
+    sure = next((term for term in named if not term.alternatives), None)
+    if sure is not None:
+        return replace(sure, role="primary")
+    of_site = _by_site(codes, terms)
+    if of_site is not None:
+        return of_site
+    return replace(named[0], role="primary") if named else None
+
+
+def _by_site(codes: Sequence[Code], terms: Terminology) -> ConditionTerm | None:
+    """The carcinoma of an ICD-O-3 site: these sites are numbered as in ICD-10."""
+    of_tumour = [code for system, code in codes if system == ICDO3]
+    if not any(CARCINOMA.fullmatch(code) for code in of_tumour):
+        return None
+    sites = (terms.conditions.get((ICD10, code)) for code in of_tumour if SITE.match(code))
+    return next((term for term in sites if term is not None and term.role == "primary"), None)
+
+
+def _is_worse_symptom(concept: CodeableConcept, reader: Reader) -> bool:
+    """Whether it is a symptom, not the disease, that is called refractory or worsening."""
+    words = reader.knowledge.words
+    return any(
+        any(word in text for word in words["worsening"])
+        and any(word in text for word in words["symptom"])
+        for text in map(str.lower, concept.texts())
+    )
+
+
+_ROLE_RANK = {"primary": 0, "secondary": 1, "history": 2, "in-situ": 3, "morphology": 8}
+
+
+def note_unknown_cancer(concept: CodeableConcept | None, reference: str, reader: Reader) -> None:
+    if concept is None:
+        return
+    if any(map(_is_of_a_tumour, concept.codes())) or any(map(MALIGNANT.search, concept.texts())):
+        reader.note(
+            "warning",
+            "unrecognised-condition",
+            reference,
+            "reads like a cancer, but none of its codes or words is known; left out",
+        )
+
+
+def _is_of_a_tumour(code: Code) -> bool:
+    """Whether a code that names no cancer here has the look of one, in ICD-O-3 or ICD-10."""
+    system, text = code
+    if system == ICDO3:
+        return not text.endswith(("/0", "/1", "/2"))
+    return "icd" in system.lower() and MALIGNANT_CODE.match(text) is not None
