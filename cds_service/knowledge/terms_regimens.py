@@ -8,11 +8,14 @@ from pathlib import Path
 from cds_service.knowledge.terms import Regimen
 from cds_service.knowledge.terms_drugs import Medications
 from cds_service.knowledge.terms_names import (
+    PLACEBO,
     MedicationNames,
     Name,
     Node,
     add_name,
     bare_words,
+    fold,
+    spelt_apart,
     words_of,
 )
 from cds_service.knowledge.terms_table import read_table
@@ -84,8 +87,12 @@ def compile_names(
         tuple(bare_words(text)): Name(term.drugs, term.supportive, weak=text in found.weak)
         for text, term in found.names.items()
     }
+    for spelt, name in tuple(by_words.items()):
+        for way in spelt_apart(spelt):
+            by_words.setdefault(way, name)
     for phrase in words["investigational"]:
-        by_words.setdefault(tuple(bare_words(phrase)), Name(investigational=True))
+        name = PLACEBO if "placebo" in phrase else Name(investigational=True)
+        by_words.setdefault(tuple(bare_words(phrase)), name)
     for phrase in words["filler"]:
         if " " in phrase:
             by_words.setdefault(tuple(bare_words(phrase)), Name())
@@ -93,16 +100,16 @@ def compile_names(
     for spelt, name in by_words.items():
         add_name(tree, spelt, name)
     exact = _add_regimens(tree, by_words, regimens, acronyms)
-    filler = frozenset(words["filler"])
+    filler = frozenset(map(fold, words["filler"]))
     return MedicationNames(
         tree,
         exact,
         _fuller_words(found),
         filler,
-        frozenset(words["disqualifying"]),
-        frozenset(words["not-before"]),
-        frozenset(words["not-after"]),
-        frozenset(words["local"]),
+        frozenset(map(fold, words["disqualifying"])),
+        frozenset(map(fold, words["not-before"])),
+        frozenset(map(fold, words["not-after"])),
+        frozenset(map(fold, words["local"])),
         frozenset(
             next((word for word in spelt if word not in filler), spelt[0]) for spelt in by_words
         ),
