@@ -82,8 +82,9 @@ class MedicationNames:
     for a drug the words that would make it another one ("emtansine" for trastuzumab). The rest
     are kinds of words, all lower-case: `filler` (doses, forms, routes, schedules),
     `disqualifying` (a text about a level or an allergy), `not_before` and `not_after` (the drug
-    beside them is not given), `local` (not a systemic route). `telling` has of each name in the
-    tree a word that every text with that name holds.
+    beside them is not given), `local` (not a systemic route), `accompanying` (what can be both is
+    given as supportive care: "premedication"). `telling` has of each name in the tree a word that
+    every text with that name holds.
     """
 
     tree: Node
@@ -94,13 +95,12 @@ class MedicationNames:
     not_before: frozenset[str]
     not_after: frozenset[str]
     local: frozenset[str]
+    accompanying: frozenset[str]
     telling: frozenset[str]
 
     def may_name(self, text: str) -> bool:
         """Whether a text can hold a name at all; most medications of a chart can be passed over."""
-        return any(
-            fold(word) in self.telling or word in self.exact for word in _WORD.findall(text)
-        )
+        return any(fold(word) in self.telling or word in self.exact for word in _WORD.findall(text))
 
     def is_filler(self, word: str) -> bool:
         return word in self.filler or _MEASURE.fullmatch(word) is not None
@@ -180,7 +180,7 @@ def words_of(text: str) -> tuple[Word, ...]:
                 fold(match.group()),
                 match.start(),
                 end,
-                not _NEW_ITEM.isdisjoint(between),
+                not _NEW_ITEM.isdisjoint(between) and between != "&",  # "PSMA-I&T" is one name
                 "," in between,
                 depth > 0,
             )
@@ -190,6 +190,8 @@ def words_of(text: str) -> tuple[Word, ...]:
 
 def bare_words(text: str) -> list[str]:
     """The words of a text as the tree has them, without their places."""
+    if text.isalpha() and text.isascii():
+        return [text.lower()]
     return [fold(word) for word in _WORD.findall(text)]
 
 
@@ -207,9 +209,9 @@ def spelt_apart(words: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 
     Nothing for a name without digits, for one of more than three words, or for digits alone.
     """
-    if len(words) > 3 or not any(any(map(str.isdigit, word)) for word in words):
-        return ()
     whole = "".join(words)
+    if len(words) > 3 or whole.isalpha():
+        return ()
     pieces = tuple(_RUN.findall(whole))
     if len(pieces) not in (2, 3) or not any(map(str.isalpha, pieces)):
         return ()

@@ -110,6 +110,7 @@ def compile_names(
         frozenset(map(fold, words["not-before"])),
         frozenset(map(fold, words["not-after"])),
         frozenset(map(fold, words["local"])),
+        frozenset(map(fold, words["accompanying"])),
         frozenset(
             next((word for word in spelt if word not in filler), spelt[0]) for spelt in by_words
         ),

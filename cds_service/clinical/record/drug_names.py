@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cds_service.knowledge.terms import ATC, RXNORM, SAME_SYSTEM, DrugTerm, Terminology
 from cds_service.knowledge.terms_names import (
@@ -23,6 +24,7 @@ _STUDY_MARK = re.compile(
 )
 _SMALL = frozenset({"to", "the", "of", "for", "a", "any", "each"})
 _SURE_CAPITALS = 4
+_PARTING = re.compile(r"[,;/+&]")
 _PLACEBO = "placebo"
 _BESIDE_PLACEBO = frozenset({"or", "vs", "versus", "matching", "matched"}) | _SMALL
 
@@ -53,10 +55,17 @@ class _Read:
     local: bool
     investigational: bool
     rest: str
+    accompanies: bool = False
+    """It says that what can be supportive care is."""
 
     @property
     def drugs(self) -> set[str]:
-        return {drug for found in self.names for drug in found.name.drugs}
+        return {
+            drug
+            for found in self.names
+            for drug in found.name.drugs
+            if not (self.accompanies and drug in found.name.supportive)
+        }
 
     @property
     def supportive(self) -> set[str]:
@@ -163,6 +172,7 @@ def _read(text: str, names: MedicationNames) -> _Read:
         is_explained = all(word.is_aside for word in unexplained)
         kept = tuple(each for each in found if _is_sure(each, text, words, is_explained))
         kept = _without_glosses(_given(kept, words, names), words)
+        kept = _by_fullest_name(kept, text, words)
     is_placebo_alone = not unexplained and all(each.name == PLACEBO for each in found)
     investigational = not is_placebo_alone and (
         any(each.name.investigational for each in found)
@@ -175,6 +185,7 @@ def _read(text: str, names: MedicationNames) -> _Read:
         any(word.text in names.local for word in words),
         investigational,
         " ".join(text[word.start : word.end] for word in rest) if kept else text.strip(),
+        any(word.text in names.accompanying for word in words),
     )
 
 
@@ -221,10 +232,10 @@ def _given(
 
 
 def _without_glosses(found: tuple[Found, ...], words: Sequence[Word]) -> tuple[Found, ...]:
-    """The names without a regimen that only comments on drugs that are named beside it.
+    """The names without those that only comment on drugs that are named beside them.
 
-    "Docetaxel + trastuzumab (AC-THP)" names two drugs; "TCH (paclitaxel, carboplatin,
-    trastuzumab)" says itself which drugs it means.
+    "Docetaxel + trastuzumab (AC-THP)" names two drugs, "atezolizumab (ETOP 9-15)" names one; "TCH
+    (paclitaxel, carboplatin, trastuzumab)" says itself which drugs it means.
     """
     if not any(words[each.first].is_aside for each in found):
         return found
@@ -238,9 +249,37 @@ def _without_glosses(found: tuple[Found, ...], words: Sequence[Word]) -> tuple[F
     return tuple(
         each
         for each in found
-        if not each.name.regimen
-        or (not outside if words[each.first].is_aside else len(listed) < len(each.name.drugs))
+        if not (outside and _is_gloss(each, words))
+        and (
+            words[each.first].is_aside
+            or not each.name.regimen
+            or len(listed) < len(each.name.drugs)
+        )
     )
+
+
+def _by_fullest_name(
+    found: tuple[Found, ...], text: str, words: Sequence[Word]
+) -> tuple[Found, ...]:
+    """The names without a plain one whose brand beside it tells the form: "paclitaxel (Abraxane)".
+
+    Beside it is in brackets, or with nothing between that could part two drugs.
+    """
+    plain = set()
+    for one, other in pairwise(found):
+        between = text[words[one.end - 1].end : words[other.first].start]
+        is_beside = words[one.first].is_aside != words[other.first].is_aside or (
+            other.first == one.end and _PARTING.search(between) is None
+        )
+        for name, longer in ((one.name, other.name), (other.name, one.name)):
+            fuller = (*longer.drugs, *longer.supportive)
+            if is_beside and any(_is_part(drug, full) for drug in name.drugs for full in fuller):
+                plain.add(name)
+    return tuple(each for each in found if each.name not in plain) if plain else found
+
+
+def _is_gloss(found: Found, words: Sequence[Word]) -> bool:
+    return words[found.first].is_aside and (bool(found.name.regimen) or found.name.weak)
 
 
 def _is_of_a_study(text: str, *, is_named: bool) -> bool:
