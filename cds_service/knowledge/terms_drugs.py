@@ -44,11 +44,12 @@ class Medications:
 
     def add_names(self, row: Row, column: str, term: DrugTerm, *, weak: bool = False) -> None:
         for name in row.many(column):
-            known = self.names.setdefault(name.lower(), term)
-            if known != term:
+            lowered = name.lower()
+            known = self.names.setdefault(lowered, term)
+            if known is not term and known != term:
                 raise row.refuse(column, f"{name!r} already means {known}")
             if weak:
-                self.weak.add(name.lower())
+                self.weak.add(lowered)
 
 
 def read_medications(folder: Path, sources: Collection[str]) -> Medications:
@@ -130,7 +131,8 @@ def _read_other_names(folder: Path, sources: Collection[str], found: Medications
     for row in read_table(folder, "drug_spellings.csv", ("drug", *LANGUAGES), sources):
         term = found.term(row.known("drug", known))
         for language in LANGUAGES:
-            found.add_names(row, language, term)
+            if row.maybe(language):
+                found.add_names(row, language, term)
 
 
 def _check_symmetry(row: Row, drugs: Mapping[str, Drug]) -> None:

@@ -48,7 +48,7 @@ class Node:
     name: Name | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Word:
     """A run of letters and digits, where it stands, and what separates it from the one before.
 
@@ -63,7 +63,7 @@ class Word:
     is_aside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Found:
     """A name and the words `first` up to, not including, `end` that it takes."""
 

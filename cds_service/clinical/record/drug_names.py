@@ -179,12 +179,13 @@ def _read(text: str, names: MedicationNames) -> _Read:
         or _is_of_a_study(text, is_named=bool(kept))
     )
     plain = [each for each in found if not (each.name.drugs or each.name.supportive)]
-    rest = _unexplained((*kept, *plain), words, names)
+    if len(kept) + len(plain) < len(found):
+        unexplained = _unexplained((*kept, *plain), words, names)
     return _Read(
         kept,
         any(word.text in names.local for word in words),
         investigational,
-        " ".join(text[word.start : word.end] for word in rest) if kept else text.strip(),
+        " ".join(text[word.start : word.end] for word in unexplained) if kept else text.strip(),
         any(word.text in names.accompanying for word in words),
     )
 
@@ -216,10 +217,11 @@ def _given(
     by any name a drug that may be the placebo instead ("Avastin (bevacizumab) or placebo").
     """
     telling = [each for each in found if each.name.drugs or each.name.supportive]
+    has_placebo = any(each.name is PLACEBO for each in found)
     blinded = {
         drug
         for each in telling
-        if _is_beside_placebo(each, words)
+        if has_placebo and _is_beside_placebo(each, words)
         for drug in (*each.name.drugs, *each.name.supportive)
     }
     return tuple(
