@@ -5,7 +5,7 @@ The tables stand in `data/terms/*.csv`; `terms_load.py` reads them into one `Ter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar
@@ -24,6 +24,19 @@ ICDO3 = "http://terminology.hl7.org/CodeSystem/icd-o-3"
 UCUM = "http://unitsofmeasure.org"
 
 SAME_SYSTEM = {
+    "https://www.nlm.nih.gov/research/umls/rxnorm": RXNORM,
+    "http://www.nlm.nih.gov/research/umls/rxnorm/": RXNORM,
+    "http://purl.bioontology.org/ontology/RXNORM": RXNORM,
+    "https://www.whocc.no/atc": ATC,
+    "http://www.whocc.no/atc/": ATC,
+    "http://whocc.no/atc": ATC,
+    "https://www.whocc.no/atc_ddd_index": ATC,
+    "http://www.whocc.no/atc_ddd_index": ATC,
+    "https://www.whocc.no/atc_ddd_index/": ATC,
+    "http://www.whocc.no/atc_ddd_index/": ATC,
+    "https://atcddd.fhi.no/atc": ATC,
+    "http://fhir.de/CodeSystem/bfarm/atc": ATC,
+    "http://fhir.de/CodeSystem/dimdi/atc": ATC,
     "urn:oid:2.16.840.1.113883.6.88": RXNORM,
     "urn:oid:2.16.840.1.113883.6.73": ATC,
     "urn:oid:2.16.840.1.113883.6.1": LOINC,
@@ -49,7 +62,8 @@ class Drug:
     `drug_class` is the mechanism, `class_group` the coarser group across which refractoriness is
     carried, `superclass` the modality (cytotoxic, endocrine, immunotherapy, …).
     `backbone_equivalents` never start a new line by themselves; `toxicity_equivalents` do not
-    where the swap was for intolerance and no progression lies between.
+    where the swap was for intolerance and no progression lies between. `treats`: the diseases in
+    which a drug with another everyday use is an agent (octreotide, megestrol); empty for any.
     """
 
     name: str
@@ -59,6 +73,11 @@ class Drug:
     routes: frozenset[str]
     backbone_equivalents: frozenset[str] = frozenset()
     toxicity_equivalents: frozenset[str] = frozenset()
+    treats: frozenset[str] = frozenset()
+
+    def may_treat(self, diseases: Iterable[str]) -> bool:
+        """Whether it can be an agent against one of the diseases, rather than something else."""
+        return not self.treats or not self.treats.isdisjoint(diseases)
 
     @property
     def is_corticosteroid(self) -> bool:

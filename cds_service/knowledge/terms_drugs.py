@@ -11,6 +11,8 @@ from cds_service.knowledge.terms_codes import check_code
 from cds_service.knowledge.terms_table import Row, read_table
 from cds_service.knowledge.terms_words import ROUTES, SUPERCLASSES
 
+LANGUAGES = ("latin", "german", "french", "spanish", "italian", "portuguese")
+
 
 @dataclass(slots=True)
 class Medications:
@@ -42,11 +44,12 @@ class Medications:
 
     def add_names(self, row: Row, column: str, term: DrugTerm, *, weak: bool = False) -> None:
         for name in row.many(column):
-            known = self.names.setdefault(name.lower(), term)
-            if known != term:
+            lowered = name.lower()
+            known = self.names.setdefault(lowered, term)
+            if known is not term and known != term:
                 raise row.refuse(column, f"{name!r} already means {known}")
             if weak:
-                self.weak.add(name.lower())
+                self.weak.add(lowered)
 
 
 def read_medications(folder: Path, sources: Collection[str]) -> Medications:
@@ -65,8 +68,9 @@ def read_medications(folder: Path, sources: Collection[str]) -> Medications:
         read_table(folder, "supportive.csv", ("drug", "category", "names", "rxnorm"), sources)
     )
     names = {row.text("drug") for row in drug_rows}
+    treats = _read_dual_use(folder, sources, names)
     for row in drug_rows:
-        drug = _drug(row, names)
+        drug = _drug(row, names, treats.get(row.text("drug"), frozenset()))
         if drug.name in found.drugs:
             raise row.refuse("drug", f"{drug.name!r} stands twice")
         found.drugs[drug.name] = drug
@@ -85,14 +89,13 @@ def read_medications(folder: Path, sources: Collection[str]) -> Medications:
         found.add_names(row, "abbreviations", term, weak=True)
         found.add_codes(row, "atc", ATC, term)
         _check_symmetry(row, found.drugs)
-    known = found.drugs.keys() | found.supportive.keys()
-    for row in read_table(folder, "combinations.csv", ("name", "drugs"), sources):
-        found.add_names(row, "name", found.term(row.known("drugs", known)))
-    _read_products(folder, sources, found)
+    _read_other_names(folder, sources, found)
+    _read_products(folder, "rxnorm_products.csv", "rxnorm", RXNORM, sources, found)
+    _read_products(folder, "atc_codes.csv", "atc", ATC, sources, found)
     return found
 
 
-def _drug(row: Row, names: Collection[str]) -> Drug:
+def _drug(row: Row, names: Collection[str], treats: frozenset[str]) -> Drug:
     routes = frozenset(row.many("routes"))
     if not routes or not routes <= ROUTES:
         raise row.refuse("routes", f"{', '.join(sorted(routes - ROUTES)) or 'none'} is no route")
@@ -104,7 +107,32 @@ def _drug(row: Row, names: Collection[str]) -> Drug:
         routes,
         row.known("backbone_equivalents", names),
         row.known("toxicity_equivalents", names),
+        treats,
     )
+
+
+def _read_dual_use(
+    folder: Path, sources: Collection[str], names: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """The diseases that a drug with another everyday use treats."""
+    treats = {}
+    for row in read_table(folder, "dual_use.csv", ("drug", "diseases"), sources):
+        row.known("drug", names)
+        row.text("diseases")
+        treats[row.text("drug")] = frozenset(row.many("diseases"))
+    return treats
+
+
+def _read_other_names(folder: Path, sources: Collection[str], found: Medications) -> None:
+    """Brands of several drugs, and the generic names of other languages."""
+    known = found.drugs.keys() | found.supportive.keys()
+    for row in read_table(folder, "combinations.csv", ("name", "drugs"), sources):
+        found.add_names(row, "name", found.term(row.known("drugs", known)))
+    for row in read_table(folder, "drug_spellings.csv", ("drug", *LANGUAGES), sources):
+        term = found.term(row.known("drug", known))
+        for language in LANGUAGES:
+            if row.maybe(language):
+                found.add_names(row, language, term)
 
 
 def _check_symmetry(row: Row, drugs: Mapping[str, Drug]) -> None:
@@ -118,10 +146,13 @@ def _check_symmetry(row: Row, drugs: Mapping[str, Drug]) -> None:
                 raise row.refuse(column, f"{other!r} does not name {drug.name!r} in turn")
 
 
-def _read_products(folder: Path, sources: Collection[str], found: Medications) -> None:
+def _read_products(
+    folder: Path, name: str, column: str, system: str, sources: Collection[str], found: Medications
+) -> None:
+    """A table of codes beside those of the drugs themselves, in its first column."""
     known = found.drugs.keys() | found.supportive.keys()
     terms: dict[tuple[str, str], DrugTerm] = {}
-    for row in read_table(folder, "rxnorm_products.csv", ("rxnorm", "drugs", "systemic"), sources):
+    for row in read_table(folder, name, (column, "drugs", "systemic"), sources):
         code, named, systemic = row.values[:3]
         term = terms.get((named, systemic))
         if term is None:
@@ -129,4 +160,4 @@ def _read_products(folder: Path, sources: Collection[str], found: Medications) -
             row.text("drugs")
             term = found.term(row.known("drugs", known), systemic=is_systemic)
             terms[named, systemic] = term
-        found.add_code(row, "rxnorm", RXNORM, code, term)
+        found.add_code(row, column, system, code, term)

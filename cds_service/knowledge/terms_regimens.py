@@ -8,11 +8,14 @@ from pathlib import Path
 from cds_service.knowledge.terms import Regimen
 from cds_service.knowledge.terms_drugs import Medications
 from cds_service.knowledge.terms_names import (
+    PLACEBO,
     MedicationNames,
     Name,
     Node,
     add_name,
     bare_words,
+    fold,
+    spelt_apart,
     words_of,
 )
 from cds_service.knowledge.terms_table import read_table
@@ -80,12 +83,14 @@ def compile_names(
 ) -> MedicationNames:
     """The search over every name of a drug or regimen, with the words of medication_words.csv."""
     words = _read_words(folder, sources)
-    by_words = {
-        tuple(bare_words(text)): Name(term.drugs, term.supportive, weak=text in found.weak)
-        for text, term in found.names.items()
-    }
+    by_words = _drug_names(found)
+    for spelt, name in tuple(by_words.items()):
+        if len(spelt) > 1 or not spelt[0].isalpha():
+            for way in spelt_apart(spelt):
+                by_words.setdefault(way, name)
     for phrase in words["investigational"]:
-        by_words.setdefault(tuple(bare_words(phrase)), Name(investigational=True))
+        name = PLACEBO if "placebo" in phrase else Name(investigational=True)
+        by_words.setdefault(tuple(bare_words(phrase)), name)
     for phrase in words["filler"]:
         if " " in phrase:
             by_words.setdefault(tuple(bare_words(phrase)), Name())
@@ -93,20 +98,37 @@ def compile_names(
     for spelt, name in by_words.items():
         add_name(tree, spelt, name)
     exact = _add_regimens(tree, by_words, regimens, acronyms)
-    filler = frozenset(words["filler"])
+    filler = frozenset(map(fold, words["filler"]))
     return MedicationNames(
         tree,
         exact,
         _fuller_words(found),
         filler,
-        frozenset(words["disqualifying"]),
-        frozenset(words["not-before"]),
-        frozenset(words["not-after"]),
-        frozenset(words["local"]),
+        frozenset(map(fold, words["disqualifying"])),
+        frozenset(map(fold, words["not-before"])),
+        frozenset(map(fold, words["not-after"])),
+        frozenset(map(fold, words["local"])),
+        frozenset(map(fold, words["accompanying"])),
         frozenset(
-            next((word for word in spelt if word not in filler), spelt[0]) for spelt in by_words
+            spelt[0]
+            if spelt[0] not in filler
+            else next((word for word in spelt if word not in filler), spelt[0])
+            for spelt in by_words
         ),
     )
+
+
+def _drug_names(found: Medications) -> dict[tuple[str, ...], Name]:
+    """The names of the drug tables by their words; names of one drug share a value."""
+    made: dict[tuple[int, bool], Name] = {}
+    by_words = {}
+    for text, term in found.names.items():
+        key = (id(term), text in found.weak)
+        name = made.get(key)
+        if name is None:
+            name = made[key] = Name(term.drugs, term.supportive, weak=key[1])
+        by_words[tuple(bare_words(text))] = name
+    return by_words
 
 
 def _read_words(folder: Path, sources: Collection[str]) -> dict[str, set[str]]:
@@ -137,16 +159,22 @@ def _add_regimens(
     that is already a drug's.
     """
     exact: list[tuple[str, Name]] = []
-    for text, owner in unshared_names(regimens).items():
-        drugs = tuple(sorted(regimens[owner].components))
-        written = {name for name in (owner, *regimens[owner].aliases) if name.lower() == text}
-        spelt = tuple(bare_words(text))
-        if written & set(acronyms[owner]):
-            exact += [(acronym, Name(drugs, regimen=owner)) for acronym in written]
-        elif spelt not in by_words and not _is_all_drugs(tree, spelt):
-            weak = sum(map(len, spelt)) < _SHORTEST_SURE
-            by_words[spelt] = Name(drugs, regimen=owner, weak=weak)
-            add_name(tree, spelt, by_words[spelt])
+    unshared = unshared_names(regimens)
+    for owner, regimen in regimens.items():
+        drugs = tuple(sorted(regimen.components))
+        sure, weak = Name(drugs, regimen=owner), Name(drugs, regimen=owner, weak=True)
+        own = {a.lower() for a in acronyms[owner]}
+        for written in (owner, *regimen.aliases):
+            text = written.lower()
+            if text not in unshared:
+                continue
+            if text in own:
+                exact.append((written, sure))
+                continue
+            spelt = tuple(bare_words(text))
+            if spelt not in by_words and not _is_all_drugs(tree, spelt):
+                by_words[spelt] = weak if sum(map(len, spelt)) < _SHORTEST_SURE else sure
+                add_name(tree, spelt, by_words[spelt])
     by_word: dict[str, tuple[tuple[str, Name], ...]] = {}
     for acronym, name in sorted(exact, key=lambda pair: (-len(pair[0]), pair[0])):
         first = words_of(acronym)[0]

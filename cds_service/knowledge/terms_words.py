@@ -15,7 +15,9 @@ SUPERCLASSES = _one_of(
     "adc bispecific cellular-therapy corticosteroid cytotoxic differentiating endocrine"
     " immunomodulatory immunotherapy other radioligand supportive targeted"
 )
-WORD_MEANINGS = _one_of("filler disqualifying not-before not-after local investigational")
+WORD_MEANINGS = _one_of(
+    "filler disqualifying not-before not-after local accompanying investigational"
+)
 ROLES = _one_of(
     "primary secondary in-situ uncertain-behaviour history marker status treatment hospice"
     " toxicity adherence patient-choice symptom complication morphology"

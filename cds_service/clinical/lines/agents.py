@@ -28,6 +28,8 @@ def _is_no_agent(exposure: Exposure, course: Course) -> bool:
     drug = course.drug(exposure.drug)
     if drug is None:
         return bool(exposure.drug)
+    if not drug.may_treat((course.cancer.disease, *course.cancer.alternatives)):
+        return True
     rules = course.disease.lines
     if drug.is_corticosteroid and not rules.counts_corticosteroids:
         return True

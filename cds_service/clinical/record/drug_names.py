@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cds_service.knowledge.terms import ATC, RXNORM, SAME_SYSTEM, DrugTerm, Terminology
-from cds_service.knowledge.terms_names import Found, MedicationNames, Word, words_of
+from cds_service.knowledge.terms_names import (
+    PLACEBO,
+    Found,
+    MedicationNames,
+    Word,
+    words_of,
+)
 
 # A sponsor's "ABC-1234"; a registry's "NCT01234567", "IMP", and "StudyDrugX" with what is glued on.
 _STUDY_CODE = re.compile(r"(?<![\w-])(?!(?:NDC|LOT|ICD|REF|RX|COVID)-)[A-Z]{2,5}-\d{3,7}(?![\w-])")
@@ -15,6 +23,8 @@ _STUDY_MARK = re.compile(
     r"(?<!\w)(?:(?:NCT\d{8}|IMP)(?![\w-])|[Ss]tudy ?[Dd]rug|[Tt]rial ?[Dd]rug)"
 )
 _SMALL = frozenset({"to", "the", "of", "for", "a", "any", "each"})
+_SURE_CAPITALS = 4
+_PARTING = re.compile(r"[,;/+&]")
 _PLACEBO = "placebo"
 _BESIDE_PLACEBO = frozenset({"or", "vs", "versus", "matching", "matched"}) | _SMALL
 
@@ -45,10 +55,17 @@ class _Read:
     local: bool
     investigational: bool
     rest: str
+    accompanies: bool = False
+    """It says that what can be supportive care is."""
 
     @property
     def drugs(self) -> set[str]:
-        return {drug for found in self.names for drug in found.name.drugs}
+        return {
+            drug
+            for found in self.names
+            for drug in found.name.drugs
+            if not (self.accompanies and drug in found.name.supportive)
+        }
 
     @property
     def supportive(self) -> set[str]:
@@ -142,30 +159,129 @@ def _from_texts(texts: Sequence[str], names: MedicationNames) -> Recognised:
 
 def _read(text: str, names: MedicationNames) -> _Read:
     """The names of one text that say what is given."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)  # an accent of its own would end the word
     if not names.may_name(text):
         return _Read((), False, _is_of_a_study(text, is_named=False), text.strip())
     words = words_of(text)
-    acronym = names.find_acronym(text, words)
-    found = names.find(words) if acronym is None else (acronym,)
+    found = names.find(text, words)
     unexplained = _unexplained(found, words, names)
-    kept = tuple(each for each in found if _says_what_is_given(each, words, names))
     if any(word.text in names.disqualifying for word in unexplained):
-        kept = ()
-    elif unexplained or text.islower():
-        kept = tuple(
-            each for each in kept if not each.name.weak or not (unexplained or each.name.regimen)
-        )
-    investigational = any(each.name.investigational for each in found) or _is_of_a_study(
-        text, is_named=bool(kept)
+        kept: tuple[Found, ...] = ()
+    else:
+        is_explained = all(word.is_aside for word in unexplained)
+        kept = tuple(each for each in found if _is_sure(each, text, words, is_explained))
+        kept = _without_glosses(_given(kept, words, names), words)
+        kept = _by_fullest_name(kept, text, words)
+    is_placebo_alone = not unexplained and all(each.name == PLACEBO for each in found)
+    investigational = not is_placebo_alone and (
+        any(each.name.investigational for each in found)
+        or _is_of_a_study(text, is_named=bool(kept))
     )
     plain = [each for each in found if not (each.name.drugs or each.name.supportive)]
-    rest = _unexplained((*kept, *plain), words, names)
+    if len(kept) + len(plain) < len(found):
+        unexplained = _unexplained((*kept, *plain), words, names)
     return _Read(
         kept,
         any(word.text in names.local for word in words),
         investigational,
-        " ".join(text[word.start : word.end] for word in rest) if kept else text.strip(),
+        " ".join(text[word.start : word.end] for word in unexplained) if kept else text.strip(),
+        any(word.text in names.accompanying for word in words),
     )
+
+
+def _is_sure(found: Found, text: str, words: Sequence[Word], is_explained: bool) -> bool:
+    """Whether a name means its drugs in this text.
+
+    An acronym and a weak name do only where nothing outside brackets is left unexplained, a short
+    regimen's name only as acronyms are written; four capitals ("FLOT") are enough.
+    """
+    if found.is_acronym:
+        return is_explained
+    if not found.name.weak:
+        return True
+    if found.name.regimen:
+        written = text[words[found.first].start : words[found.end - 1].end]
+        if sum(map(str.isupper, written)) >= _SURE_CAPITALS:
+            return True
+        return is_explained and not text.islower()
+    return is_explained
+
+
+def _given(
+    found: Sequence[Found], words: Sequence[Word], names: MedicationNames
+) -> tuple[Found, ...]:
+    """The names that stand for drugs that are given.
+
+    Not those beside words that take them back ("prior to paclitaxel", "cisplatin-induced"), nor
+    by any name a drug that may be the placebo instead ("Avastin (bevacizumab) or placebo").
+    """
+    telling = [each for each in found if each.name.drugs or each.name.supportive]
+    has_placebo = any(each.name is PLACEBO for each in found)
+    blinded = {
+        drug
+        for each in telling
+        if has_placebo and _is_beside_placebo(each, words)
+        for drug in (*each.name.drugs, *each.name.supportive)
+    }
+    return tuple(
+        each
+        for each in telling
+        if _word_before(each, words, _SMALL) not in names.not_after
+        and (words[each.end].text if each.end < len(words) else "") not in names.not_before
+        and blinded.isdisjoint((*each.name.drugs, *each.name.supportive))
+    )
+
+
+def _without_glosses(found: tuple[Found, ...], words: Sequence[Word]) -> tuple[Found, ...]:
+    """The names without those that only comment on drugs that are named beside them.
+
+    "Docetaxel + trastuzumab (AC-THP)" names two drugs, "atezolizumab (ETOP 9-15)" names one; "TCH
+    (paclitaxel, carboplatin, trastuzumab)" says itself which drugs it means.
+    """
+    if not any(words[each.first].is_aside for each in found):
+        return found
+    outside = {d for each in found if not words[each.first].is_aside for d in each.name.drugs}
+    listed = {
+        drug
+        for each in found
+        if words[each.first].is_aside and not each.name.regimen
+        for drug in (*each.name.drugs, *each.name.supportive)
+    }
+    return tuple(
+        each
+        for each in found
+        if not (outside and _is_gloss(each, words))
+        and (
+            words[each.first].is_aside
+            or not each.name.regimen
+            or len(listed) < len(each.name.drugs)
+        )
+    )
+
+
+def _by_fullest_name(
+    found: tuple[Found, ...], text: str, words: Sequence[Word]
+) -> tuple[Found, ...]:
+    """The names without a plain one whose brand beside it tells the form: "paclitaxel (Abraxane)".
+
+    Beside it is in brackets, or with nothing between that could part two drugs.
+    """
+    plain = set()
+    for one, other in pairwise(found):
+        between = text[words[one.end - 1].end : words[other.first].start]
+        is_beside = words[one.first].is_aside != words[other.first].is_aside or (
+            other.first == one.end and _PARTING.search(between) is None
+        )
+        for name, longer in ((one.name, other.name), (other.name, one.name)):
+            fuller = (*longer.drugs, *longer.supportive)
+            if is_beside and any(_is_part(drug, full) for drug in name.drugs for full in fuller):
+                plain.add(name)
+    return tuple(each for each in found if each.name not in plain) if plain else found
+
+
+def _is_gloss(found: Found, words: Sequence[Word]) -> bool:
+    return words[found.first].is_aside and (bool(found.name.regimen) or found.name.weak)
 
 
 def _is_of_a_study(text: str, *, is_named: bool) -> bool:
@@ -186,24 +302,23 @@ def _unexplained(
     ]
 
 
-def _says_what_is_given(found: Found, words: Sequence[Word], names: MedicationNames) -> bool:
-    """Whether a name stands for a drug that is given.
-
-    Not so beside words that take it back ("prior to paclitaxel", "cisplatin-induced"), nor where
-    it may be the placebo instead ("pembrolizumab or placebo").
-    """
-    if not (found.name.drugs or found.name.supportive):
-        return False
-    after = words[found.end].text if found.end < len(words) else ""
-    return (
-        _word_before(found, words, _SMALL) not in names.not_after
-        and after not in names.not_before
-        and _PLACEBO
-        not in (
-            _word_before(found, words, _BESIDE_PLACEBO),
-            _word_after(found, words, _BESIDE_PLACEBO),
-        )
-    )
+def _is_beside_placebo(found: Found, words: Sequence[Word]) -> bool:
+    """Whether a placebo may be given instead: "X or placebo", but not "X + placebo"."""
+    at = found.end
+    while at < len(words) and not words[at].begins_item:
+        if words[at].text == _PLACEBO:
+            return True
+        if words[at].text not in _BESIDE_PLACEBO:
+            break
+        at += 1
+    at = found.first
+    while at > 0 and not words[at].begins_item:
+        at -= 1
+        if words[at].text == _PLACEBO:
+            return True
+        if words[at].text not in _BESIDE_PLACEBO:
+            break
+    return False
 
 
 def _word_before(found: Found, words: Sequence[Word], passed: frozenset[str]) -> str:
@@ -211,10 +326,3 @@ def _word_before(found: Found, words: Sequence[Word], passed: frozenset[str]) ->
     while at >= 0 and words[at].text in passed:
         at -= 1
     return words[at].text if at >= 0 else ""
-
-
-def _word_after(found: Found, words: Sequence[Word], passed: frozenset[str]) -> str:
-    at = found.end
-    while at < len(words) and words[at].text in passed:
-        at += 1
-    return words[at].text if at < len(words) else ""

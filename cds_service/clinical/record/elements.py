@@ -55,6 +55,7 @@ class CodeableConcept(Element):
 
 class Reference(Element):
     reference: str | None = None
+    display: str | None = None
 
 
 class Period(Element):
@@ -147,6 +148,8 @@ class Medication(Element):
 
 class Ingredient(Element):
     itemCodeableConcept: CodeableConcept | None = None
+    itemReference: Reference | None = None
+    isActive: bool | None = None
 
 
 class Repeat(Element):

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds_service.clinical.record.doses import daily_dose_mg
-from cds_service.clinical.record.drug_names import Recognised, recognise_medication
+from cds_service.clinical.record.drug_names import Recognised
 from cds_service.clinical.record.elements import (
     CodeableConcept,
     DispenseRequest,
     Dosage,
     Duration,
     Extension,
-    Ingredient,
     Medication,
     MedicationUse,
     Quantity,
@@ -21,10 +20,11 @@ from cds_service.clinical.record.elements import (
     optional,
     several,
 )
+from cds_service.clinical.record.naming import NamedMedication, name_medication
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Doubt, Exposure, UseKind, Withheld
 from cds_service.dates import PartialDate
-from cds_service.knowledge.terms import ATC, RXNORM, SNOMED, Terminology
+from cds_service.knowledge.terms import Terminology
 
 ONE_CYCLE_DAYS = 28
 """Exposure that an order without an end stands for, unless it is active."""
@@ -45,7 +45,6 @@ USED_STATUSES: dict[UseKind, frozenset[str]] = {
     "dispense": frozenset({"completed", "in-progress", "on-hold", "stopped"}),
     "statement": frozenset({"active", "completed", "stopped", "on-hold"}),
 }
-DRUG_SYSTEMS = frozenset({RXNORM, ATC, SNOMED, "http://hl7.org/fhir/sid/ndc"})
 PRESCRIBING = frozenset(
     {"order", "original-order", "instance-order", "filler-order", "reflex-order"}
 )
@@ -89,10 +88,11 @@ def read_use(
 ) -> ReadUse:
     """The exposures that one resource records; none where it was planned, cancelled or unknown."""
     kind = USES[resource_type]
-    recognised = _recognise(raw, medications, reader)
-    if recognised is None:
+    named = name_medication(raw, medications, reader)
+    if named is None:
         reader.note("warning", "invalid-resource", reference, "left out: names no medication")
         return NOTHING
+    recognised = named.recognised
     if not raw.status:
         if recognised.drugs:
             reader.note("warning", "invalid-resource", reference, "left out: has no status")
@@ -102,7 +102,7 @@ def read_use(
     if not _was_used(raw, kind):
         return ReadUse(withheld=_withheld(raw, kind, recognised, reference, reader))
     if not (recognised.drugs or recognised.investigational):
-        _note_unrecognised(raw, recognised, reference, reader)
+        _note_unrecognised(named, reference, reader)
         return NOTHING
     if not recognised.systemic or _is_local_route(raw, kind, reader):
         return NOTHING
@@ -145,41 +145,6 @@ def read_use(
     return ReadUse(exposures, doubts)
 
 
-def _recognise(
-    raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
-) -> Recognised | None:
-    concepts = _named(raw, medications, reader)
-    if not concepts:
-        return None
-    return recognise_medication(
-        [code for concept in concepts for code in concept.codes()],
-        [text for concept in concepts for text in concept.texts()],
-        reader.knowledge.terms,
-    )
-
-
-def _named(
-    raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
-) -> list[CodeableConcept]:
-    """The concepts that name the drug: inline, in a contained or in another resource."""
-    if raw.medicationCodeableConcept is not None:
-        return [raw.medicationCodeableConcept]
-    if raw.medicationReference is None or not raw.medicationReference.reference:
-        return []
-    target = raw.medicationReference.reference
-    if target.startswith("#"):
-        inside = several(raw.contained, Medication)
-        found = next((m for m in inside if m.id == target[1:]), None)
-    else:
-        found = medications.get(reader.local(target))
-    if found is None:
-        return []
-    if found.code is not None:
-        return [found.code]
-    parts = several(found.ingredient, Ingredient)
-    return [part.itemCodeableConcept for part in parts if part.itemCodeableConcept is not None]
-
-
 def _was_used(raw: MedicationUse, kind: UseKind) -> bool:
     if raw.doNotPerform or raw.status not in USED_STATUSES[kind]:
         return False
@@ -205,13 +170,9 @@ def _withheld(
     return tuple(Withheld(reference, "stop", drug, covered.start) for drug in recognised.drugs)
 
 
-def _note_unrecognised(
-    raw: MedicationUse, recognised: Recognised, reference: str, reader: Reader
-) -> None:
+def _note_unrecognised(named: NamedMedication, reference: str, reader: Reader) -> None:
     """Free text that names no known drug may be a cancer drug; a code of another drug is not."""
-    concept = raw.medicationCodeableConcept
-    is_coded = concept is not None and any(s in DRUG_SYSTEMS for s, _ in concept.codes())
-    if recognised.how == "none" and not is_coded:
+    if named.recognised.how == "none" and not named.is_coded:
         reader.note(
             "information",
             "unrecognised-drug",
