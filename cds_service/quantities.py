@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +10,7 @@ from decimal import Decimal
 # FHIR Quantity.comparator; "ad" (R5) says that the amount is adequate and bounds nothing.
 BELOW = frozenset({"<", "<="})
 ABOVE = frozenset({">", ">="})
+_ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,21 @@ class Quantity:
         `factors` gives, for each unit that may be converted, how many of `unit` it is.
         """
         factor = factors.get(self.unit)
-        if factor is None:
+        if factor is None and (factor := factors.get(plain_unit(self.unit))) is None:
             return None
         return Quantity(self.value * factor, unit, self.comparator)
 
     def __str__(self) -> str:
         number = format_decimal(self.value)
         return f"{self.comparator}{number} {self.unit}".strip()
+
+
+def plain_unit(unit: str) -> str:
+    """A unit without what changes nothing of it: UCUM annotations, blanks around a slash.
+
+    A unit that is nothing but an annotation ("{ratio}") stays as it is.
+    """
+    return re.sub(r"\s*/\s*", "/", _ANNOTATION.sub("", unit)).strip() or unit
 
 
 def format_decimal(value: Decimal) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.quantities import Quantity, format_decimal
+from cds_service.quantities import Quantity, format_decimal, plain_unit
 
 TO_G_PER_DL = {"g/dL": Decimal(1), "g/L": Decimal("0.1"), "mg/dL": Decimal("0.001")}
 
@@ -82,3 +82,22 @@ def test_a_written_decimal_is_within_half_of_the_last_place(value: Decimal) -> N
     assert abs(Decimal(written) - value) <= Decimal("0.00005")
     assert "E" not in written
     assert not (("." in written) and written.endswith(("0", ".")))
+
+
+@pytest.mark.parametrize(
+    ("unit", "plain"),
+    [
+        pytest.param("g/L{total}", "g/L", id="an annotation changes nothing"),
+        pytest.param("g / L", "g/L", id="blanks around the slash"),
+        pytest.param("{ratio}", "{ratio}", id="nothing but an annotation"),
+        pytest.param("[IU]/mL", "[IU]/mL", id="brackets are no annotation"),
+    ],
+)
+def test_what_changes_nothing_of_a_unit_is_passed_over(unit: str, plain: str) -> None:
+    assert plain_unit(unit) == plain
+
+
+def test_an_annotated_unit_converts_as_the_plain_one() -> None:
+    assert Quantity(Decimal(32), "g/L{total}").to("g/dL", TO_G_PER_DL) == Quantity(
+        Decimal("3.2"), "g/dL"
+    )

@@ -17,6 +17,7 @@ from cds_service.knowledge.check_references import (
     check_whens,
     parts_of,
 )
+from cds_service.knowledge.check_units import check_units
 from cds_service.knowledge.model import (
     Composite,
     Disease,
@@ -26,7 +27,6 @@ from cds_service.knowledge.model import (
     Rule,
     Told,
 )
-from cds_service.knowledge.terms import Marker
 from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KINDS
 
 __all__ = ["Checked", "Criteria", "Fault", "check_knowledge"]
@@ -54,7 +54,7 @@ class Checked:
 
 def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     """Everything that can be said without a clinician of whether the files agree."""
-    faults = [*_ids(knowledge)]
+    faults = [*_ids(knowledge), *check_units(knowledge.terms)]
     for disease in knowledge.diseases.values():
         faults += _disease(disease, knowledge, criteria)
     for name, parts in knowledge.derived_facts.items():
@@ -151,16 +151,6 @@ def _marker(where: str, name: str, knowledge: Knowledge, uses: Collection[str]) 
         return
     if marker.use not in uses:
         yield Fault(where, f"marker {name!r} is for {marker.use}, not for a rule of this kind")
-    yield from _units(where, marker)
-
-
-def _units(where: str, marker: Marker) -> Iterator[Fault]:
-    """A rule's numbers are in the marker's own unit: every unit of charts must lead there."""
-    if marker.factors.get(marker.unit) != 1:
-        yield Fault(where, f"marker {marker.id!r} cannot be converted to its own unit")
-    for unit, factor in marker.factors.items():
-        if not factor.is_finite() or factor <= 0:
-            yield Fault(where, f"marker {marker.id!r} has no usable factor for {unit!r}")
 
 
 def _composite(composite: Composite, disease: Disease, knowledge: Knowledge) -> Iterator[Fault]:

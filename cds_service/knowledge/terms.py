@@ -107,10 +107,24 @@ class Regimen:
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """A UCUM code; one of it is `factor` of `kind`, the code that its dimension is counted in.
+
+    `knowledge check` compares each factor with what a UCUM library makes of the two codes. Codes
+    of different kinds convert only by a fact about an analyte (its molar mass, its assay).
+    """
+
+    code: str
+    kind: str
+    factor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Marker:
     """A laboratory quantity that rules read.
 
-    `factors`: for each unit that may be converted, how many of the canonical `unit` it is.
+    `factors`: for each spelling of a unit that may be converted, how many of the canonical `unit`
+    it is. `conversions`: what of that is a fact about the analyte and not of the units' dimension.
     `use`: `response` may take part in a rule, `supportive` only supports, `validity` decides
     whether another marker can be read. `kind`: the contract's evidence kind.
     """
@@ -123,6 +137,7 @@ class Marker:
     use: str
     kind: str
     diseases: frozenset[str]
+    conversions: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +220,8 @@ class Terminology:
     """Disease → its regimens, in the order of the table."""
     regimen_names: Mapping[str, str]
     """Lower-case names and aliases → regimen name, where exactly one regimen has it."""
+    units: Mapping[str, Unit]
+    """UCUM codes and other spellings → the unit that is meant."""
     markers: Mapping[str, Marker]
     marker_codes: Mapping[Code, str]
     """LOINC → marker id."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from decimal import Decimal
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from cds_service.knowledge.terms import (
     Marker,
     ResponseTerm,
     Terminology,
+    Unit,
 )
 from cds_service.knowledge.terms_codes import TEXT, check_code, read_system
 from cds_service.knowledge.terms_drugs import read_medications
@@ -28,6 +28,7 @@ from cds_service.knowledge.terms_regimens import (
     unshared_names,
 )
 from cds_service.knowledge.terms_table import Row, read_sources, read_table
+from cds_service.knowledge.terms_units import factors_of, read_units
 from cds_service.knowledge.terms_words import (
     CATEGORIES,
     CRITERIA,
@@ -57,7 +58,8 @@ def load_terminology(folder: Path) -> Terminology:
     sources = read_sources(folder)
     medications = read_medications(folder, sources)
     regimens, acronyms = read_regimens(folder, sources, medications)
-    markers, marker_codes, marker_names = _read_markers(folder, sources)
+    units = read_units(folder, sources)
+    markers, marker_codes, marker_names = _read_markers(folder, sources, units)
     responses, response_words = _read_responses(folder, sources)
     stop_reasons, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
     kinds, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
@@ -72,6 +74,7 @@ def load_terminology(folder: Path) -> Terminology:
         regimens=regimens,
         regimens_of=by_disease(regimens),
         regimen_names=unshared_names(regimens),
+        units=units,
         markers=markers,
         marker_codes=marker_codes,
         marker_names=marker_names,
@@ -122,25 +125,27 @@ def _read_codes(
 
 
 def _read_markers(
-    folder: Path, sources: Collection[str]
+    folder: Path, sources: Collection[str], units: Mapping[str, Unit]
 ) -> tuple[dict[str, Marker], dict[Code, str], dict[str, str]]:
     markers: dict[str, Marker] = {}
     codes: dict[Code, str] = {}
     names: dict[Code, str] = {}
     columns = (
-        "marker", "name", "kind", "use", "unit", "factors", "typical_uln", "diseases", "loinc",
+        "marker", "name", "kind", "use", "unit", "conversions", "typical_uln", "diseases", "loinc",
         "names",
     )  # fmt: skip
     for row in read_table(folder, "markers.csv", columns, sources):
+        factors, conversions = factors_of(row, units)
         marker = Marker(
             row.text("marker"),
             row.text("name"),
             row.text("unit"),
-            _factors(row),
+            factors,
             row.decimal("typical_uln"),
             row.one_of("use", MARKER_USES),
             row.one_of("kind", EVIDENCE_KINDS),
             frozenset(row.many("diseases")),
+            conversions,
         )
         if marker.id in markers:
             raise row.refuse("marker", f"{marker.id!r} stands twice")
@@ -152,22 +157,6 @@ def _read_markers(
         for name in row.many("names"):
             _add(row, "names", names, (TEXT, check_code(row, "names", TEXT, name)), marker.id)
     return markers, codes, {name: marker for (_, name), marker in names.items()}
-
-
-def _factors(row: Row) -> dict[str, Decimal]:
-    """How many of the marker's unit each spelling of a unit is ("mg/L|mcg/mL=1;g/L=1000")."""
-    factors: dict[str, Decimal] = {}
-    for part in row.many("factors"):
-        units, _, number = part.rpartition("=")
-        factor = row.as_decimal("factors", number)
-        if not units or factor == 0:
-            raise row.refuse("factors", f"{part!r} is not of the form unit|unit=factor")
-        for unit in units.split("|"):
-            if factors.setdefault(unit, factor) != factor:
-                raise row.refuse("factors", f"{unit!r} has two factors")
-    if factors.get(row.text("unit")) != 1:
-        raise row.refuse("factors", "the marker's own unit is not in it with the factor 1")
-    return factors
 
 
 def _read_conditions(folder: Path, sources: Collection[str]) -> CodeTable[ConditionTerm]:

@@ -215,10 +215,10 @@ def test_a_rule_against_the_limit_of_normal_needs_one() -> None:
 
 def test_a_unit_without_a_way_to_the_rule_is_a_fault() -> None:
     knowledge = load_knowledge(DATA)
-    psa = replace(knowledge.terms.markers["psa"], unit="ug/dL")
+    psa = replace(knowledge.terms.markers["psa"], unit="ug/dL{PSA}")
     terms = replace(knowledge.terms, markers={**knowledge.terms.markers, "psa": psa})
     faults = check_knowledge(replace(knowledge, terms=terms), CRITERIA).faults
-    assert "prostate.psa-pcwg3: marker 'psa' cannot be converted to its own unit" in [
+    assert "markers.csv: psa: cannot be converted to its own unit" in [
         str(fault) for fault in faults
     ]
 

@@ -110,15 +110,6 @@ def changed(folder: Path, file: str, old: str, new: str) -> Path:
             id="LOINC check digit",
         ),
         pytest.param(
-            "markers.csv", "mcg/l=1;", "mcg/l=one;", "'one' is not a number", id="factor in words"
-        ),
-        pytest.param(
-            "markers.csv", "mcg/l=1;", "mcg/l=0;", "column factors", id="factor of nothing"
-        ),
-        pytest.param(
-            "markers.csv", ",ng/mL,ng/mL|ng/ml", ",ng/mL,ng/ml", "own unit", id="no factor 1"
-        ),
-        pytest.param(
             "markers.csv",
             "mcode;mcode-tumor-marker;lhc-flowsheet;elexis,verified",
             "clinical,memory",
