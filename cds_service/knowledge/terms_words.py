@@ -44,7 +44,8 @@ CATEGORIES = _one_of(
     or_nothing=True,
 )
 FINDINGS = _one_of(
-    "relapse remission responding no-response documented-refractory mixed", or_nothing=True
+    "relapse remission responding no-response documented-refractory transformation mixed",
+    or_nothing=True,
 )
 CRITERIA = _one_of(
     "clinician generic cdisc recist-1.1 irecist lugano lyric imwg eln iwcll iwg pcwg3 obds"
@@ -59,7 +60,7 @@ PROCEDURE_KINDS = _one_of(
     "biopsy bone-marrow-examination imaging-ct imaging-mri imaging-pet imaging-bone-scan"
     " imaging-other radiotherapy surgery-resection ablation embolisation stem-cell-transplant"
     " car-t-infusion leukapheresis paracentesis-or-drainage molecular-test trial-referral"
-    " palliative-referral hospice specialist-referral"
+    " palliative-referral hospice specialist-referral phlebotomy"
 )
 FACTS = _one_of(
     "er pr her2 ras kras nras braf msi egfr alk pdl1 variant ecog karnofsky stage-group"
