@@ -47,7 +47,7 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
 
 def _crosses_a_step(point: Point, reference: Point, rule: MarkerRule) -> bool:
     """Whether one of the rule's steps lies above the reference, and the value above the step."""
-    return not rule.steps or any(reference.value <= step < point.value for step in rule.steps)
+    return not rule.steps or any(reference.value < step < point.value for step in rule.steps)
 
 
 def plateau(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
