@@ -38,8 +38,8 @@ def order(
 
     Without a status it is active when it has no end, stopped when it was stopped for anything but
     completion, else completed. `kind` is FHIR's request intent; `intent` the goal of the treatment
-    ("curative", "palliative"; mCODE extension); `reason` the id of the cancer's Condition; `mg_a_day` the daily
-    dose.
+    ("curative", "palliative"; mCODE extension); `reason` the id of the cancer's Condition;
+    `mg_a_day` the daily dose.
     """
     if status is None:
         status = "completed" if stopped_for in (None, "completed") else "stopped"

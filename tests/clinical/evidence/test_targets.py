@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
 from clinical.values import day, event, line, use, value
 
+from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.evidence.targets import from_target
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import Agents, Sign, Target
@@ -16,20 +18,32 @@ SPLEEN = "spleen-palpable"
 
 
 def read(
-    *signs: Sign, values: list[Measurement], events: list[Event] | None = None, **told: bool
+    *signs: Sign,
+    values: list[Measurement],
+    events: Sequence[Event] = (),
+    is_response_when_reached: bool = False,
+    is_intolerance: bool = False,
 ) -> list[str]:
     """Findings and days of a target that is due on day 90 of ruxolitinib."""
     target = Target(
-        id="x.target", says="", agents=Agents(drugs=frozenset({"ruxolitinib"})), origin="O",
-        cites=(), from_day=90, missed_by=signs, **told,
-    )  # fmt: skip
+        id="x.target",
+        says="",
+        agents=Agents(drugs=frozenset({"ruxolitinib"})),
+        origin="O",
+        cites=(),
+        from_day=90,
+        missed_by=signs,
+        is_response_when_reached=is_response_when_reached,
+        is_intolerance=is_intolerance,
+    )
     of_line = line(use("ruxolitinib", START))
-    found = from_target(target, of_line, values, events or [], day("2024-12-31"))
-    return [
-        f"{e.finding}{' lost' if e.was_reached else ''}{' (intolerance)' if e.is_intolerance else ''}"
-        f" {e.on}"
-        for e in found
-    ]
+    found = from_target(target, of_line, values, events, day("2024-12-31"))
+    return [_said(e) for e in found]
+
+
+def _said(found: Evidence) -> str:
+    words = [found.finding, "lost" * found.was_reached, "intolerance" * found.is_intolerance]
+    return " ".join(filter(None, [*words, str(found.on)]))
 
 
 @pytest.mark.parametrize(
@@ -96,4 +110,4 @@ def test_signs_of_intolerance_are_no_progression() -> None:
     counts = [value("platelets", "2024-05-01", "410"), value("leukocytes", "2024-05-01", "2.4")]
     signs = Sign("platelets", above=Decimal(400)), Sign("leukocytes", below=Decimal("2.5"))
     found = read(*signs, values=counts, is_intolerance=True)
-    assert found == ["not-evaluable (intolerance) 2024-05-01"]
+    assert found == ["not-evaluable intolerance 2024-05-01"]
