@@ -91,23 +91,29 @@ class When:
 class Minimum:
     """Adequate exposure: either of days and cycles suffices where both are given.
 
-    `doses`, where given, have to be reached besides (instillations). A recorded daily dose below
-    `share` (0.8 is 80 %) of the full one is too little; a dose that is not recorded is not asked.
+    `doses`, where given, have to be reached besides (instillations); `courses` are blocks of doses
+    with the pause of the disease's induction between them. A recorded daily dose below `share` (0.8
+    is 80 %) of the full one is too little.
     """
 
     days: int = 0
     cycles: int = 0
     doses: int = 0
+    courses: int = 0
     full_doses: tuple[FullDose, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FullDose:
-    """The daily dose of a drug below which its failure is no failure of the drug."""
+    """The daily dose of a drug below which its failure is no failure of the drug.
+
+    A dose that is not recorded is not asked, unless it `must_be_known`.
+    """
 
     drug: str
     mg_per_day: Decimal
     share: Decimal = Decimal("0.8")
+    must_be_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +170,15 @@ class Rule:
     `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
     at most (or fewer than, by `is_inclusive`) `days`. A confirming scan is asked for at any time;
     or, where one of these is given, of a progression up to `confirming_within_days` from the start
-    of the line, or up to `confirming_after_radiotherapy_days` from the end of radiotherapy. `needs`
-    is the least response that a line has to reach by `minimum` (criterion no-response). Growth
-    while a marker of `atypical_while_falling` falls, or is normal again, may be no progression.
+    of the line, or up to `confirming_after_radiotherapy_days` from the end of radiotherapy. Imaging
+    up to `unreadable_after_radiotherapy_days` from that end comes too early. Growth while a marker
+    of `atypical_while_falling` falls, or is normal again, may be no progression; nor is it during a
+    break of the agent of at most `hold_days` after which it goes on.
+
+    Criterion no-response: `needs` is the least response that a line has to reach by `minimum`, in
+    an assessment at least `earliest_days` from its start and more than `after_days` from the last
+    dose, which rests on tissue where `needs_histology`. Where it `warns_before`, a response short
+    of it and before its time is a warning, and not stable disease.
     """
 
     id: str
@@ -185,8 +197,12 @@ class Rule:
     confirming_scan_days: int = 0
     confirming_within_days: int = 0
     confirming_after_radiotherapy_days: int = 0
+    unreadable_after_radiotherapy_days: int = 0
     atypical_while_falling: tuple[str, ...] = ()
+    hold_days: int = 0
     needs: Category = "minimal-response"
+    needs_histology: bool = False
+    warns_before: bool = False
     pattern: Pattern = Pattern()
     requires: Requirement | None = None
     planned_stop: Literal["", "progressing", "indeterminate"] = ""
@@ -232,10 +248,13 @@ class MarkerRule:
     within `min_delta` of each other) it is never more than a suspicion. `only_without`: markers
     that must not be measurable (threshold by marker). Without a `response` no fall is a response.
     `under` and `not_under` ask for lines with and without such agents. `max_reference`: only from a
-    value that was lower than this. `needs_confirmation` of False: one value suffices. `steps`:
-    limits of which the rise has to cross one. `unreadable_with`: values of other markers that take
-    its meaning away. `remission_below`: a lower value is remission, any other none. `span_days`:
-    the fewest days from the value that the rise is measured from to the confirming one.
+    value that was lower than this, and not from one of the first `ignore_first_days`, which may be
+    low for a while; `min_reference`: only from one at least so high. `is_transformation`: such a
+    rise is another, more aggressive disease. `needs_confirmation` of False: one value suffices.
+    `steps`: limits of which the rise has to cross one. `unreadable_with`: values of other markers
+    that take its meaning away. `remission_below`: a lower value is remission, any other none.
+    `span_days`: the fewest days from the value that the rise is measured from to the confirming
+    one.
     `each_is_higher`: the confirming value lies above the first. `is_silent_until_confirmed`: a
     suspicion is not worth a word.
     """
@@ -266,6 +285,8 @@ class MarkerRule:
     under: Agents = NO_AGENTS
     not_under: Agents = NO_AGENTS
     max_reference: Decimal | None = None
+    min_reference: Decimal | None = None
+    is_transformation: bool = False
     needs_confirmation: bool = True
     steps: tuple[Decimal, ...] = ()
     unreadable_with: tuple[Interference, ...] = ()
@@ -298,7 +319,8 @@ class Milestone:
 class Milestones:
     """The milestones of one marker for one disease.
 
-    A variant of one of the `resistance_genes`, found on therapy, is failure at any time.
+    A variant of one of the `resistance_genes`, found on therapy, is failure at any time. A daily
+    dose known to be below one of `full_doses` is too little exposure.
     """
 
     id: str
@@ -312,6 +334,7 @@ class Milestones:
     early_response_at_most: Decimal
     min_exposure_days: int
     resistance_genes: tuple[str, ...] = ()
+    full_doses: tuple[FullDose, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,14 +342,17 @@ class Sign:
     """One sign that a target is missed: a value of a marker, or a procedure that is still needed.
 
     `above` and `below` are limits of the value itself. `falls_less_than` is a share of the baseline
-    (0.35: less than 35 % lower), `rises_less_than` an amount over it; without a baseline neither
-    can be told.
+    (0.35: less than 35 % lower), `falls_at_most` too (just so much is a sign as well),
+    `rises_less_than` an amount over it; without a baseline none of them can be told.
+    `baseline_above`: a sign only where the baseline lies above this.
     """
 
     marker: str = ""
     above: Decimal | None = None
     below: Decimal | None = None
+    baseline_above: Decimal | None = None
     falls_less_than: Decimal | None = None
+    falls_at_most: Decimal | None = None
     rises_less_than: Decimal | None = None
     procedure: str = ""
 
@@ -338,7 +364,7 @@ class Target:
     Values count from `from_day` after the first dose of one of the `agents`, and of one day
     together. A daily dose known to be below `minimum` is too little exposure. `is_signal_only`:
     suggests, and no more. `is_response_when_reached`: not missing it is what the disease calls
-    response.
+    response. `is_intolerance`: what the signs say is that the drug is not tolerated.
     """
 
     id: str
@@ -351,6 +377,7 @@ class Target:
     minimum: Minimum = Minimum()
     is_signal_only: bool = False
     is_response_when_reached: bool = False
+    is_intolerance: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,6 +566,7 @@ class Disease:
     definition cannot be applied. Under
     `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`. `may_be_limited`
     of False: a few growing sites are the disease, for which no local therapy is meant to make up.
+    `supply_gap_days`: tablets not supplied for longer put adherence in doubt.
     """
 
     id: str
@@ -563,6 +591,7 @@ class Disease:
     early: tuple[Early, ...] = ()
     may_be_limited: bool = True
     earliest_days: int = 0
+    supply_gap_days: int = 30
     guides_treatment: tuple[str, ...] = ()
 
     @property

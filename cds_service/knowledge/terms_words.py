@@ -55,7 +55,8 @@ CATEGORIES = _one_of(
     or_nothing=True,
 )
 FINDINGS = _one_of(
-    "relapse remission responding no-response documented-refractory mixed", or_nothing=True
+    "relapse remission responding no-response documented-refractory transformation mixed",
+    or_nothing=True,
 )
 CRITERIA = _one_of(
     "clinician generic cdisc recist-1.1 irecist lugano lyric imwg iwwm eln iwcll iwg gcig pcwg3"
@@ -71,7 +72,7 @@ PROCEDURE_KINDS = _one_of(
     "biopsy bone-marrow-examination imaging-ct imaging-mri imaging-pet imaging-bone-scan"
     " imaging-other radiotherapy surgery-resection ablation embolisation stem-cell-transplant"
     " car-t-infusion leukapheresis paracentesis-or-drainage molecular-test trial-referral"
-    " palliative-referral hospice specialist-referral"
+    " palliative-referral hospice specialist-referral phlebotomy"
 )
 VARIANT_GENES = _one_of(
     "abl1 asxl1 bcl2 brca1 brca2 btk calr cebpa esr1 fgfr2 fgfr3 flt3 idh1 idh2 jak2 kit kmt2a met"

@@ -6,7 +6,8 @@ of either. Days are counted from START, the first dose; in an entry of a row `+3
 days, `pd-10` the day of the progression less 10.
 
     [[window]]    rule, drug, setting; days, after, minimum, cycles, doses, earliest, scan,
-                  after_radiotherapy, within, primary, inclusive, stable, brief, response
+                  after_radiotherapy, unreadable, hold, within, primary, inclusive, stable, brief,
+                  response
     [[response]]  rule, drug; cycles, days
     [[marker]]    rule, drug, marker; see `marker_probes`
     [[flag]]      flag, drug; days, since
@@ -150,6 +151,7 @@ def window_probes(disease: str, row: Row) -> Iterator[Probe]:
         yield probe(f"{days} days after", 400 + days, "answer", "held", holds=answer, until=400)
     yield from _exposure_probes(row, probe)
     yield from _scan_probes(row, probe)
+    yield from _unreadable_probes(row, probe)
     yield from _pattern_probes(row, probe)
 
 
@@ -169,6 +171,23 @@ def _exposure_probes(row: Row, probe: Any) -> Iterator[Probe]:
             yield probe(
                 f"assessed on day {days}", days, "caveats", "assessment-too-early", holds=early
             )
+
+
+def _unreadable_probes(row: Row, probe: Any) -> Iterator[Probe]:
+    """Imaging soon after radiotherapy; and progression in a break of the drug, which goes on."""
+    if "unreadable" in row:
+        for days, early in ((row["unreadable"], True), (row["unreadable"] + 1, False)):
+            yield probe(
+                f"{days} days after radiotherapy", row["radiotherapy_until"] + days, "caveats",
+                "assessment-too-early", holds=early,
+            )  # fmt: skip
+    if "hold" in row:
+        for days, held in ((row["hold"], True), (row["hold"] + 1, False)):
+            again = order(row["drug"], day(400 + days + 1), day(LONG))
+            yield probe(
+                f"in a break of {days} days", 410, "caveats", "adherence", holds=held, until=400,
+                signs=[again],
+            )  # fmt: skip
 
 
 def _progression(row: Row, pd: int) -> Resource:

@@ -205,8 +205,10 @@ RESPONSES: Final = {
     "SD": ("LA28371-5", "Stable disease"),
 }
 
-# analyte → LOINC, display, usual UCUM unit
+# analyte → LOINC (empty: in words alone), display, usual UCUM unit
 MARKERS: Final = {
+    "blasts-blood": ("709-6", "Blasts/100 leukocytes in Blood by Manual count", "%"),
+    "blasts-marrow": ("11150-0", "Blasts/cells in Bone marrow", "%"),
     "ca-125": ("10334-1", "Cancer Ag 125 [Units/volume] in Serum or Plasma", "U/mL"),
     "ca-15-3": ("6875-9", "Cancer Ag 15-3 [Units/volume] in Serum or Plasma", "U/mL"),
     "cea": ("2039-6", "Carcinoembryonic Ag [Mass/volume] in Serum or Plasma", "ng/mL"),
@@ -214,9 +216,19 @@ MARKERS: Final = {
     "flc-kappa": ("36916-5", "Kappa light chains.free [Mass/volume] in Serum", "mg/L"),
     "flc-lambda": ("33944-0", "Lambda light chains.free [Mass/volume] in Serum", "mg/L"),
     "flc-ratio": ("48378-4", "Kappa/lambda light chains.free [Mass Ratio] in Serum", "{ratio}"),
+    "hematocrit": ("4544-3", "Hematocrit [Volume Fraction] of Blood", "%"),
+    "hemoglobin": ("718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL"),
+    "igm": ("2472-9", "IgM [Mass/volume] in Serum or Plasma", "g/L"),
+    "leukocytes": ("6690-2", "Leukocytes [#/volume] in Blood", "10*9/L"),
+    "lymphocytes": ("731-0", "Lymphocytes [#/volume] in Blood", "10*9/L"),
     "m-protein": ("33358-3", "Protein.monoclonal [Mass/volume] in Serum or Plasma", "g/dL"),
     "m-protein-urine": ("42482-0", "Protein.monoclonal [Mass/time] in 24 hour Urine", "mg/(24.h)"),
+    "mrd": ("", "Measurable residual disease", "%"),
+    "plasma-cells-blood": ("30458-4", "Plasma cells [#/volume] in Blood", "10*9/L"),
+    "platelets": ("777-3", "Platelets [#/volume] in Blood", "10*9/L"),
     "psa": ("2857-1", "Prostate specific Ag [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "spleen-palpable": ("", "Spleen below left costal margin", "cm"),
+    "spleen-volume": ("", "Spleen volume", "mL"),
     "testosterone": ("2986-8", "Testosterone [Mass/volume] in Serum or Plasma", "ng/dL"),
     "testosterone-molar": ("14913-8", "Testosterone [Moles/volume] in Serum or Plasma", "nmol/L"),
 }
@@ -244,6 +256,7 @@ PROCEDURES: Final = {
     "lymphocyte-collection": ("", "Lymphocyte collection by apheresis", "277132007"),
     "mastectomy": ("69031006", "Excision of breast tissue", SURGERY),
     "paracentesis": ("86088003", "Abdominal paracentesis", "277132007"),
+    "phlebotomy": ("", "Therapeutic phlebotomy", "277132007"),
     "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
     "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),

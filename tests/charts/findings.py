@@ -312,7 +312,8 @@ def _observation(
 
 def _laboratory(id: str, code: tuple[str, str], on: str, patient: str, status: str) -> Resource:
     loinc, display = code
-    made = _observation(id, concept((LOINC, loinc, display)), on, status=status, patient=patient)
+    named = concept((LOINC, loinc, display)) if loinc else concept(text=display)
+    made = _observation(id, named, on, status=status, patient=patient)
     made["category"] = [concept((f"{HL7}observation-category", "laboratory", None))]
     return made
 

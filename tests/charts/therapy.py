@@ -29,6 +29,7 @@ def order(
     stopped_for: str | None = None,
     route: str | None = None,
     do_not_perform: bool = False,
+    mg_a_day: float | None = None,
     identifier: str | None = None,
     id: str | None = None,
     patient: str = "p1",
@@ -37,7 +38,8 @@ def order(
 
     Without a status it is active when it has no end, stopped when it was stopped for anything but
     completion, else completed. `kind` is FHIR's request intent; `intent` the goal of the treatment
-    ("curative", "palliative"; mCODE extension); `reason` the id of the cancer's Condition.
+    ("curative", "palliative"; mCODE extension); `reason` the id of the cancer's Condition;
+    `mg_a_day` the daily dose.
     """
     if status is None:
         status = "completed" if stopped_for in (None, "completed") else "stopped"
@@ -61,6 +63,11 @@ def order(
         made["statusReason"] = _stop_reason(stopped_for)
     if route is not None:
         made["dosageInstruction"][0]["route"] = concept((SNOMED, ROUTES[route], route))
+    if mg_a_day is not None:
+        dosage = made["dosageInstruction"][0]
+        dosage["timing"]["repeat"] |= {"frequency": 1, "period": 1, "periodUnit": "d"}
+        dose = {"value": mg_a_day, "unit": "mg", "system": UCUM, "code": "mg"}
+        dosage["doseAndRate"] = [{"doseQuantity": dose}]
     if do_not_perform:
         made["doNotPerform"] = True
     if identifier is not None:

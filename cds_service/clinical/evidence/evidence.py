@@ -75,8 +75,10 @@ class Evidence:
     lost. `is_transformation`: the disease has become another, more aggressive one. `confirmed_on`:
     the day of the value that confirmed a rise. `is_signal_only`: counts, but no more than suggests.
     `is_marker_based`: a statement that, by its author's own account, rests on a tumour marker
-    alone. `is_off_therapy`: a deep response was lost after the drugs had been stopped as planned,
-    so that it falls upon none of them, however soon. `decides` is False for what only supports;
+    alone. `is_marker_remission` and `is_persistence`: a marker says remission, or that there is
+    none yet, which is neither control nor stability. `is_intolerance`: a drug is not tolerated.
+    `is_off_therapy`: a deep response was lost after the drugs had been stopped as planned, so that
+    it falls upon none of them, however soon. `decides` is False for what only supports;
     `suggests` (without deciding): a full rise, confirmed, by a rule that never decides.
     """
 
@@ -103,6 +105,9 @@ class Evidence:
     is_signal_only: bool = False
     is_marker_based: bool = False
     is_transformation: bool = False
+    is_marker_remission: bool = False
+    is_persistence: bool = False
+    is_intolerance: bool = False
     confirmed_on: PartialDate | None = None
     is_off_therapy: bool = False
     decides: bool = True
@@ -111,6 +116,10 @@ class Evidence:
     @property
     def is_progression(self) -> bool:
         return self.finding in PROGRESSIONS
+
+    @property
+    def is_stable(self) -> bool:
+        return self.finding == "stable" and not self.is_persistence
 
     @property
     def is_whole(self) -> bool:

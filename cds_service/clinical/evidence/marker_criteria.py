@@ -25,6 +25,8 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
         rise = point.value - reference.value
         if rule.max_reference is not None and reference.value >= rule.max_reference:
             return False
+        if rule.min_reference is not None and reference.value < rule.min_reference:
+            return False
         is_high = rule.high_nadir is not None and reference.value >= rule.high_nadir
         if is_high and rise >= rule.high_delta:
             return True
@@ -45,7 +47,7 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
 
 def _crosses_a_step(point: Point, reference: Point, rule: MarkerRule) -> bool:
     """Whether one of the rule's steps lies above the reference, and the value above the step."""
-    return not rule.steps or any(reference.value <= step < point.value for step in rule.steps)
+    return not rule.steps or any(reference.value < step < point.value for step in rule.steps)
 
 
 def plateau(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:

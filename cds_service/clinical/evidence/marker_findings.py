@@ -78,6 +78,7 @@ def rise_evidence(
             rank=_rank(rule, marker) if decides else MARKER,
             is_unconfirmed=not is_full,
             is_not_comparable=rise.is_across_laboratories,
+            is_transformation=rule.is_transformation and decides,
             rule=rule.id,
             confirmed_on=PartialDate.on(confirming.on) if confirming else None,
             decides=not suggests,
@@ -118,6 +119,8 @@ def _state(point: Point, rule: MarkerRule, marker: Marker, *, is_remission: bool
         rank=MILESTONE,
         is_response=is_remission,
         is_formal=True,
+        is_marker_remission=is_remission,
+        is_persistence=not is_remission,
         rule=rule.id,
     )
 

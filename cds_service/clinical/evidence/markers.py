@@ -87,14 +87,18 @@ def _is_ruled_out(rule: MarkerRule, measurements: Sequence[Measurement]) -> bool
 def _without_excluded(
     series: Series, rule: MarkerRule, events: Sequence[Event], measurements: Sequence[Measurement]
 ) -> Series:
-    """Leave out values that a procedure shortly before, or another value near, makes unreadable."""
+    """Leave out values that a procedure shortly before, or another value near, makes unreadable.
+
+    Where a rise is a return from a low value, those of the first days are no low values yet.
+    """
     days = [e.until.last for e in events if e.kind in rule.excluded_after]
-    window = timedelta(days=rule.excluded_days)
+    window, early = timedelta(days=rule.excluded_days), rule.ignore_first_days
     kept = [
         d
         for d in series.days
         if not any(day <= d.on <= day + window for day in days)
         and not _is_unreadable(d, rule, measurements)
+        and not (rule.max_reference is not None and 0 < (d.on - series.start).days < early)
     ]
     return Series(tuple(kept), series.start)
 

@@ -30,7 +30,7 @@ def from_target(
 
     It is missed where all its signs are there, and reached where none of its values is one. Values
     count within a week of the day, procedures on the day itself. What was reached before and is
-    missed now is a response lost.
+    missed now was lost.
     """
     uses = [use for use in line.uses if target.agents.include(use.drug)]
     if not uses:
@@ -45,6 +45,7 @@ def from_target(
     }
     asked = sum(bool(sign.marker) for sign in target.missed_by)
     found: list[Evidence] = []
+    was_reached = False
     for on in sorted({*_days(series, events, target)}):
         if not due <= on <= min(until, last + timedelta(days=SHORTLY_DAYS)):
             continue
@@ -52,12 +53,11 @@ def from_target(
         signs = [said for said in told if said is not None and said.holds]
         values = [said for said in told if said is not None and said.point is not None]
         if len(signs) == len(told):
-            was_reached = any(e.is_response for e in found)
             found.append(_missed(target, on, signs, was_reached=was_reached))
-        elif target.is_response_when_reached and len(values) == asked:
-            if any(said.holds for said in values):
-                continue
-            found.append(_reached(target, on, values[0]))
+        elif values and len(values) == asked and not any(said.holds for said in values):
+            was_reached = True
+            if target.is_response_when_reached:
+                found.append(_reached(target, on, values[0]))
     return found
 
 
@@ -106,8 +106,11 @@ def _holds(sign: Sign, point: Point, series: Series) -> bool | None:
         said.append(_is_above(point, sign.above))
     if sign.below is not None:
         said.append(_is_below(point, sign.below))
-    if sign.falls_less_than is not None or sign.rises_less_than is not None:
+    if (sign.falls_less_than, sign.falls_at_most, sign.rises_less_than) != (None, None, None):
         said.append(_has_not_moved(sign, point, series))
+    if sign.baseline_above is not None:
+        baseline = _baseline(series)
+        said.append(None if baseline is None else baseline > sign.baseline_above)
     if False in said:
         return False
     return None if None in said else True
@@ -135,6 +138,8 @@ def _has_not_moved(sign: Sign, point: Point, series: Series) -> bool | None:
         return None
     if sign.falls_less_than is not None and point.value <= baseline * (1 - sign.falls_less_than):
         return False
+    if sign.falls_at_most is not None and point.value < baseline * (1 - sign.falls_at_most):
+        return False
     return sign.rises_less_than is None or point.value < baseline + sign.rises_less_than
 
 
@@ -144,12 +149,25 @@ def _baseline(series: Series) -> Decimal | None:
 
 
 def _missed(target: Target, on: date, told: Sequence[Said], *, was_reached: bool) -> Evidence:
+    said = " and ".join(each.words for each in told)
+    if target.is_intolerance:
+        return Evidence(
+            resource=told[0].resource,
+            on=PartialDate.on(on),
+            kind=_kind(told),
+            finding="not-evaluable",
+            detail=f"{said}: intolerance by the definition",
+            rank=MILESTONE,
+            rule=target.id,
+            is_intolerance=True,
+            decides=False,
+        )
     return Evidence(
         resource=told[0].resource,
         on=PartialDate.on(on),
         kind=_kind(told),
         finding="progression",
-        detail=f"{' and '.join(said.words for said in told)}: the response asked for is missed",
+        detail=f"{said}: the response asked for is missed",
         rank=MILESTONE,
         is_formal=True,
         rule=target.id,

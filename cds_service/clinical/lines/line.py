@@ -41,14 +41,17 @@ class AgentUse:
     """Milligrams a day from a day on, where an order tells them."""
 
     def days_at_dose(self, mg_per_day: Decimal, until: date) -> int | None:
-        """Days up to `until` since the first order of at least so much; None where none is known.
+        """Days up to `until` for which the dose has been at least so much; None: not known.
 
-        0 where every order is known and each is of less.
+        0 where the last order by then is of less. Of several orders of a day the highest counts.
         """
-        if not self.daily_doses:
+        told = [(on, mg) for on, mg in self.daily_doses if on <= until]
+        if not told:
             return None
-        full = [on for on, mg in self.daily_doses if mg >= mg_per_day]
-        return max(0, (min(until, self.last.last) - min(full)).days) if full else 0
+        since: date | None = None
+        for on, mg in told:
+            since = (since or on) if mg >= mg_per_day else None
+        return 0 if since is None else max(0, (min(until, self.last.last) - since).days)
 
     def exposure_days(self, until: date) -> int:
         """Whole days from the first dose to `until`, or to the end of its last cycle's effect."""
@@ -65,6 +68,11 @@ class AgentUse:
         if len(doses) == 1 and self.is_continuous:
             return spanned
         return min(spanned, len(doses))
+
+    def courses(self, until: date, pause_days: int) -> int:
+        """Blocks of doses begun up to `until`, more than `pause_days` apart."""
+        days = [day for day in self.doses if day <= until]
+        return sum(i == 0 or (day - days[i - 1]).days > pause_days for i, day in enumerate(days))
 
     def completed_cycles(self, until: date) -> int:
         """Cycles that had run their length by `until`."""

@@ -18,7 +18,6 @@ from cds_service.clinical.status.windows import Hit
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug, Marker
 
-SUPPLY_GAP_DAYS = 30
 LIMITED_SITES, LIMITED_ORGANS, LIMITED_DAYS = 3, 2, 28
 LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "embolisation"})
 LOCAL_THERAPY_WITHIN_DAYS = 90
@@ -43,6 +42,8 @@ def caveats_of_progression(
         fired |= {"pseudoprogression-possible", "unconfirmed"}
     if _grows_while_markers_fall(progression, asked, case):
         fired.add("pseudoprogression-possible")
+    if _was_on_hold(progression, asked, case):
+        fired.add("adherence")
     if is_limited(progression, asked, case):
         fired.add("limited-progression")
     if is_unclarified(asked, case):
@@ -79,8 +80,20 @@ def is_too_early(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool
     """
     if progression.is_new_lesion or progression.kind in ("molecular", "tumour-marker"):
         return False
+    if any(_is_soon_after_radiotherapy(h.rule, progression, case) for h in hits):
+        return True
     earliest = min((h.rule.earliest_days for h in hits), default=case.disease.earliest_days)
     return bool(progression.on.within_days_after(case.line.start.first, earliest - 1))
+
+
+def _is_soon_after_radiotherapy(rule: Rule, progression: Evidence, case: Case) -> bool:
+    """Whether the tissue may only be inflamed; tissue that was looked at tells."""
+    days = rule.unreadable_after_radiotherapy_days
+    return (
+        bool(days)
+        and progression.rank > HISTOLOGY
+        and _was_irradiated(progression.on.first, days, case)
+    )
 
 
 def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
@@ -160,6 +173,23 @@ def _is_normal_again(course: Series, marker: Marker) -> bool:
 def _has_risen(course: Series) -> bool:
     days = course.days
     return len(days) > 1 and days[-1].lowest.value > days[-2].lowest.value
+
+
+def _was_on_hold(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
+    """Whether all agents that it would fall upon were on a short break, and go on after it."""
+    return bool(hits) and all(_is_in_break(progression.on.first, hit, case) for hit in hits)
+
+
+def _is_in_break(on: date, hit: Hit, case: Case) -> bool:
+    if not hit.rule.hold_days:
+        return False
+    own = [e for e in case.line.exposures if e.drug == hit.use.drug.name]
+    before = max((e.end.last for e in own if e.start.first <= on and e.end), default=None)
+    after = min((e.start.first for e in own if e.start.first > on), default=None)
+    runs = any(e.start.first <= on and (e.end is None or e.end.last >= on) for e in own)
+    if runs or before is None or after is None:
+        return False
+    return (after - before).days - 1 <= hit.rule.hold_days
 
 
 def is_limited(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
@@ -251,7 +281,7 @@ def has_adherence_doubt(case: Case) -> bool:
     line = case.line
     if line.stopped_for("adherence"):
         return True
-    if any(use.longest_break_days > SUPPLY_GAP_DAYS for use in line.uses):
+    if any(use.longest_break_days > case.disease.supply_gap_days for use in line.uses):
         return True
     until = line.next_start or case.record.as_of
     return any(
@@ -265,7 +295,12 @@ def has_adherence_doubt(case: Case) -> bool:
 
 
 def is_intolerance(case: Case) -> bool:
-    """Stopped for toxicity and not resumed, with no progression recorded up to the last dose."""
+    """Stopped for toxicity and not resumed, with no progression recorded up to the last dose.
+
+    Or not tolerated by signs that the disease's definition names.
+    """
+    if any(e.is_intolerance for e in case.evidence):
+        return True
     stopped = [e for e in case.line.exposures if e.stop_reason == "toxicity"]
     if not any(_is_last_of_its_drug(e, case) for e in stopped):
         return False

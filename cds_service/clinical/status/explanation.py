@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence.evidence import HISTOLOGY
 from cds_service.clinical.record import Measurement
 from cds_service.clinical.status.line_status import Answer, Case, Condition, LineStatus
+from cds_service.clinical.status.nonresponse import too_soon
 from cds_service.clinical.status.pattern import best_response_of
 from cds_service.clinical.status.windows import Hit, applies, reach_of, without_progression
 from cds_service.dates import PartialDate
@@ -103,18 +105,18 @@ def _response(rule: Rule, case: Case) -> Answer:
     needed = rule.needs.replace("-", " ")
     if best in RESPONSES and RESPONSES.index(best) <= RESPONSES.index(rule.needs):
         return _answer(rule.id, False, f"{best.replace('-', ' ')} was reached", "response-reached")
-    formal = [e for e in case.evidence if e.is_formal and e.decides and not e.is_progression]
+    formal = [
+        e
+        for e in case.evidence
+        if (e.is_formal or e.rank == HISTOLOGY) and e.decides and not e.is_progression
+    ]
     if not formal:
         why = f"no response category is on record that tells whether {needed} was reached"
         return _answer(rule.id, None, why, "not-assessed")
-    on = formal[-1].on.first
-    asked, had = rule.minimum, case.line.cycles(on)
-    if asked is not None and had < asked.cycles:
-        why = f"{had} cycles up to {on}; the rule asks for {asked.cycles}"
-        return _answer(rule.id, False, why, "too-little-exposure")
-    days = case.line.exposure_days(on)
-    if asked is not None and not rule.counts_cycles_only and days < asked.days:
-        why = f"{days} days up to {on}; the rule asks for {asked.days}"
+    if rule.needs_histology and formal[-1].rank != HISTOLOGY:
+        return _answer(rule.id, None, "no tissue was looked at", "not-assessed")
+    why = too_soon(rule, formal[-1].on.first, case)
+    if why:
         return _answer(rule.id, False, why, "too-little-exposure")
     return _answer(rule.id, True, f"{needed} was not reached after adequate exposure")
 

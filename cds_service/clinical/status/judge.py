@@ -32,6 +32,7 @@ from cds_service.clinical.status.windows import (
     Reach,
     applies,
     in_order_of_rules,
+    is_at_dose,
     is_enough,
     reach_of,
     stopped_as_planned,
@@ -138,7 +139,7 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
     first = verdict.progression.on
     latest = max(e.on for e in weighed.progressions)
     return any(
-        e.finding == "stable"
+        e.is_stable
         and e.is_whole
         and e.on > latest
         and (e.on.first - first.last).days > RESOLVING_DAYS
@@ -275,19 +276,19 @@ def _missed_milestone(
 def _is_exposed(asked: Milestones | Target, progression: Evidence, case: Case) -> bool:
     """Whether the drug was given for long enough, at a dose that was enough, to be judged."""
     on = progression.on.first
+    uses = [use for use in case.line.uses if asked.agents.include(use.drug)]
     if isinstance(asked, Milestones):
-        return case.line.exposure_days(on) >= asked.min_exposure_days
-    return any(
-        is_enough(use, asked.minimum, on)
-        for use in case.line.uses
-        if asked.agents.include(use.drug)
-    )
+        days = asked.min_exposure_days
+        return case.line.exposure_days(on) >= days and any(
+            is_at_dose(use, asked.full_doses, days, on) for use in uses
+        )
+    return any(is_enough(use, asked.minimum, on) for use in uses)
 
 
 def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
     """An unconfirmed progression: its confirmation is missing, or later evidence settles it."""
     first = weighed.suspicions[0]
-    if any(e.finding == "stable" and e.on > first.on for e in weighed.episode):
+    if any(e.is_stable and e.on > first.on for e in weighed.episode):
         return _plain(case, "stable", set())
     caveats: set[Caveat] = {"unconfirmed"}
     if all(e.is_atypical for e in weighed.suspicions):
@@ -361,7 +362,12 @@ def _is_early(early: Early, verdict: Verdict, case: Case) -> bool:
 
 
 def _first_remission(case: Case) -> date | None:
-    found = [e.on.first for e in case.evidence if e.finding in ("complete-response", "remission")]
+    """The first day of a complete response, in words or by a marker that says remission."""
+    found = [
+        e.on.first
+        for e in case.evidence
+        if e.finding in ("complete-response", "remission") or e.is_marker_remission
+    ]
     return min(found, default=None)
 
 

@@ -94,7 +94,7 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
     days = (on.first - start).days
     if any(e.is_response for e in before):
         return "secondary" if days >= pattern.response_days else None
-    if any(e.finding == "stable" for e in before) and pattern.stable_days is not None:
+    if any(e.is_stable for e in before) and pattern.stable_days is not None:
         if days >= pattern.stable_days:
             return "secondary"
         return "primary" if days < pattern.brief_stable_days else None

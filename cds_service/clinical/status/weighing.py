@@ -34,7 +34,7 @@ class Weighed:
 
 
 def is_favourable(evidence: Evidence) -> bool:
-    return evidence.is_response or evidence.finding == "stable"
+    return evidence.is_response or evidence.is_stable
 
 
 def is_of_marker(evidence: Evidence, case: Case) -> bool:
@@ -73,7 +73,7 @@ def _with_confirmed(speaking: Sequence[Evidence]) -> list[Evidence]:
     told: list[Evidence] = []
     borne_out: Evidence | None = None
     for found in reversed(speaking):
-        if found.is_response or found.finding == "stable":
+        if found.is_response or found.is_stable:
             borne_out = None
         elif found.is_progression and _is_statement(found) and found.is_whole:
             borne_out = found

@@ -11,7 +11,7 @@ from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Agents, Minimum, Requirement, Rule, When
+from cds_service.knowledge.model import Agents, FullDose, Minimum, Requirement, Rule, When
 
 WINDOW = "progression-in-window"
 FAILED: dict[bool | None, Condition | Literal[""]] = {
@@ -198,10 +198,15 @@ def is_enough(use: AgentUse, minimum: Minimum, until: date) -> bool:
     is_long = use.exposure_days(until) >= minimum.days
     if not is_long and not (minimum.cycles and use.completed_cycles(until) >= minimum.cycles):
         return False
-    for full in minimum.full_doses:
+    return is_at_dose(use, minimum.full_doses, minimum.days, until)
+
+
+def is_at_dose(use: AgentUse, full_doses: Sequence[FullDose], days: int, until: date) -> bool:
+    """Whether the drug has been given at its full dose for so many days, as far as is known."""
+    for full in full_doses:
         if full.drug == use.drug.name:
             at_dose = use.days_at_dose(full.mg_per_day * full.share, until)
-            return at_dose is None or at_dose >= minimum.days
+            return not full.must_be_known if at_dose is None else at_dose >= days
     return True
 
 
