@@ -165,7 +165,8 @@ class Rule:
     at most (or fewer than, by `is_inclusive`) `days`. A confirming scan is asked for at any time;
     or, where one of these is given, of a progression up to `confirming_within_days` from the start
     of the line, or up to `confirming_after_radiotherapy_days` from the end of radiotherapy. `needs`
-    is the least response that a line has to reach by `minimum` (criterion no-response). Growth
+    is the least response that a line has to reach by `minimum`, and not before `earliest_days` from
+    its start (criterion no-response). Growth
     while a marker of `atypical_while_falling` falls, or is normal again, may be no progression.
     """
 
@@ -319,15 +320,18 @@ class Sign:
     """One sign that a target is missed: a value of a marker, or a procedure that is still needed.
 
     `above` and `below` are limits of the value itself. `falls_less_than` is a share of the baseline
-    (0.35: less than 35 % lower), `rises_less_than` an amount over it; without a baseline neither
-    can be told.
+    (0.35: less than 35 % lower), `falls_at_most` one that is inside (0.5: 50 % lower or less),
+    `rises_less_than` an amount over it; without a baseline, or with one below `min_baseline`, none
+    of them can be told.
     """
 
     marker: str = ""
     above: Decimal | None = None
     below: Decimal | None = None
     falls_less_than: Decimal | None = None
+    falls_at_most: Decimal | None = None
     rises_less_than: Decimal | None = None
+    min_baseline: Decimal = Decimal(0)
     procedure: str = ""
 
 
@@ -539,6 +543,7 @@ class Disease:
     definition cannot be applied. Under
     `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`. `may_be_limited`
     of False: a few growing sites are the disease, for which no local therapy is meant to make up.
+    `reads_sites` of False: what is said of named organs lags behind the disease, and only supports.
     """
 
     id: str
@@ -562,6 +567,7 @@ class Disease:
     slow_restaging_days: int = 0
     early: tuple[Early, ...] = ()
     may_be_limited: bool = True
+    reads_sites: bool = True
     earliest_days: int = 0
     guides_treatment: tuple[str, ...] = ()
 

@@ -35,7 +35,7 @@ STATUSES = _one_of(
 )
 SUBTYPES = _one_of(
     "hr-pos-her2-neg hr-pos-her2-pos hr-neg-her2-pos tnbc"
-    " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg",
+    " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg adenocarcinoma",
     or_nothing=True,
 )
 CATEGORIES = _one_of(
@@ -63,7 +63,7 @@ PROCEDURE_KINDS = _one_of(
 )
 FACTS = _one_of(
     "er pr her2 ras kras nras braf msi egfr alk pdl1 variant ecog karnofsky stage-group"
-    " t-category n-category m-category hospice"
+    " t-category n-category m-category hospice adenocarcinoma"
 )
 FACT_VALUES = _one_of(
     "positive negative equivocal stage-0 stage-i stage-ii stage-iii stage-iv"

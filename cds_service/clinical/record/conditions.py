@@ -104,7 +104,7 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
     others = [term for term in found if term.role != "morphology"]
     if others:
         best = min(others, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
-        return _narrowed(best, histology)
+        return _with_subtype(_narrowed(best, histology), histology)
     if any(terms.procedures.get(code) == "hospice" for code in codes):
         return IN_HOSPICE
     if (named := _by_histology(histology, codes, terms)) is not None:
@@ -131,6 +131,12 @@ def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> Condit
     return replace(term, disease=said.pop(), alternatives=())
 
 
+def _with_subtype(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> ConditionTerm:
+    """A diagnosis whose code says no subtype, with the one that its histology says."""
+    said = sorted({h.subtype for h in histology} - {""})
+    return replace(term, subtype=said[0]) if len(said) == 1 and not term.subtype else term
+
+
 def _by_histology(
     histology: Sequence[ConditionTerm], codes: Sequence[Code], terms: Terminology
 ) -> ConditionTerm | None:
@@ -144,7 +150,7 @@ def _by_histology(
         return replace(sure, role="primary")
     of_site = _by_site(codes, terms)
     if of_site is not None:
-        return of_site
+        return _with_subtype(of_site, histology)
     return replace(named[0], role="primary") if named else None
 
 

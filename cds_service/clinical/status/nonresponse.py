@@ -46,6 +46,8 @@ def _is_long_enough(rule: Rule, stable: Evidence, case: Case) -> bool:
     if minimum is None:
         return True
     on = stable.on.first
+    if (on - case.line.start.first).days < rule.earliest_days:
+        return False
     uses = [use for use in case.line.uses if rule.agents.include(use.drug)]
     if rule.agents.every:
         cycles, days = case.line.cycles(on), case.line.exposure_days(on)
