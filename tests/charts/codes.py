@@ -17,6 +17,19 @@ OBDS: Final = (
 
 # disease id → SNOMED CT, ICD-10-CM, display
 CANCERS: Final = {
+    "al-amyloid": ("23132008", "E85.81", "Light chain (AL) amyloidosis"),
+    "anaplastic-thyroid": ("255031003", "C73", "Anaplastic thyroid carcinoma"),
+    "cervical": ("363354003", "C53.9", "Malignant tumor of cervix"),
+    "cholangiocarcinoma": ("312104005", "C22.1", "Cholangiocarcinoma of biliary tract"),
+    "cns-lymphoma": ("734066005", "C83.390", "Primary central nervous system lymphoma"),
+    "endometrial": ("254878006", "C54.1", "Endometrial carcinoma"),
+    "esophageal": ("363402007", "C15.9", "Malignant tumor of esophagus"),
+    "head-neck": ("716659002", "C10.9", "Squamous cell carcinoma of head and neck"),
+    "marginal-zone-lymphoma": ("447100004", "C88.40", "Marginal zone lymphoma"),
+    "mesothelioma": ("254645002", "C45.0", "Malignant mesothelioma of pleura"),
+    "neuroblastoma": ("432328008", "C74.90", "Neuroblastoma"),
+    "neuroendocrine": ("255046005", "C7A.8", "Neuroendocrine tumor"),
+    "peripheral-t-cell-lymphoma": ("109977009", "C84.40", "Peripheral T-cell lymphoma"),
     "all": ("91857003", "C91.00", "Acute lymphoblastic leukemia"),
     "aml": ("91861009", "C92.00", "Acute myeloid leukemia"),
     "breast": ("254837009", "C50.919", "Malignant neoplasm of breast"),
@@ -66,6 +79,8 @@ BODY_SITES: Final = {
     "adrenal": "23451007",
     "bone": "272673000",
     "brain": "12738006",
+    "heart": "80891009",
+    "kidney": "64033007",
     "liver": "10200004",
     "lung": "39607008",
     "lymph-node": "59441001",

@@ -54,6 +54,9 @@ def _is_long_enough(rule: Rule, stable: Evidence, case: Case) -> bool:
     else:
         cycles = max(use.cycles(on) for use in uses)
         days = max(use.exposure_days(on) for use in uses)
+    doses = max(sum(day <= on for day in use.doses) for use in uses)
+    if doses < minimum.doses:
+        return False
     return cycles >= minimum.cycles and (rule.counts_cycles_only or days >= minimum.days)
 
 
