@@ -29,6 +29,8 @@ CANCERS: Final = {
     "mesothelioma": ("254645002", "C45.0", "Malignant mesothelioma of pleura"),
     "neuroblastoma": ("432328008", "C74.90", "Neuroblastoma"),
     "neuroendocrine": ("255046005", "C7A.8", "Neuroendocrine tumor"),
+    "other-heme": ("118613001", "C91.40", "Hairy cell leukemia"),
+    "other-solid": ("253001006", "C4A.9", "Merkel cell carcinoma"),
     "peripheral-t-cell-lymphoma": ("109977009", "C84.40", "Peripheral T-cell lymphoma"),
     "all": ("91857003", "C91.00", "Acute lymphoblastic leukemia"),
     "aml": ("91861009", "C92.00", "Acute myeloid leukemia"),

@@ -67,7 +67,9 @@ class AgentUse:
         return min(spanned, len(doses))
 
     def completed_cycles(self, until: date) -> int:
-        """Cycles that had run their length by `until`."""
+        """Cycles that had run their length by `until`; of tablets, those taken in full."""
+        if len(self.doses) == 1 and self.is_continuous and set(self.drug.routes) == {"oral"}:
+            return max(0, self.exposure_days(until)) // self.cycle_days
         return self.cycles(until - timedelta(days=self.cycle_days))
 
 
