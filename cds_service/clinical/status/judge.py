@@ -274,7 +274,7 @@ def _missed_milestone(
 
 def _is_exposed(asked: Milestones | Target, progression: Evidence, case: Case) -> bool:
     """Whether the drug was given for long enough, at a dose that was enough, to be judged."""
-    on = progression.on.first
+    on = (progression.confirmed_on or progression.on).first
     if isinstance(asked, Milestones):
         return case.line.exposure_days(on) >= asked.min_exposure_days
     return any(
