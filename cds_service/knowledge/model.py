@@ -161,6 +161,7 @@ class Pattern:
 class Rule:
     """One sentence of a definition, with the numbers that it gives to a criterion.
 
+    It speaks for the `agents`, and never for those that it `spares`.
     `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
     at most (or fewer than, by `is_inclusive`) `days`. A confirming scan is asked for at any time;
     or, where one of these is given, of a progression up to `confirming_within_days` from the start
@@ -177,6 +178,7 @@ class Rule:
     cites: tuple[str, ...]
     label: str = ""
     agents: Agents = EVERY_AGENT
+    spares: Agents = NO_AGENTS
     when: When = When()
     after_days: int | None = None
     days: int = 0

@@ -37,6 +37,7 @@ from cds_service.clinical.status.windows import (
     stopped_as_planned,
     without_progression,
 )
+from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Early, Milestones, Target
 
 DOCUMENTED = "shared.documented-refractory"
@@ -91,7 +92,7 @@ def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
 
 def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     """The progression that decides: the first that counts in full, else the first of all."""
-    verdicts = [_verdict(e, case, weighed) for e in weighed.progressions]
+    verdicts = [_dated_verdict(e, case, weighed) for e in weighed.progressions]
     best = min(verdicts, key=lambda v: _WEIGHT[v.status])
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
@@ -144,6 +145,18 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
         and (e.on.first - first.last).days > RESOLVING_DAYS
         for e in weighed.episode
     )
+
+
+def _dated_verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
+    """The verdict; of a date known to the month only one that both its ends agree on."""
+    verdict = _verdict(progression, case, weighed)
+    if progression.on.is_exact or verdict.status == "indeterminate":
+        return verdict
+    until = case.line.next_start or case.record.as_of
+    ends = max(progression.on.first, case.line.start.first), min(progression.on.last, until)
+    dated = (replace(progression, on=PartialDate.on(day)) for day in ends)
+    said = {_verdict(each, case, weighed).status for each in dated}
+    return verdict if len(said) == 1 else replace(verdict, status="indeterminate", confidence=None)
 
 
 def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
