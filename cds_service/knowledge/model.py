@@ -167,6 +167,7 @@ class Pattern:
 class Rule:
     """One sentence of a definition, with the numbers that it gives to a criterion.
 
+    It speaks for the `agents`, and never for those that it `spares`.
     `days` and `after_days` bound the interval from the agent's last dose: more than `after_days`,
     at most (or fewer than, by `is_inclusive`) `days`. A confirming scan is asked for at any time;
     or, where one of these is given, of a progression up to `confirming_within_days` from the start
@@ -188,6 +189,7 @@ class Rule:
     cites: tuple[str, ...]
     label: str = ""
     agents: Agents = EVERY_AGENT
+    spares: Agents = NO_AGENTS
     when: When = When()
     after_days: int | None = None
     days: int = 0
@@ -344,7 +346,7 @@ class Sign:
     `above` and `below` are limits of the value itself. `falls_less_than` is a share of the baseline
     (0.35: less than 35 % lower), `falls_at_most` too (just so much is a sign as well),
     `rises_less_than` an amount over it; without a baseline none of them can be told.
-    `baseline_above`: a sign only where the baseline lies above this.
+    Only where the baseline lies above `baseline_above`, or is at least `min_baseline`.
     """
 
     marker: str = ""
@@ -354,6 +356,7 @@ class Sign:
     falls_less_than: Decimal | None = None
     falls_at_most: Decimal | None = None
     rises_less_than: Decimal | None = None
+    min_baseline: Decimal = Decimal(0)
     procedure: str = ""
 
 
@@ -567,6 +570,7 @@ class Disease:
     `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`. `may_be_limited`
     of False: a few growing sites are the disease, for which no local therapy is meant to make up.
     `supply_gap_days`: tablets not supplied for longer put adherence in doubt.
+    `reads_sites` of False: what is said of named organs lags behind the disease, and only supports.
     """
 
     id: str
@@ -590,6 +594,7 @@ class Disease:
     slow_restaging_days: int = 0
     early: tuple[Early, ...] = ()
     may_be_limited: bool = True
+    reads_sites: bool = True
     earliest_days: int = 0
     supply_gap_days: int = 30
     guides_treatment: tuple[str, ...] = ()

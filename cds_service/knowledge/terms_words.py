@@ -40,7 +40,7 @@ SUBTYPES = _one_of(
     "hr-pos-her2-neg hr-pos-her2-pos hr-neg-her2-pos tnbc"
     " hr-pos hr-neg her2-pos her2-neg er-pos er-neg pr-pos pr-neg"
     # carcinoma in situ of the urothelium; a deletion in myelodysplasia
-    " cis del5q"
+    " cis del5q adenocarcinoma"
     # histologies of sarcoma
     " alveolar-soft-part-sarcoma angiosarcoma clear-cell-sarcoma dermatofibrosarcoma"
     " desmoplastic-small-round-cell-tumour endometrial-stromal-sarcoma epithelioid-sarcoma"
@@ -81,8 +81,8 @@ VARIANT_GENES = _one_of(
 FACTS = _one_of(
     "er pr her2 ras kras nras braf msi egfr alk pdl1 variant ecog karnofsky stage-group"
     " t-category n-category m-category hospice grade deauville histology measurable-disease"
-    " transfusion-dependence rai-avidity del5q flt3-itd abl1-t315i egfr-t790m kit-exon-9"
-    " kit-exon-11 kit-exon-13 kit-exon-17 pdgfra-d842v"
+    " transfusion-dependence rai-avidity adenocarcinoma del5q flt3-itd abl1-t315i egfr-t790m"
+    " kit-exon-9 kit-exon-11 kit-exon-13 kit-exon-17 pdgfra-d842v"
 ) | {f"variant-{gene}" for gene in VARIANT_GENES}
 FACT_VALUES = _one_of(
     "positive negative equivocal stage-0 stage-i stage-ii stage-iii stage-iv"

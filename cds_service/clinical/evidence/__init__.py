@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 from cds_service.clinical.evidence import lesions, uptake
@@ -45,7 +46,7 @@ def gather_evidence(
     disease = knowledge.disease(cancer.disease)
     until = line.next_start or record.as_of
     found = [
-        evidence
+        evidence if disease.reads_sites or evidence.is_whole else replace(evidence, decides=False)
         for statement in record.statements
         if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
         if (evidence := from_statement(statement)) is not None

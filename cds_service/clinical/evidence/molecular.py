@@ -14,6 +14,9 @@ from cds_service.clinical.record import Fact, Measurement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Milestone, Milestones
 
+SHORTLY_DAYS = 28
+"""A transcript taken so soon after the last dose still speaks of the drug."""
+
 
 def from_milestones(
     milestones: Milestones, line: Line, measurements: Sequence[Measurement], until: date
@@ -48,6 +51,9 @@ def _read(position: int, points: Sequence[Point], milestones: Milestones, line: 
     point = points[position]
     if point.on > line.last_dose.last and _had_major_response(points[:position], milestones):
         return _off_therapy(point, milestones, line)
+    if (point.on - line.last_dose.last).days > SHORTLY_DAYS:
+        said = f"more than {SHORTLY_DAYS} days after the last dose it does not speak of the drug"
+        return _evidence(point, milestones, "not-evaluable", said)
     day = (point.on - line.start.first).days
     step = _step_due(milestones, day)
     if step is not None and _is_above(point, step.failure_above):
@@ -145,8 +151,10 @@ def _missed(
         for p in points[position + 1 :]
         if step.confirm_from <= (p.on - point.on).days <= step.confirm_to
     ]
-    if any(_is_above(p, step.failure_above) for p in later):
-        return _evidence(point, milestones, "progression", f"{said}, confirmed", missed=step.name)
+    confirming = next((p for p in later if _is_above(p, step.failure_above)), None)
+    if confirming is not None:
+        found = _evidence(point, milestones, "progression", f"{said}, confirmed", missed=step.name)
+        return replace(found, confirmed_on=PartialDate.on(confirming.on))
     return _evidence(
         point,
         milestones,

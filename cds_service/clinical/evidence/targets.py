@@ -8,11 +8,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Kind
+from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
 from cds_service.clinical.evidence.series import Day, Point, Series, series_of
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Event, Measurement
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Sign, Target
+from cds_service.knowledge.model import FLC, Sign, Target
 
 SAME_TIME_DAYS = 7
 SHORTLY_DAYS = 28
@@ -35,6 +36,8 @@ def from_target(
     uses = [use for use in line.uses if target.agents.include(use.drug)]
     if not uses:
         return []
+    if any(sign.marker == FLC for sign in target.missed_by):
+        measurements = [*measurements, *difference_of_light_chains(measurements)]
     first = min(use.first.first for use in uses)
     due = first + timedelta(days=target.from_day)
     last = max(use.last.last for use in uses)
@@ -134,7 +137,7 @@ def _is_below(point: Point, limit: Decimal) -> bool | None:
 
 def _has_not_moved(sign: Sign, point: Point, series: Series) -> bool | None:
     baseline = _baseline(series)
-    if baseline is None or point.quantity.comparator:
+    if baseline is None or baseline < sign.min_baseline or point.quantity.comparator:
         return None
     if sign.falls_less_than is not None and point.value <= baseline * (1 - sign.falls_less_than):
         return False

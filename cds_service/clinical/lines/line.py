@@ -75,7 +75,9 @@ class AgentUse:
         return sum(i == 0 or (day - days[i - 1]).days > pause_days for i, day in enumerate(days))
 
     def completed_cycles(self, until: date) -> int:
-        """Cycles that had run their length by `until`."""
+        """Cycles that had run their length by `until`; of tablets, those taken in full."""
+        if len(self.doses) == 1 and self.is_continuous and set(self.drug.routes) == {"oral"}:
+            return max(0, self.exposure_days(until)) // self.cycle_days
         return self.cycles(until - timedelta(days=self.cycle_days))
 
 

@@ -77,7 +77,7 @@ def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> Condit
     said = {h.disease for h in histology if not h.alternatives} & set(candidates)
     if term.alternatives and len(said) == 1:
         term = replace(term, disease=said.pop(), alternatives=())
-    subtypes = {h.subtype for h in histology if h.disease == term.disease} - {""}
+    subtypes = {h.subtype for h in histology if h.disease in (term.disease, "")} - {""}
     if term.subtype or len(subtypes) != 1:
         return term
     return replace(term, subtype=subtypes.pop())
@@ -96,7 +96,7 @@ def _by_histology(
         return replace(sure, role="primary")
     of_site = _by_site(codes, terms)
     if of_site is not None:
-        return of_site
+        return _narrowed(of_site, histology)
     return replace(named[0], role="primary") if named else None
 
 

@@ -329,9 +329,9 @@ def _is_symptom_only(case: Case) -> bool:
 
 
 def has_unreadable_values(case: Case) -> bool:
-    """Whether values of a marker that a rule reads are in a unit or scale that none can."""
+    """Whether values of a marker that decides are in a unit or scale that no rule can read."""
     until = case.line.next_start or case.record.as_of
-    markers = {rule.marker for rule in case.disease.marker_rules}
+    markers = {rule.marker for rule in case.disease.marker_rules if not rule.is_unverified}
     markers |= {milestones.marker for milestones in case.disease.milestones}
     return any(
         m.marker in markers

@@ -38,6 +38,7 @@ from cds_service.clinical.status.windows import (
     stopped_as_planned,
     without_progression,
 )
+from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Early, Milestones, Target
 
 DOCUMENTED = "shared.documented-refractory"
@@ -92,7 +93,7 @@ def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
 
 def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     """The progression that decides: the first that counts in full, else the first of all."""
-    verdicts = [_verdict(e, case, weighed) for e in weighed.progressions]
+    verdicts = [_dated_verdict(e, case, weighed) for e in weighed.progressions]
     best = min(verdicts, key=lambda v: _WEIGHT[v.status])
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
@@ -145,6 +146,18 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
         and (e.on.first - first.last).days > RESOLVING_DAYS
         for e in weighed.episode
     )
+
+
+def _dated_verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
+    """The verdict; of a date known to the month only one that both its ends agree on."""
+    verdict = _verdict(progression, case, weighed)
+    if progression.on.is_exact or verdict.status == "indeterminate":
+        return verdict
+    until = case.line.next_start or case.record.as_of
+    ends = max(progression.on.first, case.line.start.first), min(progression.on.last, until)
+    dated = (replace(progression, on=PartialDate.on(day)) for day in ends)
+    said = {_verdict(each, case, weighed).status for each in dated}
+    return verdict if len(said) == 1 else replace(verdict, status="indeterminate", confidence=None)
 
 
 def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
@@ -275,7 +288,7 @@ def _missed_milestone(
 
 def _is_exposed(asked: Milestones | Target, progression: Evidence, case: Case) -> bool:
     """Whether the drug was given for long enough, at a dose that was enough, to be judged."""
-    on = progression.on.first
+    on = (progression.confirmed_on or progression.on).first
     uses = [use for use in case.line.uses if asked.agents.include(use.drug)]
     if isinstance(asked, Milestones):
         days = asked.min_exposure_days

@@ -99,6 +99,7 @@ def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
         if rule.criterion == WINDOW
         and not rule.is_unverified
         and rule.agents.include(use.drug)
+        and not rule.spares.include(use.drug)
         and applies(rule.when, rule.agents, case)
     ]
     if not speaking:

@@ -129,6 +129,23 @@ def test_a_tumour_in_icd_o_3(codings: list[tuple[str, str]], read_as: list[str])
 
 
 @pytest.mark.parametrize(
+    ("codings", "subtypes"),
+    [
+        pytest.param([(ICD10CM, "C15.5"), (ICDO3, "8140/3")], {"adenocarcinoma"}, id="beside it"),
+        pytest.param([(ICDO3, "8140/3"), (ICDO3, "C15.5")], {"adenocarcinoma"}, id="with its site"),
+        pytest.param([(ICD10CM, "C15.5"), (ICDO3, "8070/3")], set(), id="another histology"),
+        pytest.param([(ICD10CM, "C15.5")], set(), id="none"),
+    ],
+)
+def test_the_histology_beside_a_diagnosis_is_its_subtype(
+    codings: list[tuple[str, str]], subtypes: set[str]
+) -> None:
+    (cancer,) = read(diagnosis(*codings)).cancers
+    assert cancer.disease == "esophageal"
+    assert cancer.subtypes == subtypes
+
+
+@pytest.mark.parametrize(
     ("code", "noted"),
     [
         pytest.param((ICD10GM, "C97"), True, id="a neoplasm without a row"),
