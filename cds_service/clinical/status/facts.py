@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from cds_service.clinical.record import Cancer, Record
 from cds_service.knowledge.model import Disease, Knowledge
 
@@ -11,6 +13,7 @@ _SETTLED = ("positive", "negative")  # the first one wins
 def known_facts(record: Record, cancer: Cancer, knowledge: Knowledge) -> frozenset[str]:
     """Facts with a result that settles them, by name and by value too ("her2=negative").
 
+    Of stages and grades the latest value holds ("grade=high"), and all of one day.
     A fact that stands for several (`derived_facts`) is positive where one of them is, and negative
     where one of them is and none is positive.
     """
@@ -25,7 +28,22 @@ def known_facts(record: Record, cancer: Cancer, knowledge: Knowledge) -> frozens
         value = next((v for v in _SETTLED if v in values), "")
         told = {(part, v) for part, v in told if part != name} | {(name, value)}
     sure = {(name, value) for name, value in told if value in _SETTLED}
-    return frozenset(name for name, _ in sure) | {f"{name}={value}" for name, value in sure}
+    named = frozenset(name for name, _ in sure) | {f"{name}={value}" for name, value in sure}
+    return named | _latest_grades(record)
+
+
+def _latest_grades(record: Record) -> frozenset[str]:
+    """Facts of degree rather than of yes or no, each by its latest value."""
+    graded = [fact for fact in record.facts if fact.value and fact.value not in _SETTLED]
+    days: dict[str, date] = {}
+    for fact in graded:
+        day = fact.on.last if fact.on is not None else date.min
+        days[fact.name] = max(days.get(fact.name, date.min), day)
+    return frozenset(
+        f"{fact.name}={fact.value}"
+        for fact in graded
+        if (fact.on.last if fact.on is not None else date.min) == days[fact.name]
+    )
 
 
 def unknown_facts(record: Record, disease: Disease, knowledge: Knowledge) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.evidence.evidence import MARKER, MILESTONE, VALIDATED_MARKER
 from cds_service.clinical.evidence.falls import HALF
 from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
-from cds_service.clinical.evidence.markers import from_marker
+from cds_service.clinical.evidence.markers import from_markers
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import MarkerResponse, MarkerRule
 
@@ -45,8 +45,7 @@ def read(
     events: Sequence[Event] = (),
     until: date = UNTIL,
 ) -> list[Evidence]:
-    marker = KNOWLEDGE.terms.markers[rule.marker]
-    return from_marker(rule, marker, LINE, values, events, until)
+    return from_markers([rule], KNOWLEDGE.terms.markers, LINE, values, events, until)
 
 
 def verdict(found: Sequence[Evidence]) -> str:
@@ -216,7 +215,8 @@ def test_the_limit_of_normal_is_that_of_the_result(uln: str, is_rise: bool) -> N
 def test_without_any_limit_of_normal_the_rule_is_not_answered() -> None:
     no_limit = replace(KNOWLEDGE.terms.markers["psa"], typical_uln=None)
     values = series([("2024-03-01", "2"), ("2024-04-01", "50")])
-    assert from_marker(rule(min_uln=Decimal(1)), no_limit, LINE, values, (), UNTIL) == []
+    asked = [rule(min_uln=Decimal(1))]
+    assert from_markers(asked, {"psa": no_limit}, LINE, values, (), UNTIL) == []
 
 
 @pytest.mark.parametrize(
