@@ -258,9 +258,8 @@ class MarkerRule:
     rise is another, more aggressive disease. `needs_confirmation` of False: one value suffices.
     `steps`: limits of which the rise has to cross one. `unreadable_with`: values of other markers
     that take its meaning away. `unusable_below`: a patient whose values all lie lower does not
-    make the marker. `remission_below`: a lower value is remission, any other none.
-    `span_days`: the fewest days from the value that the rise is measured from to the confirming
-    one.
+    make the marker. `remission_below`: a lower value is remission, any other none. `span_days`:
+    the fewest days from the value that the rise is measured from to the confirming one.
     `each_is_higher`: the confirming value lies above the first. `is_silent_until_confirmed`: a
     suspicion is not worth a word.
     """

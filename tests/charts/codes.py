@@ -231,6 +231,13 @@ MARKERS: Final = {
     "spleen-volume": ("", "Spleen volume", "mL"),
     "testosterone": ("2986-8", "Testosterone [Mass/volume] in Serum or Plasma", "ng/dL"),
     "testosterone-molar": ("14913-8", "Testosterone [Moles/volume] in Serum or Plasma", "nmol/L"),
+    "afp": ("1834-1", "Alpha-1-Fetoprotein [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "beta-hcg": ("21198-7", "Choriogonadotropin.beta subunit [Units/volume] in Serum", "[IU]/L"),
+    "bilirubin": ("1975-2", "Bilirubin.total [Mass/volume] in Serum or Plasma", "mg/dL"),
+    "ca-19-9": ("24108-3", "Cancer Ag 19-9 [Units/volume] in Serum or Plasma", "U/mL"),
+    "hcg": ("19080-1", "Choriogonadotropin [Units/volume] in Serum or Plasma", "[IU]/L"),
+    "thyroglobulin": ("3013-0", "Thyroglobulin [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "thyroglobulin-antibody": ("8098-6", "Thyroglobulin Ab [Units/volume] in Serum", "[IU]/mL"),
 }
 
 RECEPTORS: Final = {
@@ -261,6 +268,16 @@ PROCEDURES: Final = {
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
     "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),
     "tace": ("", "Transarterial chemoembolization", "277132007"),
+    "cystectomy": ("", "Cystectomy", SURGERY),
+    "gastrectomy": ("", "Gastrectomy", SURGERY),
+    "hepatectomy": ("", "Hepatectomy", SURGERY),
+    "nephrectomy": ("", "Nephrectomy", SURGERY),
+    "orchiectomy": ("", "Orchiectomy", SURGERY),
+    "pancreatectomy": ("", "Pancreatectomy", SURGERY),
+    "radiotherapy": ("1217123003", "Radiotherapy course of treatment", RADIOTHERAPY),
+    "thyroidectomy": ("", "Thyroidectomy", SURGERY),
+    "tumor-excision": ("", "Tumor excision", SURGERY),
+    "wide-excision": ("", "Wide local excision", SURGERY),
 }
 
 REQUESTS: Final = {

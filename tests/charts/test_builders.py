@@ -71,6 +71,7 @@ BUILT: dict[str, Resource | list[Resource]] = {
         order("letrozole", "2024-01-05", "2024-02-01", stopped_for=reason)
         for reason in STOP_REASONS
     ],
+    "order with a dose": order("imatinib", "2024-01-05", mg_per_day=400),
     "doses": given("rituximab", start="2024-01-05", every=21, times=6, route="intravenous"),
     "dispensed": dispensed("imatinib", "2024-01-05"),
     "stated": stated("imatinib", "2024-01-05", status="not-taken", stopped_for="cost"),
