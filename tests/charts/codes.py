@@ -265,6 +265,7 @@ PROCEDURES: Final = {
     "paracentesis": ("86088003", "Abdominal paracentesis", "277132007"),
     "phlebotomy": ("", "Therapeutic phlebotomy", "277132007"),
     "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
+    "tace": ("", "Transarterial chemoembolization", "277132007"),
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
     "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),
     "tace": ("", "Transarterial chemoembolization", "277132007"),
