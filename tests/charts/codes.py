@@ -248,6 +248,13 @@ RECEPTORS: Final = {
     "NRAS": ("21719-0", "NRAS gene mutations found [Identifier] in Blood or Tissue"),
 }
 
+# fact → LOINC (empty: in words alone), display
+FACTS: Final = {
+    "grade": ("33732-9", "Histology grade [Identifier] in Cancer specimen"),
+    "rai-avidity": ("", "Radioiodine avidity"),
+    "t-category": ("21905-5", "Primary tumor.clinical [Class] Cancer"),
+}
+
 # act → SNOMED CT (empty: in words alone), display, category
 SURGERY: Final = "387713003"
 RADIOTHERAPY: Final = "108290001"

@@ -135,7 +135,8 @@ def applies(when: When, agents: Agents, case: Case) -> bool:
 def _has_facts(when: When, case: Case) -> bool:
     if not (when.with_facts or when.with_any_fact):
         return True
-    known = known_facts(case.record, case.cancer, case.knowledge)
+    until = case.line.next_start or case.record.as_of
+    known = known_facts(case.record, case.cancer, case.knowledge, until)
     is_one_there = not when.with_any_fact or not when.with_any_fact.isdisjoint(known)
     return when.with_facts <= known and is_one_there
 
