@@ -163,6 +163,7 @@ INTENTS: Final = {"curative": "373808002", "palliative": "363676003"}
 
 ROUTES: Final = {
     "intrathecal": "72607000",
+    "intravesical": "372471009",
     "intravenous": "47625008",
     "oral": "26643006",
     "subcutaneous": "34206005",

@@ -630,6 +630,37 @@ def test_a_fall_after_a_confirmed_rise_is_no_response_of_the_time_before() -> No
 
 
 @pytest.mark.parametrize(
+    ("later", "days"),
+    [
+        pytest.param([], ["2024-02-01"], id="the response before it, and no word of it later"),
+        pytest.param(
+            [("2024-06-01", "1.5"), ("2024-07-01", "1.5")],
+            ["2024-02-01", "2024-06-01", "2024-07-01"],
+            id="half of what confirmed the rise is a response again",
+        ),
+        pytest.param([("2024-06-01", "1.6"), ("2024-07-01", "1.5")], ["2024-02-01"], id="once"),
+    ],
+)
+def test_two_rules_of_one_marker_speak_of_one_course(later: Series, days: list[str]) -> None:
+    responding = replace(HALVED, multiplier=Decimal(5))
+    by_half = rule(id="psa-by-half", multiplier=Decimal("1.5"))
+    low = [("2024-01-01", "8"), ("2024-02-01", "2"), ("2024-03-01", "2")]
+    values = series([*low, ("2024-04-01", "3"), ("2024-05-01", "3"), *later])
+    found = from_markers([responding, by_half], KNOWLEDGE.terms.markers, LINE, values, (), UNTIL)
+    assert verdict(found) == "progression 2024-04-01"
+    assert responses(found) == days
+
+
+@pytest.mark.parametrize(
+    ("value", "is_rise"),
+    [pytest.param("4", False, id="the multiple itself"), pytest.param("4.01", True, id="more")],
+)
+def test_a_rule_may_ask_for_more_than_its_multiple(value: str, is_rise: bool) -> None:
+    values = series([("2024-03-01", "2"), ("2024-04-01", value), ("2024-05-01", value)])
+    assert bool(verdict(read(rule(is_multiplier_exclusive=True), values))) is is_rise
+
+
+@pytest.mark.parametrize(
     ("disease", "marker", "asked"),
     [
         pytest.param("prostate", "psa", MarkerResponse(HALF, 21), id="PCWG3"),
