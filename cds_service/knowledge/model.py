@@ -74,7 +74,8 @@ class When:
 
     `settings` with "unknown" includes lines whose setting the chart does not tell. `having` asks
     for at least one such agent in the line, `lacking` for none, `only` for no other. Steroids are
-    not looked at. `with_facts`: facts of the tumour, each of which has to be on record.
+    not looked at. `with_facts`: facts of the tumour, each of which has to be on record;
+    `with_any_fact`: one of which has to be.
     """
 
     settings: frozenset[str] = frozenset()
@@ -85,6 +86,7 @@ class When:
     is_single_agent: bool = False
     is_after_transplant: bool = False
     with_facts: frozenset[str] = frozenset()
+    with_any_fact: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,8 @@ class Rule:
     of the line, or up to `confirming_after_radiotherapy_days` from the end of radiotherapy. Imaging
     up to `unreadable_after_radiotherapy_days` from that end comes too early. Growth while a marker
     of `atypical_while_falling` falls, or is normal again, may be no progression; nor is it during a
-    break of the agent of at most `hold_days` after which it goes on.
+    break of the agent of at most `hold_days` after which it goes on. `after_hold_days` (0: not
+    asked) is for longer holds: growth in them, and up to so many days after them, is no failure.
 
     Criterion no-response: `needs` is the least response that a line has to reach by `minimum`, in
     an assessment at least `earliest_days` from its start and more than `after_days` from the last
@@ -200,6 +203,7 @@ class Rule:
     confirming_within_days: int = 0
     confirming_after_radiotherapy_days: int = 0
     unreadable_after_radiotherapy_days: int = 0
+    after_hold_days: int = 0
     atypical_while_falling: tuple[str, ...] = ()
     hold_days: int = 0
     needs: Category = "minimal-response"
@@ -240,8 +244,9 @@ class MarkerResponse:
 class MarkerRule:
     """When the course of a marker is progression, and when it is a response.
 
-    A value satisfies the rule where it is at least `multiplier` times the reference and exceeds it
-    by `min_delta` (by more than that, where `is_delta_exclusive`), and is at least `min_value`, or
+    A value satisfies the rule where it is at least `multiplier` times the reference (more than
+    that, where `is_multiplier_exclusive`) and exceeds it by `min_delta` (by more than that, where
+    `is_delta_exclusive`), and is at least `min_value`, or
     `min_uln` times the upper limit of normal. With a nadir of `high_nadir` or more, a rise by
     `high_delta` suffices instead. Values of the first `ignore_first_days` of a line do not count.
     `confirm_days`: the fewest days to the confirming value, `confirm_within_days` the most (0: no
@@ -254,9 +259,9 @@ class MarkerRule:
     low for a while; `min_reference`: only from one at least so high. `is_transformation`: such a
     rise is another, more aggressive disease. `needs_confirmation` of False: one value suffices.
     `steps`: limits of which the rise has to cross one. `unreadable_with`: values of other markers
-    that take its meaning away. `remission_below`: a lower value is remission, any other none.
-    `span_days`: the fewest days from the value that the rise is measured from to the confirming
-    one.
+    that take its meaning away. `unusable_below`: a patient whose values all lie lower does not
+    make the marker. `remission_below`: a lower value is remission, any other none. `span_days`:
+    the fewest days from the value that the rise is measured from to the confirming one.
     `each_is_higher`: the confirming value lies above the first. `is_silent_until_confirmed`: a
     suspicion is not worth a word.
     """
@@ -268,6 +273,7 @@ class MarkerRule:
     origin: Origin
     cites: tuple[str, ...]
     multiplier: Decimal = Decimal(1)
+    is_multiplier_exclusive: bool = False
     min_delta: Decimal = Decimal(0)
     is_delta_exclusive: bool = False
     min_value: Decimal = Decimal(0)
@@ -292,6 +298,7 @@ class MarkerRule:
     needs_confirmation: bool = True
     steps: tuple[Decimal, ...] = ()
     unreadable_with: tuple[Interference, ...] = ()
+    unusable_below: Decimal | None = None
     remission_below: Decimal | None = None
     span_days: int = 0
     each_is_higher: bool = False
@@ -571,6 +578,7 @@ class Disease:
     of False: a few growing sites are the disease, for which no local therapy is meant to make up.
     `supply_gap_days`: tablets not supplied for longer put adherence in doubt.
     `reads_sites` of False: what is said of named organs lags behind the disease, and only supports.
+    `is_marker_disease`: a tumour marker is the measure of this solid tumour, and needs no imaging.
     """
 
     id: str
@@ -595,6 +603,7 @@ class Disease:
     early: tuple[Early, ...] = ()
     may_be_limited: bool = True
     reads_sites: bool = True
+    is_marker_disease: bool = False
     earliest_days: int = 0
     supply_gap_days: int = 30
     guides_treatment: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from charts.findings import (
     deauville,
     disease_status,
     ecog,
+    fact,
     lesion,
     marker,
     noise,
@@ -13,6 +14,7 @@ from charts.findings import (
     response,
     transcript,
     tumour,
+    variant,
 )
 from charts.people import condition, patient, problem, secondary
 from charts.story import resources, with_dates
@@ -25,6 +27,7 @@ __all__ = [
     "disease_status",
     "dispensed",
     "ecog",
+    "fact",
     "given",
     "lesion",
     "marker",
@@ -42,5 +45,6 @@ __all__ = [
     "stated",
     "transcript",
     "tumour",
+    "variant",
     "with_dates",
 ]

@@ -180,6 +180,7 @@ INTENTS: Final = {"curative": "373808002", "palliative": "363676003"}
 
 ROUTES: Final = {
     "intrathecal": "72607000",
+    "intravesical": "372471009",
     "intravenous": "47625008",
     "oral": "26643006",
     "subcutaneous": "34206005",
@@ -224,15 +225,20 @@ RESPONSES: Final = {
 
 # analyte → LOINC (empty: in words alone), display, usual UCUM unit
 MARKERS: Final = {
+    "afp": ("1834-1", "Alpha-1-Fetoprotein [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "beta-hcg": ("21198-7", "Choriogonadotropin.beta subunit [Units/volume] in Serum", "[IU]/L"),
+    "bilirubin": ("1975-2", "Bilirubin.total [Mass/volume] in Serum or Plasma", "mg/dL"),
     "blasts-blood": ("709-6", "Blasts/100 leukocytes in Blood by Manual count", "%"),
     "blasts-marrow": ("11150-0", "Blasts/cells in Bone marrow", "%"),
     "ca-125": ("10334-1", "Cancer Ag 125 [Units/volume] in Serum or Plasma", "U/mL"),
     "ca-15-3": ("6875-9", "Cancer Ag 15-3 [Units/volume] in Serum or Plasma", "U/mL"),
+    "ca-19-9": ("24108-3", "Cancer Ag 19-9 [Units/volume] in Serum or Plasma", "U/mL"),
     "cea": ("2039-6", "Carcinoembryonic Ag [Mass/volume] in Serum or Plasma", "ng/mL"),
     "cyfra-21-1": ("25390-6", "Cytokeratin 19 [Mass/volume] in Serum or Plasma", "ng/mL"),
     "flc-kappa": ("36916-5", "Kappa light chains.free [Mass/volume] in Serum", "mg/L"),
     "flc-lambda": ("33944-0", "Lambda light chains.free [Mass/volume] in Serum", "mg/L"),
     "flc-ratio": ("48378-4", "Kappa/lambda light chains.free [Mass Ratio] in Serum", "{ratio}"),
+    "hcg": ("19080-1", "Choriogonadotropin [Units/volume] in Serum or Plasma", "[IU]/L"),
     "hematocrit": ("4544-3", "Hematocrit [Volume Fraction] of Blood", "%"),
     "hemoglobin": ("718-7", "Hemoglobin [Mass/volume] in Blood", "g/dL"),
     "igm": ("2472-9", "IgM [Mass/volume] in Serum or Plasma", "g/L"),
@@ -248,6 +254,8 @@ MARKERS: Final = {
     "spleen-volume": ("", "Spleen volume", "mL"),
     "testosterone": ("2986-8", "Testosterone [Mass/volume] in Serum or Plasma", "ng/dL"),
     "testosterone-molar": ("14913-8", "Testosterone [Moles/volume] in Serum or Plasma", "nmol/L"),
+    "thyroglobulin": ("3013-0", "Thyroglobulin [Mass/volume] in Serum or Plasma", "ng/mL"),
+    "thyroglobulin-antibody": ("8098-6", "Thyroglobulin Ab [Units/volume] in Serum", "[IU]/mL"),
 }
 
 RECEPTORS: Final = {
@@ -256,6 +264,13 @@ RECEPTORS: Final = {
     "PR": ("16113-3", "Progesterone receptor [Interpretation] in Tissue"),
     "KRAS": ("21702-6", "KRAS gene mutations found [Identifier] in Blood or Tissue"),
     "NRAS": ("21719-0", "NRAS gene mutations found [Identifier] in Blood or Tissue"),
+}
+
+# fact → LOINC (empty: in words alone), display
+FACTS: Final = {
+    "grade": ("33732-9", "Histology grade [Identifier] in Cancer specimen"),
+    "rai-avidity": ("", "Radioiodine avidity"),
+    "t-category": ("21905-5", "Primary tumor.clinical [Class] Cancer"),
 }
 
 # act → SNOMED CT (empty: in words alone), display, category
@@ -267,17 +282,27 @@ PROCEDURES: Final = {
     "car-t": ("", "CAR-T cell infusion", "277132007"),
     "chemoradiation": ("1217123003", "Radiotherapy course of treatment", RADIOTHERAPY),
     "colectomy": ("43075005", "Partial resection of colon", SURGERY),
+    "cystectomy": ("", "Cystectomy", SURGERY),
     "debulking": ("116028008", "Salpingo-oophorectomy", SURGERY),
+    "gastrectomy": ("", "Gastrectomy", SURGERY),
+    "hepatectomy": ("", "Hepatectomy", SURGERY),
     "hospice": ("305336008", "Admission to hospice", "277132007"),
     "lobectomy": ("173171007", "Lobectomy of lung", SURGERY),
     "lymphocyte-collection": ("", "Lymphocyte collection by apheresis", "277132007"),
     "mastectomy": ("69031006", "Excision of breast tissue", SURGERY),
+    "nephrectomy": ("", "Nephrectomy", SURGERY),
+    "orchiectomy": ("", "Orchiectomy", SURGERY),
+    "pancreatectomy": ("", "Pancreatectomy", SURGERY),
     "paracentesis": ("86088003", "Abdominal paracentesis", "277132007"),
     "phlebotomy": ("", "Therapeutic phlebotomy", "277132007"),
     "prostatectomy": ("90470006", "Prostatectomy", SURGERY),
+    "radiotherapy": ("1217123003", "Radiotherapy course of treatment", RADIOTHERAPY),
     "sbrt": ("1217123003", "Stereotactic body radiotherapy", RADIOTHERAPY),
     "stem-cell-collection": ("", "Stem cell collection by apheresis", "277132007"),
     "tace": ("", "Transarterial chemoembolization", "277132007"),
+    "thyroidectomy": ("", "Thyroidectomy", SURGERY),
+    "tumor-excision": ("", "Tumor excision", SURGERY),
+    "wide-excision": ("", "Wide local excision", SURGERY),
 }
 
 REQUESTS: Final = {

@@ -7,6 +7,7 @@ from charts.codes import (
     DEAUVILLE,
     DISEASE_STATUS,
     EVIDENCE_TYPES,
+    FACTS,
     HL7,
     LOINC,
     MARKERS,
@@ -158,6 +159,35 @@ def receptors(
         )
         results.append(made)
     return results
+
+
+def fact(name: str, on: str, value: str, *, id: str | None = None, patient: str = "p1") -> Resource:
+    """Stage, grade or uptake of a tumour, its value in words as reports have it ("T1", "high")."""
+    loinc, display = FACTS[name]
+    code = concept((LOINC, loinc, display)) if loinc else concept(text=display)
+    made = _observation(id or identified(name, value, on), code, on, patient=patient)
+    made["valueCodeableConcept"] = concept(text=value)
+    return made
+
+
+def variant(
+    gene: str, on: str, change: str, *, id: str | None = None, patient: str = "p1"
+) -> Resource:
+    """A genetic variant that was found: its gene and what of it changed ("p.D842V", "exon 9")."""
+    code = concept((LOINC, "69548-6", "Genetic variant assessment"))
+    made = _observation(id or identified(gene, change, on), code, on, patient=patient)
+    made["valueCodeableConcept"] = concept((LOINC, "LA9633-4", "Present"))
+    made["component"] = [
+        {
+            "code": concept((LOINC, "48018-6", "Gene studied [ID]")),
+            "valueCodeableConcept": concept(text=gene),
+        },
+        {
+            "code": concept((LOINC, "48005-3", "Amino acid change (pHGVS)")),
+            "valueCodeableConcept": concept(text=change),
+        },
+    ]
+    return made
 
 
 def ecog(grade: int, on: str, *, id: str | None = None, patient: str = "p1") -> Resource:

@@ -18,6 +18,7 @@ from charts.findings import (
     deauville,
     disease_status,
     ecog,
+    fact,
     lesion,
     marker,
     noise,
@@ -26,6 +27,7 @@ from charts.findings import (
     response,
     transcript,
     tumour,
+    variant,
 )
 from charts.people import condition, patient, problem, secondary
 from charts.therapy import dispensed, given, order, procedure, service_request, stated
@@ -37,6 +39,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Resource | list[Resource]]]] = {
     "deauville": deauville,
     "dispensed": dispensed,
     "ecog": ecog,
+    "fact": fact,
     "genes": receptors,
     "given": given,
     "lesion": lesion,
@@ -55,6 +58,7 @@ BUILDERS: Final[Mapping[str, Callable[..., Resource | list[Resource]]]] = {
     "status": disease_status,
     "transcript": transcript,
     "tumour": tumour,
+    "variant": variant,
 }
 
 _OURS: Final = frozenset({"as", "series", "without"})

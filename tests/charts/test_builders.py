@@ -13,6 +13,7 @@ from charts import (
     disease_status,
     dispensed,
     ecog,
+    fact,
     given,
     lesion,
     marker,
@@ -30,6 +31,7 @@ from charts import (
     stated,
     transcript,
     tumour,
+    variant,
 )
 from charts.codes import (
     CANCERS,
@@ -71,6 +73,7 @@ BUILT: dict[str, Resource | list[Resource]] = {
         order("letrozole", "2024-01-05", "2024-02-01", stopped_for=reason)
         for reason in STOP_REASONS
     ],
+    "order with a dose": order("imatinib", "2024-01-05", mg_a_day=400),
     "doses": given("rituximab", start="2024-01-05", every=21, times=6, route="intravenous"),
     "dispensed": dispensed("imatinib", "2024-01-05"),
     "stated": stated("imatinib", "2024-01-05", status="not-taken", stopped_for="cost"),
@@ -105,6 +108,8 @@ BUILT: dict[str, Resource | list[Resource]] = {
     "transcript": transcript("IS", "2024-01-05", 0.0032, comparator="<", lab="lab-a"),
     "transcript off the scale": transcript("local", "2024-01-05", 3),
     "receptors": receptors("ER+ PR- HER2-", "2024-01-05"),
+    "facts": [fact("t-category", "2024-01-05", "T1"), fact("rai-avidity", "2024-01-05", "Absent")],
+    "variant": variant("KIT", "2024-01-05", "exon 9"),
     "ecog": ecog(2, "2024-01-05"),
     "deauville": [deauville(score, "2024-01-05") for score in range(1, 6)],
     "lesions": [

@@ -14,10 +14,11 @@ from cds_service.knowledge.load import DATA, load_knowledge
 
 CRITERIA = Criteria(
     rules={"progression-in-window", "no-response", "documented"},
-    markers={"rise-over-nadir", "light-chain-difference", "gcig-ca-125"},
+    markers={"rise-over-nadir", "light-chain-difference", "gcig-ca-125", "plateau"},
     composites={
         "refractory-to-all",
         "refractory-lines",
+        "rule-held",
         "interval-since",
         "pattern-of-rule",
         "relapsed-and-refractory",

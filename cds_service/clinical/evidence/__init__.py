@@ -15,7 +15,7 @@ from cds_service.clinical.evidence.evidence import (
     Kind,
     in_order,
 )
-from cds_service.clinical.evidence.markers import from_marker
+from cds_service.clinical.evidence.markers import from_markers, is_unreadable
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.evidence.statements import from_statement, from_stops
 from cds_service.clinical.evidence.targets import from_target
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "gather_evidence",
     "is_about",
+    "is_unreadable",
     "unlinked_evidence",
 ]
 
@@ -54,10 +55,9 @@ def gather_evidence(
     found += _from_images(record, cancer, disease, line, found, until)
     found += from_stops(line)
     values = _measurements(record, cancer)
-    for rule in disease.marker_rules:
-        marker = knowledge.terms.markers.get(rule.marker)
-        if marker is not None:
-            found += from_marker(rule, marker, line, values, record.events, until)
+    found += from_markers(
+        disease.marker_rules, knowledge.terms.markers, line, values, record.events, until
+    )
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
         found += from_variants(milestones, line, record.facts, values, until)

@@ -135,4 +135,5 @@ def in_order(evidence: Evidence) -> tuple[object, ...]:
     is_adverse = evidence.is_progression or evidence.is_unconfirmed
     worse = is_adverse, BEST_FIRST.index(evidence.finding), evidence.is_not_comparable
     on = evidence.on
-    return on.first, on.last, -evidence.rank, worse, evidence.resource, evidence.detail
+    named = evidence.resource, evidence.detail, evidence.rule
+    return on.first, on.last, -evidence.rank, worse, *named

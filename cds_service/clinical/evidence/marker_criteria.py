@@ -34,10 +34,14 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
         uln = point.uln if point.uln is not None else marker.typical_uln
         if rule.min_uln and (uln is None or point.value <= rule.min_uln * uln):
             return False
+        multiple = reference.value * rule.multiplier
+        is_multiple = point.value >= multiple
+        if rule.is_multiplier_exclusive:
+            is_multiple = point.value > multiple
         return (
             enough
             and rise > 0
-            and point.value >= reference.value * rule.multiplier
+            and is_multiple
             and point.value >= rule.min_value
             and _crosses_a_step(point, reference, rule)
         )

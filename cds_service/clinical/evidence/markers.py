@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence.evidence import Evidence
-from cds_service.clinical.evidence.falls import has_halved, response_in
+from cds_service.clinical.evidence.falls import Response, has_halved, response_in
 from cds_service.clinical.evidence.marker_criteria import CRITERIA, difference_of_light_chains
 from cds_service.clinical.evidence.marker_findings import (
     contradiction,
@@ -16,29 +17,65 @@ from cds_service.clinical.evidence.marker_findings import (
     response_found,
     rise_evidence,
 )
-from cds_service.clinical.evidence.rises import Course, lowest_before, rise_in
-from cds_service.clinical.evidence.series import Day, Series, series_of
+from cds_service.clinical.evidence.rises import Course, Rise, lowest_before, rise_in
+from cds_service.clinical.evidence.series import Series, series_of
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import FLC, MarkerRule
 from cds_service.knowledge.terms import Marker
 
 
-def from_marker(
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One rule with the course of its marker: the rise and the response that it finds there."""
+
+    rule: MarkerRule
+    marker: Marker
+    whole: Course
+    rise: Rise | None
+    response: Response | None
+
+
+def from_markers(
+    rules: Iterable[MarkerRule],
+    markers: Mapping[str, Marker],
+    line: Line,
+    measurements: Sequence[Measurement],
+    events: Sequence[Event],
+    until: date,
+) -> list[Evidence]:
+    """What the rules of a disease read from their markers during one line.
+
+    Several rules of one marker speak of one course: after a rise that any of them found, only a
+    fall from there on is a response.
+    """
+    readings = [
+        _read(rule, marker, line, measurements, events, until)
+        for rule in rules
+        if (marker := markers.get(rule.marker)) is not None
+        if _speaks_for(rule, line) and not _is_ruled_out(rule, measurements)
+    ]
+    rises: dict[str, list[Rise]] = {}
+    for reading in readings:
+        if reading.rise is not None:
+            rises.setdefault(reading.rule.marker, []).append(reading.rise)
+    told = (_told(reading, rises.get(reading.rule.marker, ())) for reading in readings)
+    return [found for each in told for found in each]
+
+
+def _read(
     rule: MarkerRule,
     marker: Marker,
     line: Line,
     measurements: Sequence[Measurement],
     events: Sequence[Event],
     until: date,
-) -> list[Evidence]:
-    """What one rule reads from one marker during one line; nothing where it does not apply.
+) -> Reading:
+    """The course of one marker as one rule reads it.
 
     A met rule is dated by the first value that met it, and is confirmed by a later one. Each
     laboratory is read by its own values first, then all of them together.
     """
-    if not _speaks_for(rule, line) or _is_ruled_out(rule, measurements):
-        return []
     own = difference_of_light_chains(measurements) if rule.marker == FLC else measurements
     own = [m for m in own if m.marker == rule.marker]
 
@@ -54,16 +91,39 @@ def from_marker(
     response = response_in(whole.series, [c.series for c in apart], rule.response, marker)
     if rise is not None and rule.is_silent_until_confirmed and rise.confirmed_by is None:
         rise = None
+    return Reading(rule, marker, whole, rise, response)
+
+
+def _told(reading: Reading, rises: Sequence[Rise]) -> list[Evidence]:
+    """What one rule says, given the rises that all rules of its marker found."""
+    rule, marker, series = reading.rule, reading.marker, reading.whole.series
+    rise, response = reading.rise, reading.response
     if rule.remission_below is not None:
-        return remission_evidence(whole.series, rise, rule, marker)
+        return remission_evidence(series, rise, rule, marker)
     if rise is not None:
         return rise_evidence(rise, response, rule, marker)
-    if _is_contradictory(whole):
-        before = [] if response is None else [response_found(response, rule, marker)]
-        return [*before, contradiction(whole.series.days[-1].named, rule, marker)]
+    before = min((each.first.on for each in rises), default=None)
+    if _is_contradictory(reading.whole):
+        found = [] if response is None else [response_found(response, rule, marker)]
+        return [*found, contradiction(series.days[-1].named, rule, marker)]
+    if response is not None and before is not None and response.first.on < before:
+        return [response_found(response, rule, marker), *_renewed(reading, rises)]
     if response is not None:
         return response_evidence(response, rule, marker)
-    return [fall_evidence(whole.series, rule, marker)] if has_halved(whole.series) else []
+    return [fall_evidence(series, rule, marker)] if has_halved(series) else []
+
+
+def _renewed(reading: Reading, rises: Sequence[Rise]) -> list[Evidence]:
+    """The response after what another rule confirmed, measured from the value that confirmed it."""
+    confirmed = [rise.confirmed_by.on for rise in rises if rise.confirmed_by is not None]
+    if not confirmed:
+        return []
+    since = max(confirmed)
+    days = tuple(day for day in reading.whole.series.days if day.on >= since)
+    response = response_in(Series(days, since), (), reading.rule.response, reading.marker)
+    if response is None:
+        return []
+    return response_evidence(response, reading.rule, reading.marker)
 
 
 def _speaks_for(rule: MarkerRule, line: Line) -> bool:
@@ -97,18 +157,23 @@ def _without_excluded(
         d
         for d in series.days
         if not any(day <= d.on <= day + window for day in days)
-        and not _is_unreadable(d, rule, measurements)
+        and not is_unreadable(d.on, rule, measurements)
         and not (rule.max_reference is not None and 0 < (d.on - series.start).days < early)
     ]
     return Series(tuple(kept), series.start)
 
 
-def _is_unreadable(day: Day, rule: MarkerRule, measurements: Sequence[Measurement]) -> bool:
+def is_unreadable(on: date, rule: MarkerRule, measurements: Sequence[Measurement]) -> bool:
+    """Whether another value near that day takes the meaning away from the marker.
+
+    One below the limit of its assay ("<10") does not.
+    """
     return any(
         m.marker == other.marker
         and m.quantity is not None
+        and not m.quantity.is_upper_bound
         and m.quantity.value > other.above
-        and abs((m.on.first - day.on).days) <= other.within_days
+        and abs((m.on.first - on).days) <= other.within_days
         for other in rule.unreadable_with
         for m in measurements
     )

@@ -14,6 +14,7 @@ from cds_service.clinical.status.composites import (
 )
 from cds_service.clinical.status.explanation import explain_line
 from cds_service.clinical.status.facts import unknown_facts
+from cds_service.clinical.status.interference import has_marker_interference
 from cds_service.clinical.status.judge import judge
 from cds_service.clinical.status.line_status import (
     Answer,
@@ -92,6 +93,8 @@ def _flags(status: LineStatus, case: Case) -> tuple[str, ...]:
     if case.earlier and case.earlier[-1][1].progressed_on is not None:
         # a marker may tell of the progression that the lines were drawn without
         flags -= WITHOUT_PROGRESSION
+    if has_marker_interference(case):
+        flags.add("marker-interference")
     if status.status == "no-evidence" and case.line.next_start is not None:
         flags.add("post-line-evidence-gap")
     return tuple(sorted(flags))

@@ -64,6 +64,9 @@ def _progressed_on(case: Case, status: LineStatus) -> PartialDate | None:
 def _with_conditions(answer: Answer, hit: Hit, on: PartialDate) -> Answer:
     """The answer of a window that is hit, unless exposure or a value that it asks for is short."""
     drug, rule = hit.use.drug.name, hit.rule
+    if hit.is_on_hold:
+        why = f"{drug}: it was held at that time, or had only just been begun again"
+        return _answer(rule.id, False, why, "too-little-exposure")
     if not hit.is_adequate:
         days = hit.use.exposure_days(on.first)
         asked = _minimum(rule.minimum)

@@ -57,7 +57,7 @@ def _is_early(on: PartialDate, hit: Hit, case: Case) -> bool | None:
 def is_near_time(on: PartialDate, hit: Hit, case: Case) -> bool:
     """Whether a few days more or less would tell primary from secondary otherwise."""
     pattern = hit.rule.pattern
-    if pattern.by not in ("time-on-therapy", "on-therapy-time"):
+    if pattern.by not in ("time-on-therapy", "on-therapy-time", "response-or-time"):
         return False
     days = (on.first - therapy_start(hit, case)).days
     return abs(days - pattern.primary_days) <= NEAR_DAYS

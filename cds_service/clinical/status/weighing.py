@@ -38,7 +38,9 @@ def is_favourable(evidence: Evidence) -> bool:
 
 
 def is_of_marker(evidence: Evidence, case: Case) -> bool:
-    """Whether it is of a tumour marker alone; in blood cancers the marker is the disease."""
+    """Whether it is of a tumour marker alone; in some cancers the marker is the disease."""
+    if case.disease.is_marker_disease:
+        return False
     is_solid = case.disease.family == "solid"
     return evidence.kind == "tumour-marker" or (evidence.is_marker_based and is_solid)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
@@ -21,19 +21,23 @@ FAILED: dict[bool | None, Condition | Literal[""]] = {
 }
 NEAR_DAYS = 7
 """An interval this close to a boundary is pointed out."""
+HOLD_DAYS = 14
+"""A longer pause in one drug that is then taken again is a hold; schedules have shorter ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One agent upon which a progression falls, by one rule.
 
-    `is_adequate`: exposure reached the rule's minimum. `lacks` names a fact the rule needs.
+    `is_adequate`: exposure reached the rule's minimum, and the drug was not on hold. `lacks` names
+    a fact the rule needs.
     """
 
     use: AgentUse
     rule: Rule
     is_adequate: bool
     lacks: str = ""
+    is_on_hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,18 @@ def applies(when: When, agents: Agents, case: Case) -> bool:
         return False
     if when.is_after_transplant and line.transplant_on is None:
         return False
-    if when.with_facts and not when.with_facts <= known_facts(
-        case.record, case.cancer, case.knowledge
-    ):
+    if not _has_facts(when, case):
         return False
     return not when.is_single_agent or len(drugs) == 1
+
+
+def _has_facts(when: When, case: Case) -> bool:
+    if not (when.with_facts or when.with_any_fact):
+        return True
+    until = case.line.next_start or case.record.as_of
+    known = known_facts(case.record, case.cancer, case.knowledge, until)
+    is_one_there = not when.with_any_fact or not when.with_any_fact.isdisjoint(known)
+    return when.with_facts <= known and is_one_there
 
 
 def is_first(agents: Agents, case: Case) -> bool:
@@ -184,12 +195,24 @@ def _why(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> str:
 
 
 def _hit(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> Hit:
-    return Hit(use, rule, is_adequate(use, rule, on.first, case), _lacks(rule, on.first, case))
+    is_held = bool(rule.after_hold_days) and _was_held(use, rule.after_hold_days, on.first, case)
+    is_long = rule.minimum is None or is_enough(use, rule.minimum, on.first)
+    return Hit(use, rule, is_long and not is_held, _lacks(rule, on.first, case), is_held)
 
 
-def is_adequate(use: AgentUse, rule: Rule, until: date, case: Case) -> bool:
-    """Whether exposure up to the progression reached the rule's minimum of days or of cycles."""
-    return rule.minimum is None or is_enough(use, rule.minimum, until)
+def _was_held(use: AgentUse, after_days: int, on: date, case: Case) -> bool:
+    """Whether a drug that is taken again was held on that day, or up to so many days before it."""
+    own = [e for e in case.line.exposures if e.drug == use.drug.name]
+    for again in own:
+        before = [e for e in own if e.start < again.start]
+        ends = [e.end.last for e in before if e.end is not None]
+        if not ends or len(ends) < len(before):
+            continue
+        pause = (again.start.first - max(ends)).days
+        until = again.start.first + timedelta(days=after_days)
+        if pause > HOLD_DAYS and max(ends) < on <= until:
+            return True
+    return False
 
 
 def is_enough(use: AgentUse, minimum: Minimum, until: date) -> bool:

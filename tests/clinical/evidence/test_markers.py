@@ -15,7 +15,7 @@ from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.evidence.evidence import MARKER, MILESTONE, VALIDATED_MARKER
 from cds_service.clinical.evidence.falls import HALF
 from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
-from cds_service.clinical.evidence.markers import from_marker
+from cds_service.clinical.evidence.markers import from_markers
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import MarkerResponse, MarkerRule
 
@@ -45,8 +45,7 @@ def read(
     events: Sequence[Event] = (),
     until: date = UNTIL,
 ) -> list[Evidence]:
-    marker = KNOWLEDGE.terms.markers[rule.marker]
-    return from_marker(rule, marker, LINE, values, events, until)
+    return from_markers([rule], KNOWLEDGE.terms.markers, LINE, values, events, until)
 
 
 def verdict(found: Sequence[Evidence]) -> str:
@@ -216,7 +215,8 @@ def test_the_limit_of_normal_is_that_of_the_result(uln: str, is_rise: bool) -> N
 def test_without_any_limit_of_normal_the_rule_is_not_answered() -> None:
     no_limit = replace(KNOWLEDGE.terms.markers["psa"], typical_uln=None)
     values = series([("2024-03-01", "2"), ("2024-04-01", "50")])
-    assert from_marker(rule(min_uln=Decimal(1)), no_limit, LINE, values, (), UNTIL) == []
+    asked = [rule(min_uln=Decimal(1))]
+    assert from_markers(asked, {"psa": no_limit}, LINE, values, (), UNTIL) == []
 
 
 @pytest.mark.parametrize(
@@ -627,6 +627,37 @@ def test_a_fall_after_a_confirmed_rise_is_no_response_of_the_time_before() -> No
     found = read(HALVED, series([*values, ("2024-06-01", "2"), ("2024-07-01", "2")]))
     assert verdict(found) == "progression 2024-02-01"
     assert responses(found) == []
+
+
+@pytest.mark.parametrize(
+    ("later", "days"),
+    [
+        pytest.param([], ["2024-02-01"], id="the response before it, and no word of it later"),
+        pytest.param(
+            [("2024-06-01", "1.5"), ("2024-07-01", "1.5")],
+            ["2024-02-01", "2024-06-01", "2024-07-01"],
+            id="half of what confirmed the rise is a response again",
+        ),
+        pytest.param([("2024-06-01", "1.6"), ("2024-07-01", "1.5")], ["2024-02-01"], id="once"),
+    ],
+)
+def test_two_rules_of_one_marker_speak_of_one_course(later: Series, days: list[str]) -> None:
+    responding = replace(HALVED, multiplier=Decimal(5))
+    by_half = rule(id="psa-by-half", multiplier=Decimal("1.5"))
+    low = [("2024-01-01", "8"), ("2024-02-01", "2"), ("2024-03-01", "2")]
+    values = series([*low, ("2024-04-01", "3"), ("2024-05-01", "3"), *later])
+    found = from_markers([responding, by_half], KNOWLEDGE.terms.markers, LINE, values, (), UNTIL)
+    assert verdict(found) == "progression 2024-04-01"
+    assert responses(found) == days
+
+
+@pytest.mark.parametrize(
+    ("value", "is_rise"),
+    [pytest.param("4", False, id="the multiple itself"), pytest.param("4.01", True, id="more")],
+)
+def test_a_rule_may_ask_for_more_than_its_multiple(value: str, is_rise: bool) -> None:
+    values = series([("2024-03-01", "2"), ("2024-04-01", value), ("2024-05-01", value)])
+    assert bool(verdict(read(rule(is_multiplier_exclusive=True), values))) is is_rise
 
 
 @pytest.mark.parametrize(

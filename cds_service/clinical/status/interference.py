@@ -1,0 +1,40 @@
+"""Whether something makes a marker of this disease unfit to be read in this patient."""
+
+from __future__ import annotations
+
+from cds_service.clinical.evidence import is_unreadable
+from cds_service.clinical.status.line_status import Case
+from cds_service.knowledge.model import MarkerRule
+
+PERSISTENT = 2
+"""So many values make "never any higher"."""
+
+
+def has_marker_interference(case: Case) -> bool:
+    """Whether values of the line cannot be read: by another value near them, or for want of them.
+
+    Sources: antibodies against thyroglobulin; CA 19-9 in Lewis-negative patients and cholestasis.
+    """
+    return any(_interferes(rule, case) for rule in case.disease.marker_rules)
+
+
+def _interferes(rule: MarkerRule, case: Case) -> bool:
+    until = case.line.next_start or case.record.as_of
+    values = [
+        m
+        for m in case.record.measurements
+        if m.marker == rule.marker
+        and m.quantity is not None
+        and m.on.last > case.line.start.first
+        and m.on.first <= until
+    ]
+    if any(is_unreadable(m.on.first, rule, case.record.measurements) for m in values):
+        return True
+    limit = rule.unusable_below
+    if limit is None or len(values) < PERSISTENT:
+        return False
+    return all(
+        m.quantity.value < limit or (m.quantity.is_upper_bound and m.quantity.value <= limit)
+        for m in values
+        if m.quantity is not None
+    )
