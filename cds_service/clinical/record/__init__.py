@@ -3,6 +3,8 @@
 from cds_service.clinical.record.read import AnyResource, RawResource, read_record
 from cds_service.clinical.record.record import (
     Cancer,
+    Caution,
+    CautionKind,
     Doubt,
     Event,
     Exposure,
@@ -19,6 +21,8 @@ from cds_service.clinical.record.record import (
 __all__ = [
     "AnyResource",
     "Cancer",
+    "Caution",
+    "CautionKind",
     "Doubt",
     "Event",
     "Exposure",

@@ -24,6 +24,7 @@ from cds_service.clinical.record import elements
 from cds_service.clinical.record.elements import (
     ABSENT,
     CodeableConcept,
+    Coding,
     Component,
     ConditionStage,
     DispenseRequest,
@@ -59,21 +60,27 @@ READ_AS: Final[dict[str, type[elements.Element]]] = {
 } | {
     name: getattr(elements, name)
     for name in (
+        "AllergyIntolerance",
         "Condition",
         "DiagnosticReport",
         "Encounter",
+        "ImagingStudy",
         "Medication",
         "Observation",
         "Patient",
         "Procedure",
+        "ResearchStudy",
         "ResearchSubject",
         "ServiceRequest",
+        "Specimen",
     )
 }
 RAW: Final[dict[str, type[Element]]] = {
     "bodySite": CodeableConcept,
+    "collection": elements.SpecimenCollection,
     "component": Component,
     "conclusionCode": CodeableConcept,
+    "condition": CodeableConcept,
     "contained": Medication,
     "daysSupply": Quantity,
     "dispenseRequest": DispenseRequest,
@@ -83,13 +90,18 @@ RAW: Final[dict[str, type[Element]]] = {
     "hospitalization": Hospitalization,
     "identifier": Identifier,
     "ingredient": Ingredient,
+    "modality": Coding,
+    "outcome": CodeableConcept,
     "performer": Reference,
     "period": Period,
+    "procedureCode": CodeableConcept,
     "reasonCode": CodeableConcept,
     "reasonReference": Reference,
     "referenceRange": Range,
+    "series": elements.ImagingStudySeries,
     "stage": ConditionStage,
     "statusReason": CodeableConcept,
+    "study": Reference,
     "type": CodeableConcept,
 }
 """Elements that stay raw until a stage asks for them, and the structure that it asks for."""
@@ -201,7 +213,7 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     elements.DoseTiming: ("Timing",),
     elements.Repeat: ("TimingRepeat",),
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
-    Head: (*READ_AS, "AllergyIntolerance"),  # whose `patient` helps to tell whose chart it is
+    Head: tuple(READ_AS),
 }
 """Structures whose name in FHIR is another one than ours."""
 
