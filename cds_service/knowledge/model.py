@@ -492,7 +492,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class AdviceTexts:
-    """What may be suggested for a disease."""
+    """What may be suggested for a disease.
+
+    `restage_by`: kinds of procedure that answer a restaging, "marker" for a value of one of the
+    disease's own markers; without any, imaging does. `restage_regions`: parts of the body of which
+    one has to be covered; without any, each will do. `biopsy_adds`: whether the definition lists a
+    question that tissue or sequencing answers. `urgent_when`, `warns_when`: patterns, flags, labels
+    or ids of rules of a line with which orders are urgent, and cards may warn; `is_urgent`: always.
+    """
 
     restage: Order
     restage_also: str
@@ -504,8 +511,11 @@ class AdviceTexts:
     is_urgent: bool = False
     may_warn: bool = False
     restage_recent_days: int = 42
-    marker_recent_days: int = 21
     biopsy_adds: bool = True
+    restage_by: frozenset[str] = frozenset()
+    restage_regions: frozenset[str] = frozenset()
+    urgent_when: frozenset[str] = frozenset()
+    warns_when: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,6 +549,7 @@ class Disease:
     definition cannot be applied. Under
     `slow_restaging` agents alone, evidence is stale after `slow_restaging_days`. `may_be_limited`
     of False: a few growing sites are the disease, for which no local therapy is meant to make up.
+    `is_adult_only`: no label of it is given to a patient under 18 years.
     """
 
     id: str
@@ -564,6 +575,7 @@ class Disease:
     may_be_limited: bool = True
     earliest_days: int = 0
     guides_treatment: tuple[str, ...] = ()
+    is_adult_only: bool = True
 
     @property
     def markers(self) -> frozenset[str]:

@@ -86,7 +86,7 @@ def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request
         resource=reference,
         kind=kind,
         on=reader.day(raw.authoredOn or raw.occurrenceDateTime, reference, "authoredOn"),
-        is_open=raw.status in OPEN and raw.intent != "proposal",
+        is_open=raw.status in OPEN,
         is_completed=raw.status == "completed",
         is_declined=declined,
         conditions=_named(raw.reasonReference, reader),
