@@ -32,7 +32,7 @@ def reason_for(kind: AdviceKind, row: str, s: Situation) -> str:
             "paediatric protocol group judges by its own."
         )
     if kind == "adherence-review":
-        return " ".join((*_supply(s), "Intake, interactions and access may explain the course."))
+        return " ".join(_supply(s)) or "Intake, interactions and access may explain the course."
     if row == "A9":
         return f"Line {line.number} ({line.name}) was stopped for toxicity; no later assessment."
     if s.has("symptom-only") and on is None:
