@@ -60,7 +60,8 @@ def _is_left_unseen(s: Situation) -> bool:
     if not _is_quiet(s) or not s.has("intolerance"):
         return False
     as_of = s.record.as_of
-    seen = max((e.on.last for e in s.judged.evidence), default=s.judged.line.start.last)
+    looked = [e.on.last for e in s.judged.evidence if e.kind != "treatment-change"]
+    seen = max(looked, default=s.judged.line.start.last)
     since = as_of - timedelta(days=INTOLERANT_STALE_DAYS)
     return seen < since and not s.was_imaged(since, as_of)
 

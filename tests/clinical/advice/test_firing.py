@@ -163,6 +163,11 @@ CASES: Final = [
         "last seen 91 days ago, not stopped for toxicity", "A10", (), stands("stable"),
         evidence=(seen("stable", "2024-03-31"),),
     ),
+    row(
+        "the stop itself looks at nothing", "A9", ("restage",), QUIET_TOXIC,
+        evidence=(seen("stable", "2024-03-01"),
+                  seen("stopped-for-toxicity", "2024-05-20", "treatment-change")),
+    ),
     # A10
     row("stable", "A10", (), stands("stable")),
     row(
