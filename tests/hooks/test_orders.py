@@ -158,3 +158,35 @@ def test_a_draft_that_was_taken_up_silences_its_advice(disease: Any, kind: Any) 
     wanted, seen = disease.advice.restage_regions, record.requests[0].regions
     if kind == "restage" and wanted and seen and "whole-body" not in seen:
         assert wanted & seen
+
+
+# --- what may warn --------------------------------------------------------------------------------
+
+
+def documented(disease: str, drug: str, *more: Json) -> list[Json]:
+    """A disease that a clinician calls resistant on its first drug."""
+    return [
+        charts.patient("p1"),
+        charts.condition(disease, onset="2023-01-01"),
+        charts.order(drug, "2023-02-01"),
+        charts.response("Resistant disease", "2024-05-10"),
+        *more,
+    ]
+
+
+BLASTS = charts.condition("cml", code="413842007", onset="2024-05-01", id="blasts")
+
+
+@pytest.mark.parametrize(
+    ("chart", "indicator"),
+    [
+        pytest.param(documented("cml", "imatinib", BLASTS), "warning", id="CML in a higher phase"),
+        pytest.param(documented("cml", "imatinib"), "info", id="CML in chronic phase"),
+        pytest.param(documented("dlbcl", "lenalidomide"), "warning", id="large B-cell lymphoma"),
+        pytest.param(lymphoma("CR", "2024-04-10"), "info", id="the same, not documented"),
+        pytest.param(documented("multiple-myeloma", "lenalidomide"), "info", id="myeloma never"),
+    ],
+)
+def test_which_cards_warn(chart: list[Json], indicator: str) -> None:
+    cards = cards_for(assess(chart, as_of=AS_OF), ID, MAKER)
+    assert [card.indicator for card in cards] == [indicator]

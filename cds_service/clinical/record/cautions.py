@@ -23,17 +23,18 @@ from cds_service.clinical.record.elements import (
     optional,
     several,
 )
+from cds_service.clinical.record.observations import COUNTS
 from cds_service.clinical.record.procedures import kind_of
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Caution, CautionKind
 from cds_service.clinical.record.sources import Source
 from cds_service.dates import PartialDate
 
-PREGNANT = frozenset({"77386006", "Z33.1"})
-"""SNOMED CT and ICD-10-CM; with the visits of a supervised pregnancy below."""
+PREGNANT = frozenset({"77386006", "Z33.1", "LA15173-0"})
+"""SNOMED CT, ICD-10-CM and the answer in LOINC; with the visits of a supervised pregnancy below."""
 PREGNANT_PREFIXES = ("Z34", "O09", "Z3A")
 PREGNANCY_STATUS = "82810-3"
-"""LOINC: pregnancy status; the answer is the SNOMED CT code above."""
+"""LOINC: pregnancy status; the answer is one of the codes above."""
 PREGNANCY_DAYS = 300
 """An entry older than this speaks of a pregnancy that is over."""
 REFUSED = "105480006"
@@ -142,20 +143,26 @@ def _kinds_of(concept: CodeableConcept, reader: Reader) -> Iterator[CautionKind]
 
 
 def _of_observations(sources: Sequence[Source], reader: Reader) -> Iterator[Caution]:
-    """Kidney function below the limit on its latest day, and a pregnancy that is recorded so."""
-    latest: tuple[PartialDate, Decimal, str] | None = None
+    """What was last said of a pregnancy, and of the kidneys."""
+    status: list[tuple[PartialDate, bool, str]] = []
+    egfr: list[tuple[PartialDate, Decimal, str]] = []
     for source in sources:
         head = source.head
-        if head.code is None or head.status not in ("final", "amended", "corrected"):
+        if head.code is None or head.status not in COUNTS:
             continue
         codes = {coding.code for coding in head.code.coding}
-        if PREGNANCY_STATUS in codes:
-            yield from _pregnancy(source, reader)
+        if PREGNANCY_STATUS in codes and (said := _pregnancy(source, reader)) is not None:
+            status.append(said)
         elif codes & EGFR and (measured := _measured(source, reader)) is not None:
-            worse = latest is None or (measured[0], -measured[1]) > (latest[0], -latest[1])
-            latest = measured if worse else latest
-    if latest is not None and latest[1] < EGFR_UNSAFE_BELOW:
-        yield Caution(latest[2], "kidney", latest[0])
+            egfr.append(measured)
+    if status:
+        on, is_pregnant, reference = max(status)
+        if is_pregnant and _is_recent("pregnancy", on, reader):
+            yield Caution(reference, "pregnancy", on)
+    if egfr:
+        on, value, reference = max(egfr, key=lambda m: (m[0], -m[1], m[2]))
+        if value < EGFR_UNSAFE_BELOW:
+            yield Caution(reference, "kidney", on)
 
 
 def _measured(source: Source, reader: Reader) -> tuple[PartialDate, Decimal, str] | None:
@@ -167,14 +174,13 @@ def _measured(source: Source, reader: Reader) -> tuple[PartialDate, Decimal, str
     return None if on is None or value is None else (on, value, source.reference)
 
 
-def _pregnancy(source: Source, reader: Reader) -> Iterator[Caution]:
+def _pregnancy(source: Source, reader: Reader) -> tuple[PartialDate, bool, str] | None:
     raw = optional(_raw(source), Observation)
     if raw is None or raw.valueCodeableConcept is None:
-        return
+        return None
     on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source, reader)
     said = {code for _, code in raw.valueCodeableConcept.codes()}
-    if said & PREGNANT and on is not None and _is_recent("pregnancy", on, reader):
-        yield Caution(source.reference, "pregnancy", on)
+    return None if on is None else (on, bool(said & PREGNANT), source.reference)
 
 
 def _of_allergies(sources: Sequence[Source], reader: Reader) -> Iterator[Caution]:

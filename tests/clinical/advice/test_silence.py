@@ -44,7 +44,7 @@ def row(
 
 
 def override(until: str, **more: Any) -> EarlierCards:
-    put = {"line": 1, "on": day("2024-06-15"), "until": day(until)} | more
+    put: dict[str, Any] = {"line": 1, "on": day("2024-06-15"), "until": day(until)} | more
     return EarlierCards((Override(condition=CONDITION, kind="restage", **put),))
 
 

@@ -170,6 +170,10 @@ def test_a_pregnancy_as_an_observation() -> None:
     assert cautions(told) == [("pregnancy", "2024-05-01")]
     no = concept((SNOMED, "60001007", "Not pregnant"))
     assert cautions(told | {"valueCodeableConcept": no}) == []
+    later = told | {"id": "later", "effectiveDateTime": "2024-06-01", "valueCodeableConcept": no}
+    assert cautions(told, later) == []
+    international = concept((LOINC, "LA15173-0", "Pregnant"))
+    assert cautions(told | {"valueCodeableConcept": international}) == [("pregnancy", "2024-05-01")]
 
 
 def test_a_caution_is_among_what_the_answer_rests_on() -> None:
