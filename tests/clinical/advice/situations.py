@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from clinical.values import CONDITION, KNOWLEDGE, cancer, day, line, on, record, seen, use
+from clinical.values import CONDITION, KNOWLEDGE, cancer, case, day, line, on, record, seen, use
 
 from cds_service.clinical.advice.situation import EarlierCards, Judged, Situation
 from cds_service.clinical.evidence import Evidence
@@ -61,11 +61,12 @@ def situation(
     found = [seen("progression", PROGRESSED)] if evidence is None else list(evidence)
     own = cancer(disease)
     patient = Patient("Patient/p1", on(born) if born else None, is_deceased)
+    docetaxel = line(use("docetaxel", "2024-01-05", "2024-05-20"))
     return Situation(
         record=replace(record(as_of, cancers=(own, *others), **chart), patient=patient),
         cancer=own,
         disease=definition,
-        judged=Judged(line(use("docetaxel", "2024-01-05", "2024-05-20")), tuple(found), status),
+        judged=Judged(docetaxel, tuple(found), status, case(disease, docetaxel, found)),
         composites=composites or Composites((), leads_to_trial=False),
         progressed_lines=progressed_lines,
         is_latest=is_latest,
