@@ -19,13 +19,16 @@ from cds_service.clinical.record import AnyResource, Cancer, Issue, Record, read
 from cds_service.clinical.status import (
     Answer,
     Case,
+    ClassRefractory,
     Composites,
     History,
     LineStatus,
     decide_status,
     explain_composites,
     find_composites,
+    refractory_classes,
     unknown_facts,
+    without_adult_label,
 )
 from cds_service.knowledge.model import Disease, Knowledge
 
@@ -64,6 +67,11 @@ class CancerAssessment:
         curative = sum(j.line.intent == "curative" for j in self.judged)
         total = len(self.judged)
         return f"LoT {total} ({curative} + {total - curative})"
+
+    @property
+    def refractory_classes(self) -> tuple[ClassRefractory, ...]:
+        """The classes to which it is possibly refractory, over all lines."""
+        return refractory_classes((j.line, j.status) for j in self.judged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,9 @@ def _assess_cancer(
     for line in lines:
         evidence = gather_evidence(record, cancer, line, knowledge)
         case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
-        status = decide_status(case)
+        status = without_adult_label(
+            decide_status(case), record.patient.birth_date, record.as_of, disease
+        )
         judged.append(Judged(line, evidence, status, case))
         earlier.append((line, status))
         had_control = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cds_service.clinical.advice import AdviceKind, Suppressed
+    from cds_service.clinical.record import CautionKind
     from cds_service.clinical.status import Caveat, Confidence, PatternName, Status
     from cds_service.knowledge.model import Origin
 
@@ -116,6 +117,30 @@ SUPPRESSED: dict[Suppressed, str] = {
     "hospice": "hospice care",
     "deceased": "the patient has died",
 }
+
+CAUTION_IN_SHORT: dict[CautionKind, str] = {
+    "pregnancy": "pregnancy",
+    "kidney": "an eGFR below 30",
+    "contrast-allergy": "an allergy to contrast medium",
+}
+
+CAUTIONS: dict[CautionKind, str] = {
+    "pregnancy": "a pregnancy is on record: ultrasound, or MRI without contrast, could take the "
+    "place of ionising images",
+    "kidney": "an eGFR below 30 is on record: images without contrast could be considered",
+    "contrast-allergy": "an allergy to contrast medium is on record: images without contrast could "
+    "be considered",
+}
+"""What an order of images has to mind; the others of these do not show on a card."""
+
+LOCAL_TREATMENT = (
+    "Where few sites grow and the rest is controlled, a multidisciplinary review of local "
+    "treatment could be discussed"
+)
+MADE_FOR_ADULTS = (
+    "The definition was made for adults; under 18 years no label is given by it, and a paediatric "
+    "protocol group may be asked."
+)
 
 FLAGS: dict[str, str] = {
     "rechallenge": "a drug used before is given again",

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.wording import (
     ADVICE,
+    CAUTIONS,
     CAVEATS,
     CLOSING,
     COMPOSITES,
     CONFIDENCE,
     FLAGS,
+    LOCAL_TREATMENT,
+    MADE_FOR_ADULTS,
     ORIGIN,
     STATUS,
 )
+from cds_service.hooks.eligibility import known_and_unknown
 from cds_service.hooks.markdown import escaped
 from cds_service.knowledge.model import Knowledge, Told
 
 MOST_EVIDENCE = 8
+ADHERENCE = "interactions, cost and side effects could be reviewed before the response is read"
 _KEYS = {
     "medicationAdministrations": "medication administrations",
     "procedures": "procedures",
@@ -47,19 +53,17 @@ def detail_of(
     knowledge: Knowledge,
     not_seen: str = "",
 ) -> str:
-    """The whole detail; everything that comes out of the chart is escaped."""
+    """The whole detail: five blocks, always the same, and everything of the chart escaped."""
     blocks = (
         ("What was seen", _seen(judged)),
-        ("Rule used", _rules(judged, cancer, knowledge)),
-        ("How it reads", _reading(cancer, judged)),
-        ("Not certain because", [*_doubts(assessment, judged), *filter(None, [not_seen])]),
-        ("Options to consider", _options(cancer, shown)),
+        ("Rule used", [*_rules(judged, cancer, knowledge), *_reading(cancer, judged)]),
+        ("Not certain because", [*_doubts(assessment, judged, shown), *filter(None, [not_seen])]),
+        ("Options to consider", _options(cancer, judged, shown, assessment)),
         ("What would change this", _changes(judged, cancer)),
     )
     text = [f"**{_heading(cancer, judged)}**"]
     for title, lines in blocks:
-        if lines:
-            text.append(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines))
+        text.append(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines))
     text.append(f"_{CLOSING}_")
     return "\n\n".join(text)
 
@@ -94,6 +98,8 @@ def _heading(cancer: CancerAssessment, judged: Judged) -> str:
 
 def _seen(judged: Judged) -> list[str]:
     evidence = list(judged.evidence)
+    if not evidence:
+        return ["No dated finding on the disease itself"]
     left = len(evidence) - MOST_EVIDENCE
     lines = [_one(e) for e in evidence[max(0, left) :]]
     if left <= 0:
@@ -110,7 +116,7 @@ def _one(evidence: Evidence) -> str:
 
 def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
     told = knowledge.rules_named(judged.status.rules, cancer.disease)
-    return [_rule(rule, knowledge) for rule in told]
+    return [_rule(rule, knowledge) for rule in told] or ["No rule of the definition decided"]
 
 
 def _rule(rule: Told, knowledge: Knowledge) -> str:
@@ -137,42 +143,90 @@ def _reading(cancer: CancerAssessment, judged: Judged) -> list[str]:
     if status.best_response:
         lines.append(f"Best response on this line: {status.best_response.replace('-', ' ')}")
     lines += [_upper(COMPOSITES[c]) for c in cancer.composites.ids if c in COMPOSITES]
+    lines += _other_classes(cancer, judged)
     return lines
+
+
+def _other_classes(cancer: CancerAssessment, judged: Judged) -> list[str]:
+    """Classes to which other lines were possibly refractory, each with its day and drugs."""
+    return [
+        f"Also possibly refractory to {one.drug_class} ({', '.join(one.drugs)}), "
+        f"since {one.since} on line {one.line}"
+        + (f"; a response again on line {one.responded_on}" if one.responded_on else "")
+        for one in cancer.refractory_classes
+        if one.drug_class not in judged.status.refractory_classes
+    ]
 
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _doubts(assessment: Assessment, judged: Judged) -> list[str]:
+def _doubts(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> list[str]:
     status = judged.status
-    lines = [CAVEATS[caveat] for caveat in status.caveats]
+    lines = [MADE_FOR_ADULTS] if any(advice.rule == "S13" for advice in shown) else []
+    lines += [CAVEATS[caveat] for caveat in status.caveats]
     if status.missing:
         lines.append(f"Not on record: {escaped(', '.join(status.missing))}.")
-    shown = [f for f in status.flags if f in FLAGS]
-    lines += [f"{_upper(FLAGS[flag])}." for flag in shown]
+    lines += [f"{_upper(FLAGS[flag])}." for flag in status.flags if flag in FLAGS]
     if status.confidence == "signal":
         lines.append("The evidence is suggestive only.")
     left_out = sum(issue.severity != "information" for issue in assessment.issues)
     if left_out:
         what = "entry" if left_out == 1 else "entries"
         lines.append(f"{left_out} {what} of the chart could not be used.")
-    return lines
+    return lines or ["No caveat of the definition applies to what is on record."]
 
 
-def _options(cancer: CancerAssessment, shown: Sequence[Advice]) -> list[str]:
+def _options(
+    cancer: CancerAssessment, judged: Judged, shown: Sequence[Advice], assessment: Assessment
+) -> list[str]:
+    lines = [_option(advice, cancer, judged, assessment) for advice in shown]
+    if "limited-progression" in judged.status.caveats:
+        lines.append(LOCAL_TREATMENT)
+    return [*lines, "No change, with a reason (Dismiss)"]
+
+
+def _option(
+    advice: Advice, cancer: CancerAssessment, judged: Judged, assessment: Assessment
+) -> str:
     texts = cancer.disease.advice
+    adherence = (
+        texts.adherence or "interactions, cost and side effects, before the response is read"
+    )
     said = {
         "restage": f"{texts.restage.text}; add {texts.restage_also}",
-        "confirm-progression": texts.confirm,
+        "confirm-progression": texts.confirm + _when_to_repeat(advice, assessment.as_of),
         "biopsy": f"{texts.biopsy.text}; {texts.molecular}",
-        "trial-referral": texts.trial,
-        "adherence-review": texts.adherence
-        or "intake, interactions, cost and access, before the response is read",
+        "trial-referral": f"{texts.trial}; {_known(cancer, judged, assessment)}",
+        "adherence-review": f"{_supply(advice)}{_upper(adherence)}",
         "supportive-care": "symptoms and goals of care, alongside cancer treatment",
     }
-    lines = [f"{ADVICE[advice.kind]}: {said[advice.kind]}" for advice in shown]
-    return [*lines, "No change, with a reason (Dismiss)"]
+    minding = "".join(f"; {CAUTIONS[name]}" for name in advice.cautions)
+    return f"{ADVICE[advice.kind]}: {said[advice.kind]}{minding}"
+
+
+def _supply(advice: Advice) -> str:
+    """How many days the recorded supply covers, where that is the reason."""
+    return f"{escaped(advice.reason)} " if advice.reason.startswith("Recorded supply") else ""
+
+
+def _known(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> str:
+    """What of a trial's questions the chart answers, and what not."""
+    known, unknown = known_and_unknown(cancer, judged, assessment)
+    return f"on record: {', '.join(known)}; not on record: {', '.join(unknown) or 'nothing listed'}"
+
+
+def _when_to_repeat(advice: Advice, as_of: date) -> str:
+    """The days on which a repeat could settle the question, as far as they are to come."""
+    if advice.between is None:
+        return ""
+    first, last = advice.between
+    if first <= as_of:
+        when = "now" if last is None or last < as_of else f"up to {last}"
+    else:
+        when = f"from {first} on" if last is None else f"between {first} and {last}"
+    return f"; a repeat {when} could settle this"
 
 
 def _changes(judged: Judged, cancer: CancerAssessment) -> list[str]:
@@ -187,4 +241,4 @@ def _changes(judged: Judged, cancer: CancerAssessment) -> list[str]:
         lines.append("A response recorded later on the same therapy withdraws this")
     if status.status in ("indeterminate", "no-evidence"):
         lines.append("A dated assessment of the disease by the method used before")
-    return lines
+    return lines or ["A later assessment, or tissue that shows another disease"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,6 +11,7 @@ from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
 from cds_service.hooks.card_text import detail_of, short_title
+from cds_service.hooks.eligibility import as_list, eligibility, sources_of
 from cds_service.hooks.markdown import escaped, plain
 from cds_service.hooks.orders import OrderTemplates, fill_in
 from cds_service.knowledge.model import Knowledge
@@ -18,6 +19,7 @@ from cds_service.knowledge.model import Knowledge
 SUMMARY_LONGEST = 139
 """CDS Hooks: fewer than 140 characters."""
 MOST_SUGGESTIONS = 3
+QUIET = frozenset({"responding", "stable", "no-evidence"})
 EXTENSION = "org.refractory-cds"
 CODES = "https://refractory-cds.org/fhir/CodeSystem"
 
@@ -152,10 +154,15 @@ def _card(
 
 
 def _indicator(cancer: CancerAssessment, judged: Judged) -> str:
-    """Never critical; warning only where a clinician documented it in a disease that runs fast."""
-    documented = judged.status.confidence == "documented"
-    sure = documented and judged.status.status == "possible-refractory"
-    return "warning" if sure and cancer.disease.advice.may_warn else "info"
+    """Never critical; warning only where a clinician documented it in a disease that runs fast.
+
+    Where the knowledge names what of a disease may warn, one of these has to hold.
+    """
+    status, advice = judged.status, cancer.disease.advice
+    documented = status.confidence == "documented" and status.status == "possible-refractory"
+    says = {*status.rules, *status.labels, *status.flags, status.pattern or ""}
+    asked = not advice.warns_when or bool(advice.warns_when & says)
+    return "warning" if documented and advice.may_warn and asked else "info"
 
 
 def summary_of(cancer: CancerAssessment, judged: Judged) -> str:
@@ -188,7 +195,9 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
         return f"{_upper(name)} back after control: progression{when} after {line}"
     if status.status == "progressing":
         return f"Progression of {name} on {line}{when}, not called refractory{doubt}"
-    if status.status == "no-evidence":
+    if "intolerance" in status.caveats and status.status in QUIET:
+        return f"No recent assessment of {name} since {line} was stopped for toxicity"
+    if status.status in QUIET:
         return f"Only a symptom is recorded as worse in {name} on {line}"
     return f"Response of {name} to {line} cannot be told from the record{doubt}"
 
@@ -249,17 +258,13 @@ def _suggestion(
     maker: CardMaker,
     encounter_id: str | None,
 ) -> dict[str, Any]:
-    draft = maker.templates.draft(cancer.disease.id, advice.kind)
+    draft = maker.templates.draft(cancer.disease.id, advice)
     text = draft["code"]["text"]
+    facts = sources_of(cancer, assessment) if advice.kind == "trial-referral" else ()
     order = fill_in(
-        draft,
-        advice,
-        cancer,
-        assessment.patient,
-        assessment.as_of,
-        _note(advice, assessment, cancer, judged),
-        encounter_id,
-    )
+        draft, advice, cancer, assessment.patient, assessment.as_of,
+        _note(advice, assessment, cancer, judged), encounter_id, facts,
+    )  # fmt: skip
     return {
         "label": BUTTON[advice.kind],
         "uuid": str(name),
@@ -276,23 +281,10 @@ def _suggestion(
 def _note(advice: Advice, assessment: Assessment, cancer: CancerAssessment, judged: Judged) -> str:
     """What the order rests on; for a trial referral, what a matcher asks for."""
     rules = ", ".join(judged.status.rules) or "no rule decided"
-    note = f"{advice.reason} Rules: {rules}; clinical knowledge {assessment.knowledge_version}."
+    note = (
+        f"{escaped(advice.reason)} Rules: {rules}; advice rule {advice.rule}; clinical knowledge "
+        f"{assessment.knowledge_version}."
+    )
     if advice.kind != "trial-referral":
         return note
-    return f"{note} {eligibility(cancer, judged, assessment)}"
-
-
-def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> str:
-    """Facts that trials ask for, known and unknown; Markdown, as notes are in FHIR."""
-    names = sorted({name for j in cancer.judged for name in j.status.refractory_to})
-    classes = sorted({name for j in cancer.judged for name in j.status.refractory_classes})
-    known = sorted({escaped(f"{f.name} {f.value}") for f in assessment.record.facts})
-    parts: Sequence[tuple[str, str]] = (
-        ("Disease", cancer.disease.name),
-        ("Lines", cancer.notation),
-        ("Possibly refractory to", ", ".join(names) or "none recorded"),
-        ("Classes", ", ".join(classes) or "none recorded"),
-        ("Known", ", ".join(known) or "no biomarkers recorded"),
-        ("Unknown", ", ".join([*cancer.unknown_facts, *judged.status.missing]) or "nothing listed"),
-    )
-    return " ".join(f"{name}: {value}." for name, value in parts)
+    return f"{note}\n\n{as_list(eligibility(cancer, judged, assessment))}"

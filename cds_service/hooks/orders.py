@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -12,6 +12,7 @@ from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from cds_service.clinical.advice import Advice, AdviceKind
 from cds_service.clinical.assessment import CancerAssessment
+from cds_service.clinical.wording import CAUTION_IN_SHORT
 from cds_service.knowledge.model import Disease, Knowledge, Order
 
 SNOMED = "http://snomed.info/sct"
@@ -26,6 +27,8 @@ PALLIATIVE = Order(
     (SNOMED, "306237005", "Referral to palliative care service"),
     (SNOMED, "3457005", "Patient referral"),
 )
+LOCAL_POLICY = "; contrast per local policy"
+MAY_NEED_CONTRAST = re.compile(r"(?<!PET-)\b(CT|MRI)\b")
 ADHERENCE = Order("Medication review: intake, interactions, cost and access")
 
 
@@ -35,9 +38,13 @@ class OrderTemplates:
 
     drafts: Mapping[tuple[str, AdviceKind], Mapping[str, Any]]
 
-    def draft(self, disease: str, kind: AdviceKind) -> dict[str, Any]:
-        """A copy to fill in."""
-        return dict(self.drafts[disease, kind])
+    def draft(self, disease: str, advice: Advice) -> dict[str, Any]:
+        """A copy to fill in, with the priority and the cautions of this advice."""
+        draft = dict(self.drafts[disease, advice.kind])
+        draft["priority"] = "urgent" if advice.is_urgent else "routine"
+        if advice.cautions:
+            draft["code"] = {"text": _with_care(draft["code"]["text"], advice)}
+        return draft
 
 
 def build_templates(knowledge: Knowledge) -> OrderTemplates:
@@ -47,7 +54,7 @@ def build_templates(knowledge: Knowledge) -> OrderTemplates:
     drafts: dict[tuple[str, AdviceKind], Mapping[str, Any]] = {}
     for disease in knowledge.diseases.values():
         for kind, order in _orders(disease).items():
-            draft = _draft(order, disease)
+            draft = _draft(order)
             ServiceRequest.model_validate({**draft, "subject": {"reference": "Patient/p1"}})
             drafts[disease.id, kind] = draft
     return OrderTemplates(drafts)
@@ -57,7 +64,7 @@ def _orders(disease: Disease) -> dict[AdviceKind, Order]:
     advice = disease.advice
     confirm = Order(_sentence(advice.confirm), category=advice.restage.category)
     return {
-        "restage": advice.restage,
+        "restage": _by_local_policy(advice.restage),
         "confirm-progression": confirm,
         "biopsy": advice.biopsy,
         "trial-referral": TRIAL,
@@ -66,11 +73,28 @@ def _orders(disease: Disease) -> dict[AdviceKind, Order]:
     }
 
 
+def _by_local_policy(order: Order) -> Order:
+    """No order of ours asks for contrast, nor against it."""
+    if not MAY_NEED_CONTRAST.search(order.text):
+        return order
+    return replace(order, text=f"{order.text}{LOCAL_POLICY}")
+
+
+def _with_care(text: str, advice: Advice) -> str:
+    """The order in words alone: no code says "without contrast", or "without radiation"."""
+    if "pregnancy" in advice.cautions:
+        if advice.kind == "restage":
+            text = "Imaging by ultrasound, or MRI without contrast"
+        return f"{text}; pregnancy is on record: no ionising radiation"
+    why = " and ".join(CAUTION_IN_SHORT[name] for name in advice.cautions)
+    return f"{text.removesuffix(LOCAL_POLICY)}; without contrast: {why} on record"
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _draft(order: Order, disease: Disease) -> dict[str, Any]:
+def _draft(order: Order) -> dict[str, Any]:
     code: dict[str, Any] = {"text": order.text}
     if order.code is not None:
         code["coding"] = [_coding(order.code)]
@@ -78,7 +102,7 @@ def _draft(order: Order, disease: Disease) -> dict[str, Any]:
         "resourceType": "ServiceRequest",
         "status": "draft",
         "intent": "proposal",
-        "priority": "urgent" if disease.advice.is_urgent else "routine",
+        "priority": "routine",
         "code": code,
     }
     if order.category is not None:
@@ -99,8 +123,12 @@ def fill_in(
     as_of: date,
     note: str,
     encounter_id: str | None,
+    facts: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The draft order for this patient: for which cancer, on what evidence, by which rule."""
+    """The draft order for this patient: for which cancer, on what evidence, by which rule.
+
+    `facts` are further resources that whoever gets the order may want to read.
+    """
     draft["subject"] = {"reference": patient}
     if encounter_id is not None:
         draft["encounter"] = {"reference": f"Encounter/{encounter_id}"}
@@ -111,7 +139,7 @@ def fill_in(
     else:
         draft["reasonCode"] = [{"text": cancer.disease.name}]
     judged = cancer.judged[advice.line - 1]
-    supporting = _references(evidence.resource for evidence in judged.evidence)
+    supporting = _references([*(e.resource for e in judged.evidence), *facts])
     if supporting:
         draft["supportingInfo"] = supporting
     draft["note"] = [{"text": note}]

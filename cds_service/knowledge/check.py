@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from cds_service.knowledge.check_advice import check_advice
 from cds_service.knowledge.check_references import (
     Fault,
     check_agents,
@@ -105,6 +106,7 @@ def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iter
     yield from check_protocols(disease, knowledge.terms)
     yield from check_whens(disease)
     yield from check_orders(disease)
+    yield from check_advice(disease)
 
 
 def _sources(told: Told, knowledge: Knowledge) -> Iterator[Fault]:

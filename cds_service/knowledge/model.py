@@ -529,7 +529,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class AdviceTexts:
-    """What may be suggested for a disease."""
+    """What may be suggested for a disease.
+
+    `restage_by`: kinds of procedure that answer a restaging, "marker" for a value of one of the
+    disease's own markers; without any, imaging does. `restage_regions`: parts of the body of which
+    one has to be covered; without any, each will do. `biopsy_adds`: whether the definition lists a
+    question that tissue or sequencing answers. `urgent_when`, `warns_when`: patterns, flags, labels
+    or ids of rules of a line with which orders are urgent, and cards may warn; `is_urgent`: always.
+    """
 
     restage: Order
     restage_also: str
@@ -541,8 +548,11 @@ class AdviceTexts:
     is_urgent: bool = False
     may_warn: bool = False
     restage_recent_days: int = 42
-    marker_recent_days: int = 21
     biopsy_adds: bool = True
+    restage_by: frozenset[str] = frozenset()
+    restage_regions: frozenset[str] = frozenset()
+    urgent_when: frozenset[str] = frozenset()
+    warns_when: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -579,6 +589,7 @@ class Disease:
     `supply_gap_days`: tablets not supplied for longer put adherence in doubt.
     `reads_sites` of False: what is said of named organs lags behind the disease, and only supports.
     `is_marker_disease`: a tumour marker is the measure of this solid tumour, and needs no imaging.
+    `is_adult_only`: no label of it is given to a patient under 18 years.
     """
 
     id: str
@@ -607,6 +618,7 @@ class Disease:
     earliest_days: int = 0
     supply_gap_days: int = 30
     guides_treatment: tuple[str, ...] = ()
+    is_adult_only: bool = True
 
     @property
     def markers(self) -> frozenset[str]:

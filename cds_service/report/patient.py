@@ -88,6 +88,8 @@ def _cancer(
     if explain and (others := [a for a in cancer.answers if not a.holds]):
         yield plain("Over all lines, and not there:", "dim")
         yield from (plain(f"  {a.rule}: {a.why}", "dim") for a in others)
+    if cancer.refractory_classes:
+        yield _classes(cancer)
     if len(cancer.judged) > 1:
         yield _present(cancer)
     if cancer.unknown_facts:
@@ -99,6 +101,21 @@ def _cancer(
         yield ""
         own = [advice for advice in cancer.advice if advice.line == judged.line.number]
         yield line_report(judged, cancer.disease, own, knowledge, explain=explain)
+
+
+def _classes(cancer: CancerAssessment) -> RenderableType:
+    """The classes over all lines: since when, on which line, by which rule, by which drugs."""
+    table = fields(label=len("since"))
+    for one in cancer.refractory_classes:
+        text = plain(f"{one.since}  {one.drug_class}, line {one.line}: {', '.join(one.drugs)}")
+        if one.responded_on:
+            text.append_text(plain(f"; response again on line {one.responded_on}"))
+        table.add_row("", plain("since", "bold"), text.append_text(_by(one.rules)))
+    return Group(plain("Possibly refractory by class, over all lines:"), table)
+
+
+def _by(rules: tuple[str, ...]) -> Text:
+    return plain(f" [{', '.join(rules)}]" if rules else "", "dim")
 
 
 def _name(cancer: CancerAssessment) -> str:

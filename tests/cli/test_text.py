@@ -71,6 +71,24 @@ def test_two_lines_with_a_held_back_advice_and_a_caveat(
         assert said in ended.words, said
 
 
+def test_the_classes_over_all_lines_each_with_day_line_drugs_and_rule(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ended = text_of(capfd, "mm-triple")
+    for said in (
+        "Possibly refractory by class, over all lines:",
+        "since 2023-02-06 immunomodulatory-drug, line 1: lenalidomide, pomalidomide "
+        "[multiple-myeloma.imwg-60-days",
+        "since 2024-05-20 proteasome-inhibitor, line 2: carfilzomib [",
+        "since 2026-08-31 anti-cd38-antibody, line 3: daratumumab [",
+    ):
+        assert said in ended.words, said
+
+
+def test_without_a_label_no_classes_are_listed(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "by class" not in text_of(capfd, "colon-stable").words
+
+
 def test_what_was_left_out_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
     ended = text_of(capfd, "dirty-data")
     assert "Left out or doubted in this chart:" in ended.words

@@ -14,8 +14,25 @@ from uuid import UUID
 from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import ValidationError
 
+from cds_service import shipped_knowledge
+
 OURS = "org.refractory-cds"
-CLOSING = "Clinical judgement takes precedence."
+CLOSING = (
+    "This is an inference from available records; outside care may be missing. "
+    "Clinical judgement takes precedence."
+)
+BLOCKS = (
+    "What was seen", "Rule used", "Not certain because", "Options to consider",
+    "What would change this",
+)  # fmt: skip
+OPTION = re.compile(
+    r"Consider [a-z]|No change, with a reason \(Dismiss\)$"
+    r"|Where few sites grow .* could be discussed$"
+)
+"""How an option begins: it is offered, and one of them is always to change nothing."""
+CONTRAST = frozenset({"72254-6", "36813-4", "24628-0", "24587-8"})
+"""LOINC codes of studies with contrast: that is for local policy to say."""
+VERSION = re.compile(r"\d{4}\.\d{2}\.\d+")
 CARD = {
     "uuid", "summary", "detail", "indicator", "source", "suggestions", "selectionBehavior",
     "overrideReasons", "links", "extension",
@@ -34,6 +51,7 @@ EXTENSION = {
 }  # fmt: skip
 DIRECTIVE = re.compile(
     r"\bmust\b|\bshould immediately\b|\bcontraindicated\b|\bfailed\b|\bfailure of therapy\b"
+    r"|\bfailure confirmed\b|\bresistant to all\b|\bimmediately\b|\bstat\b"
     r"|(?:^|[.;:*\n-] ?)(?:stop|start|switch|discontinue|initiate|change) (?:to )?[a-z]",
     re.IGNORECASE,
 )
@@ -47,6 +65,15 @@ INVISIBLE = re.compile(
     "[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 """Control and direction characters, but for the line break that Markdown needs."""
+
+
+DRUGS = shipped_knowledge().terms.drugs
+RECOMMENDED = re.compile(
+    rf"\b(?:consider|try|use|add|give|prefer|recommend|offer)\b[^.;:]{{0,20}}\b(?:"
+    rf"{'|'.join(sorted(map(re.escape, DRUGS), key=len, reverse=True))})\b",
+    re.IGNORECASE,
+)
+"""A drug named as a recommendation. Named as a fact (what was given, what to state) it may be."""
 
 
 def faults_of(answer: dict[str, Any], decision_id: str | None = None) -> list[str]:
@@ -100,6 +127,7 @@ def _card(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
             yield f"control or direction characters in {text[:60]!r}"
     yield from _summary(card["summary"])
     yield from _detail(card["detail"])
+    yield from _wording(card)
     yield from _source(card["source"])
     yield from _suggestions(card)
     yield from _override_reasons(card.get("overrideReasons", ()))
@@ -138,20 +166,47 @@ def _summary(summary: str) -> Iterator[str]:
         yield "a summary of several lines"
     if "refractory" in HEDGED.sub("", summary).lower():
         yield f"refractory without possible: {summary}"
-    if DIRECTIVE.search(summary):
-        yield f"a directive: {summary}"
     if not summary.endswith((".", "…")):
         yield "a summary that is no sentence"
 
 
 def _detail(detail: str) -> Iterator[str]:
-    if found := DIRECTIVE.search(detail):
-        yield f"a directive: {detail[max(0, found.start() - 40) : found.end() + 40]!r}"
-    if CLOSING not in detail.rstrip("_").splitlines()[-1]:
+    if detail.splitlines()[-1] != f"_{CLOSING}_":
         yield "no closing sentence"
+    yield from _blocks(detail)
     for odd in ("()", "( ", " )", "  ", "None", " ,", "[]", "{}"):
         if odd in detail:
             yield f"{odd!r} in the detail: something was not there"
+
+
+def _blocks(detail: str) -> Iterator[str]:
+    """Five, always the same and in this order, each with something in it."""
+    parts = re.split(r"^\*\*(.+)\*\*$", detail, flags=re.MULTILINE)
+    titles, bodies = parts[3::2], parts[4::2]
+    if tuple(titles) != BLOCKS:
+        yield f"blocks {titles}"
+        return
+    for title, body in zip(titles, bodies, strict=True):
+        if not body.strip().startswith("- "):
+            yield f"nothing in the block {title!r}"
+    for line in bodies[BLOCKS.index("Options to consider")].strip().splitlines():
+        if not OPTION.match(line.removeprefix("- ")):
+            yield f"an option that is not offered: {line[:60]!r}"
+
+
+def _wording(card: dict[str, Any]) -> Iterator[str]:
+    """No directive and no drug recommended, wherever a clinician reads."""
+    said = [card["summary"], card["detail"]]
+    for suggestion in card.get("suggestions", ()):
+        said.append(suggestion["label"])
+        for action in suggestion["actions"]:
+            said += [action["description"], action["resource"]["code"]["text"]]
+            said += [note["text"] for note in action["resource"].get("note", ())]
+    for text in said:
+        if found := DIRECTIVE.search(text):
+            yield f"a directive: {text[max(0, found.start() - 40) : found.end() + 40]!r}"
+        if found := RECOMMENDED.search(text):
+            yield f"a drug recommended: {found[0]!r}"
 
 
 def _source(source: dict[str, Any]) -> Iterator[str]:
@@ -206,9 +261,21 @@ def _order(order: dict[str, Any]) -> Iterator[str]:
             yield f"a draft order with {member} {order.get(member)}"
     if "id" in order:
         yield "a draft order with an id of its own"
+    yield from _what_it_asks(order)
     for reference in _references(order):
         if not re.fullmatch(r"[A-Z][A-Za-z]+/[A-Za-z0-9.\-]{1,64}", reference):
             yield f"a draft order with the reference {reference}"
+
+
+def _what_it_asks(order: dict[str, Any]) -> Iterator[str]:
+    for coding in order["code"].get("coding", ()):
+        if coding["code"] in CONTRAST:
+            yield f"a draft order that asks for contrast: {coding['code']}"
+    for note in order.get("note", ()):
+        if "advice rule " not in note["text"] or not VERSION.search(note["text"]):
+            yield "a note without the rule and the version that it rests on"
+    if not (order.get("reasonReference") or order.get("reasonCode")):
+        yield "a draft order without a reason"
 
 
 def _references(value: Any) -> Iterator[str]:

@@ -274,6 +274,11 @@ async def whole_answer(served: Served) -> dict[str, Any]:
         (("suggestions", 0, "actions", 0, "resource", "subject"), {}),
         (("overrideReasons", 0, "display"), ""),
         (("detail",), "Not certain."),
+        (("detail",), "{without a block}"),
+        (("detail",), "{drug recommended}"),
+        (("suggestions", 0, "actions", 0, "resource", "note"), [{"text": "Possible."}]),
+        (("suggestions", 0, "actions", 0, "resource", "code"), {"text": "Stop lenalidomide"}),
+        (("suggestions", 0, "actions", 0, "description"), "The drug failed"),
         (("detail",), "The drug must be stopped. Clinical judgement takes precedence."),
         (("extension", OURS, "advice"), []),
         (("extension", OURS, "line"), "1"),
@@ -287,7 +292,13 @@ async def test_the_rules_find_what_is_wrong(
     inside: Any = answer["cards"][0]
     for step in path[:-1]:
         inside = inside[step]
-    inside[path[-1]] = answer["cards"][0]["uuid"] if value == "{same}" else value
+    detail: str = answer["cards"][0]["detail"]
+    made = {
+        "{same}": answer["cards"][0]["uuid"],
+        "{without a block}": detail.replace("**Not certain because**", ""),
+        "{drug recommended}": detail.replace("- Consider ", "- Consider carfilzomib and ", 1),
+    }
+    inside[path[-1]] = made.get(value, value) if isinstance(value, str) else value
     if path == ("selectionBehavior",):
         del answer["cards"][0]["selectionBehavior"]
     assert faults_of(answer) != []

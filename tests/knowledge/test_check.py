@@ -132,6 +132,23 @@ CML = "diseases/cml.toml"
             id="a deciding marker alone",
         ),
         pytest.param(
+            CML, 'restage_by   = ["marker"', 'restage_by   = ["markers"',
+            "cml: no kind of procedure 'markers' in restage_by", id="what answers a restaging",
+        ),
+        pytest.param(
+            PROSTATE, 'restage_regions = ["chest"', 'restage_regions = ["thorax"',
+            "prostate: no region 'thorax' in restage_regions", id="region",
+        ),
+        pytest.param(
+            CML, 'warns_when   = ["transformation-possible"]', 'warns_when   = ["blast-phase"]',
+            "cml: 'blast-phase' is no pattern, flag, label or rule of this disease",
+            id="warns when",
+        ),
+        pytest.param(
+            CML, "may_warn     = true", "may_warn     = false",
+            "cml: warns_when without may_warn: no card of it ever warns", id="never warns",
+        ),
+        pytest.param(
             CML, '"progression-in-window"', '"progression-at-any-time"',
             "cml.progression: no criterion 'progression-at-any-time'", id="criterion",
         ),

@@ -1,14 +1,25 @@
-"""The last stage: statuses and record → what may be suggested, and why any of it is held back."""
+"""The last stage: statuses and record → what may be suggested, and why any of it is held back.
+
+situation.py    one line, with all that decides about advice
+firing.py       which advice fires: one table, the first row that fits
+silence.py      why an advice is not shown: one list, the first reason that holds
+snooze.py       how long it stays silent after it was set aside
+reasons.py      the facts that it rests on
+performance.py  ECOG and Karnofsky on one scale
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
-from cds_service.clinical.advice.firing import kinds_that_fire
-from cds_service.clinical.advice.silence import why_silent
+from cds_service.clinical.advice.firing import fired_by
+from cds_service.clinical.advice.performance import Performance, ecog_of
+from cds_service.clinical.advice.reasons import reason_for, settles_between
+from cds_service.clinical.advice.silence import answers_to, why_silent, without_ordered
 from cds_service.clinical.advice.situation import (
+    IMAGING,
     NO_EARLIER_CARDS,
+    Accepted,
     Advice,
     AdviceKind,
     EarlierCards,
@@ -19,24 +30,32 @@ from cds_service.clinical.advice.situation import (
     Suppressed,
     Urgency,
 )
-from cds_service.clinical.evidence import Evidence
-from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Cancer, Record
-from cds_service.clinical.status import Composites, LineStatus
+from cds_service.clinical.advice.snooze import snoozed
+from cds_service.clinical.record import Cancer, CautionKind, Record
+from cds_service.clinical.status import Composites
 from cds_service.knowledge.model import Disease
 
 __all__ = [
     "NO_EARLIER_CARDS",
+    "Accepted",
     "Advice",
     "AdviceKind",
     "EarlierCards",
     "Judged",
     "Override",
+    "Performance",
     "Returned",
     "Suppressed",
     "Urgency",
     "choose_advice",
+    "ecog_of",
+    "snoozed",
+    "without_ordered",
 ]
+
+PROGRESSED = frozenset({"possible-refractory", "relapsed", "progressing"})
+MAY_BE_URGENT = frozenset({"restage", "confirm-progression", "biopsy", "trial-referral"})
+OF_IMAGES: tuple[CautionKind, ...] = ("pregnancy", "kidney", "contrast-allergy")
 
 
 def choose_advice(
@@ -53,53 +72,54 @@ def choose_advice(
     silent, which stays with it.
     """
     chosen: list[Advice] = []
-    progressed = sum(j.status.status == "possible-refractory" for j in judged)
+    progressed = sum(j.status.status in PROGRESSED for j in judged)
     for number, line in enumerate(judged, 1):
         situation = Situation(
             record, cancer, disease, line, composites, progressed,
             number == len(judged), earlier_cards,
         )  # fmt: skip
-        chosen += [
-            Advice(
-                kind,
-                line.line.number,
-                _urgency(line.status),
-                _reason(kind, situation),
-                why_silent(kind, situation),
-            )
-            for kind in kinds_that_fire(situation)
-        ]
+        fired = fired_by(situation)
+        chosen += [_advice(kind, fired.row, situation) for kind in fired.kinds]
     return tuple(chosen)
 
 
-def _urgency(status: LineStatus) -> Urgency:
+def _advice(kind: AdviceKind, row: str, s: Situation) -> Advice:
+    is_urgent = kind in MAY_BE_URGENT and _is_urgent(row, s)
+    return Advice(
+        kind=kind,
+        line=s.judged.line.number,
+        urgency="prompt" if is_urgent or _is_sure(s) else "routine",
+        reason=reason_for(kind, row, s),
+        suppressed=why_silent(kind, s),
+        rule=row,
+        between=settles_between(kind, row, s),
+        is_urgent=is_urgent,
+        cautions=_cautions(kind, s),
+    )
+
+
+def _is_sure(s: Situation) -> bool:
+    status = s.status
     sure = status.confidence in ("criteria", "documented")
-    return "prompt" if status.status == "possible-refractory" and sure else "routine"
+    return status.status == "possible-refractory" and sure
 
 
-def _reason(kind: AdviceKind, s: Situation) -> str:
-    """The fact that an advice rests on, without tone or layout."""
-    status, line = s.status, s.judged.line
-    on = status.progressed_on
-    if kind == "adherence-review":
-        return "Intake, interactions and access may explain the course and come before its reading."
-    if s.has("symptom-only") and on is None:
-        return "Only a symptom is recorded as worse; there is no evidence on the disease itself."
-    if on is None:
-        return f"The evidence on line {line.number} does not settle where the disease stands."
-    when = _when(status, line, on, s.judged.evidence)
-    return {
-        "possible-refractory": f"Possible refractory disease: {when}.",
-        "relapsed": f"The disease came back after control: {when}.",
-        "progressing": f"Progression that is not called refractory: {when}.",
-    }.get(status.status, f"The evidence needs another look: {when}.")
+def _is_urgent(row: str, s: Situation) -> bool:
+    """By the disease, by how the line stands, by transformation, or by a coded red flag."""
+    advice = s.disease.advice
+    if s.status.status not in PROGRESSED and row != "A16":
+        return False
+    return (
+        advice.is_urgent
+        or row == "A16"
+        or bool(advice.urgent_when & s.says)
+        or s.is_cautioned("red-flag")
+    )
 
 
-def _when(status: LineStatus, line: Line, on: date, evidence: Sequence[Evidence]) -> str:
-    name = line.name
-    if any(e.missed and e.on.first == on for e in evidence):
-        return f"a required response not reached on {on} during line {line.number} ({name})"
-    days = status.interval_days
-    if days is None or days <= 0 or line.is_ongoing:
-        return f"progression on {on} during line {line.number} ({name})"
-    return f"progression on {on}, {days} days after the last dose of line {line.number} ({name})"
+def _cautions(kind: AdviceKind, s: Situation) -> tuple[CautionKind, ...]:
+    """What an order of images has to mind: pregnancy first, then contrast."""
+    asks_images = kind == "restage" and bool(answers_to(kind, s.disease) & IMAGING)
+    if not asks_images and kind != "confirm-progression":
+        return ()
+    return tuple(name for name in OF_IMAGES if s.is_cautioned(name))

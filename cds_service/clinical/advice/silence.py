@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
-from cds_service.clinical.advice.situation import IMAGING, AdviceKind, Situation, Suppressed
+from cds_service.clinical.advice.situation import (
+    IMAGING,
+    TISSUE,
+    WHOLE_BODY,
+    Advice,
+    AdviceKind,
+    Situation,
+    Suppressed,
+)
+from cds_service.clinical.advice.snooze import is_worse
+from cds_service.clinical.record import Event, Request
+from cds_service.knowledge.model import Disease
 
 ORDER_IS_PENDING_DAYS = 42
 REFERRAL_RECENT_DAYS = 180
+ADHERENCE_REVIEW_RECENT_DAYS = 60
 DECLINED_DAYS = 180
 STALE_DAYS = 365
 UNCHANGED_DAYS = 7
 
-TISSUE = frozenset({"biopsy", "bone-marrow-examination", "molecular-test"})
+MARKER = "marker"
+REFERRALS = frozenset({"trial-referral", "supportive-care"})
 ANSWERED_BY: dict[AdviceKind, frozenset[str]] = {
-    "restage": IMAGING,
     "biopsy": TISSUE,
     "trial-referral": frozenset({"trial-referral"}),
     "supportive-care": frozenset({"palliative-referral"}),
@@ -23,18 +36,59 @@ ANSWERED_BY: dict[AdviceKind, frozenset[str]] = {
 """Procedures, reports and orders by which an advice is already followed."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for silence: its ids in the order of checking, its word, and when it holds."""
+
+    ids: tuple[str, ...]
+    word: Suppressed
+    holds: Callable[[AdviceKind, Situation], bool]
+
+
 def why_silent(kind: AdviceKind, s: Situation) -> Suppressed | None:
-    for reason, holds in SILENCE:
-        if holds(kind, s):
-            return reason
-    return None
+    """The first reason for which no card shows an advice; None where a card may."""
+    return next((reason.word for reason in SILENCE if reason.holds(kind, s)), None)
+
+
+def answers_to(kind: AdviceKind, disease: Disease) -> frozenset[str]:
+    """Kinds of procedure that answer an advice; "marker" stands for a value of its own markers."""
+    if kind == "restage":
+        return disease.advice.restage_by or IMAGING
+    return ANSWERED_BY.get(kind, frozenset())
+
+
+def without_ordered(
+    advice: Iterable[Advice], disease: Disease, ordered: Iterable[str]
+) -> tuple[Advice, ...]:
+    """The same advice, what is being ordered in this moment held back as ordered.
+
+    `ordered` are kinds of procedure, as of the orders on the screen that a hook tells of.
+    """
+    in_hand = frozenset(ordered)
+    return tuple(
+        replace(one, suppressed="already-ordered")
+        if one.suppressed is None and answers_to(one.kind, disease) & in_hand
+        else one
+        for one in advice
+    )
+
+
+def _covers(done: Event | Request, s: Situation) -> bool:
+    """Whether a study looks at a part of the body that the disease is restaged in."""
+    wanted = s.disease.advice.restage_regions
+    if not wanted or not done.regions or done.kind in WHOLE_BODY:
+        return True
+    return "whole-body" in done.regions or bool(done.regions & wanted)
+
+
+def _answers(kind: AdviceKind, done: Event | Request, s: Situation) -> bool:
+    if done.kind not in answers_to(kind, s.disease):
+        return False
+    return kind != "restage" or done.kind not in IMAGING or _covers(done, s)
 
 
 def _is_done(kind: AdviceKind, s: Situation) -> bool:
-    """Done since the progression; imaging also when it is recent, referrals for half a year."""
-    wanted = ANSWERED_BY.get(kind)
-    if wanted is None:
-        return False
+    """Done since the progression; restaging also when it is recent, referrals for half a year."""
     as_of, since = s.record.as_of, s.status.progressed_on or s.record.as_of
     recent = {
         "restage": s.disease.advice.restage_recent_days,
@@ -42,39 +96,92 @@ def _is_done(kind: AdviceKind, s: Situation) -> bool:
         "supportive-care": REFERRAL_RECENT_DAYS,
     }.get(kind, 0)
     since = min(since, as_of - timedelta(days=recent)) if recent else since
-    if s.was_done(wanted, since, as_of):
+    if kind == "restage" and _is_measured(s):
+        return True
+    if any(
+        _answers(kind, e, s)
+        and e.on.last >= since
+        and e.on.first <= as_of
+        and not (kind == "biopsy" and s.is_insufficient(e))
+        for e in s.events
+    ):
         return True
     return any(
-        r.kind in wanted and r.is_completed and r.on is not None and r.on.last >= since
-        for r in s.record.requests
+        r.is_completed and _answers(kind, r, s) and r.on is not None and r.on.last >= since
+        for r in s.requests
+    )
+
+
+def _is_measured(s: Situation) -> bool:
+    """Where a marker is the restaging: a value of the last days."""
+    if MARKER not in s.disease.advice.restage_by:
+        return False
+    since = s.record.as_of - timedelta(days=s.disease.advice.restage_recent_days)
+    return any(
+        m.marker in s.disease.markers and m.quantity is not None and m.on.last >= since
+        for m in s.record.measurements
+        if not m.focus or set(m.focus) & set(s.cancer.conditions)
     )
 
 
 def _is_ordered(kind: AdviceKind, s: Situation) -> bool:
-    wanted = ANSWERED_BY.get(kind)
-    if wanted is None:
-        return False
-    is_referral = kind in ("trial-referral", "supportive-care")
-    days = REFERRAL_RECENT_DAYS if is_referral else ORDER_IS_PENDING_DAYS
-    since = s.record.as_of - timedelta(days=days)
+    if kind == "supportive-care" and s.is_cautioned("palliative-care"):
+        return True
+    since = s.record.as_of - timedelta(days=_pending_days(kind))
     return any(
-        r.kind in wanted and r.is_open and (r.on is None or r.on.last >= since)
-        for r in s.record.requests
+        r.is_open and _answers(kind, r, s) and (r.on is None or r.on.last >= since)
+        for r in s.requests
     )
 
 
+def _pending_days(kind: AdviceKind) -> int:
+    if kind == "adherence-review":
+        return ADHERENCE_REVIEW_RECENT_DAYS
+    return REFERRAL_RECENT_DAYS if kind in REFERRALS else ORDER_IS_PENDING_DAYS
+
+
+def _is_accepted(kind: AdviceKind, s: Situation) -> bool:
+    """Taken up from an earlier card, on no newer evidence, and not closed since in the chart."""
+    since = s.record.as_of - timedelta(days=_pending_days(kind))
+    return any(
+        a.condition == s.cancer.condition
+        and a.line == s.judged.line.number
+        and a.kind == kind
+        and a.on >= since
+        and _latest_evidence(s) <= a.on
+        and not _is_closed(kind, a.on, s)
+        for a in s.earlier_cards.accepted
+    )
+
+
+def _is_closed(kind: AdviceKind, since: date, s: Situation) -> bool:
+    """Whether every order of that kind since then is neither open nor done."""
+    orders = [
+        r for r in s.requests if _answers(kind, r, s) and r.on is not None and r.on.last >= since
+    ]
+    return bool(orders) and not any(r.is_open or r.is_completed for r in orders)
+
+
 def _is_declined(kind: AdviceKind, s: Situation) -> bool:
-    wanted = ANSWERED_BY.get(kind)
+    """This advice was declined; or, for biopsy and trial, investigations in general."""
     since = s.record.as_of - timedelta(days=DECLINED_DAYS)
-    return wanted is not None and any(
-        r.kind in wanted and r.is_declined and (r.on is None or r.on.last >= since)
-        for r in s.record.requests
+    if kind in ("biopsy", "trial-referral") and any(
+        c.kind == "refusal" and (c.on is None or c.on.last >= since) for c in s.record.cautions
+    ):
+        return True
+    return any(
+        r.is_declined and _answers(kind, r, s) and (r.on is None or r.on.last >= since)
+        for r in s.requests
     )
 
 
 def _is_stale(_: AdviceKind, s: Situation) -> bool:
     said = [e.on.last for e in s.judged.evidence]
     return bool(said) and (s.record.as_of - max(said)).days > STALE_DAYS
+
+
+def _latest_evidence(s: Situation) -> date:
+    return max((e.on.last for e in s.judged.evidence), default=date.min)
 
 
 def _is_overridden(kind: AdviceKind, s: Situation) -> bool:
@@ -85,6 +192,7 @@ def _is_overridden(kind: AdviceKind, s: Situation) -> bool:
         and o.kind == kind
         and s.record.as_of <= o.until
         and latest <= o.on
+        and not is_worse(o, s.status.status, s.status.confidence)
         for o in s.earlier_cards.overrides
     )
 
@@ -101,14 +209,18 @@ def _is_unchanged(kind: AdviceKind, s: Situation) -> bool:
     )
 
 
-SILENCE: tuple[tuple[Suppressed, Callable[[AdviceKind, Situation], bool]], ...] = (
-    ("deceased", lambda _, s: s.record.patient.is_deceased),
-    ("hospice", lambda _, s: s.record.is_in_hospice),
-    ("next-line-started", lambda _, s: not s.is_latest),
-    ("recently-done", _is_done),
-    ("already-ordered", _is_ordered),
-    ("overridden", _is_overridden),
-    ("patient-declined", _is_declined),
-    ("unchanged", _is_unchanged),
-    ("stale", _is_stale),
+SILENCE: tuple[Reason, ...] = (
+    Reason(("S1",), "deceased", lambda _, s: s.record.patient.is_deceased),
+    Reason(("S2",), "hospice", lambda _, s: s.record.is_in_hospice),
+    Reason(("S5", "S6", "S7"), "recently-done", _is_done),
+    Reason(("S3", "S5", "S6", "S7"), "already-ordered", _is_ordered),
+    Reason(("S8",), "next-line-started", lambda _, s: not s.is_latest),
+    Reason(("S9",), "overridden", _is_overridden),
+    Reason(("S10",), "already-ordered", _is_accepted),
+    Reason(("S11",), "patient-declined", _is_declined),
+    Reason(("S15",), "unchanged", _is_unchanged),
+    Reason(("S17",), "stale", _is_stale),
 )
+"""In this order. S4 is an answer of its own (412), S12 and S14 change the order that is drafted,
+S13 withholds the label, S16 is `without_ordered`.
+"""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+from cds_service.clinical.advice.performance import ecog_of
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Cancer, Record
+from cds_service.clinical.record import Cancer, CautionKind, Event, Record, Request
 from cds_service.clinical.status import (
     Answer,
     Case,
@@ -34,28 +35,45 @@ Suppressed = Literal[
 IMAGING = frozenset(
     {"imaging-ct", "imaging-mri", "imaging-pet", "imaging-bone-scan", "imaging-other"}
 )
+TISSUE = frozenset({"biopsy", "bone-marrow-examination", "molecular-test"})
+WHOLE_BODY = frozenset({"imaging-pet", "imaging-bone-scan"})
+INSUFFICIENT_DAYS = 30
+"""A report that calls a sample insufficient speaks of what was taken so shortly before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One suggestion for one line; `suppressed` says why no card shows it."""
+    """One suggestion for one line; `suppressed` says why no card shows it.
+
+    `rule` is the row of the firing table. `between`: days on which a repeat could settle the
+    question. `is_urgent`: the draft order is urgent. `cautions`: what the order has to mind.
+    """
 
     kind: AdviceKind
     line: int
     urgency: Urgency
     reason: str
     suppressed: Suppressed | None = None
+    rule: str = ""
+    between: tuple[date, date | None] | None = None
+    is_urgent: bool = False
+    cautions: tuple[CautionKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A clinician set an advice aside; it is silent until `until`, or until new evidence."""
+    """A clinician set an advice aside; it is silent until `until`, or until new evidence.
+
+    New is a later date, or a surer or worse status than the card's own, where that is known.
+    """
 
     condition: str
     line: int
     kind: str
     on: date
     until: date
+    status: str = ""
+    confidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +88,22 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A suggestion that a clinician took up: its order is under way, unless the chart closes it."""
+
+    condition: str
+    line: int
+    kind: str
+    on: date
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierCards:
     """What clinicians did with earlier cards, and what those were."""
 
     overrides: tuple[Override, ...] = ()
     returned: tuple[Returned, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
 
 NO_EARLIER_CARDS = EarlierCards()
@@ -118,18 +147,76 @@ class Situation:
     def status(self) -> LineStatus:
         return self.judged.status
 
+    @property
+    def says(self) -> frozenset[str]:
+        """The words by which knowledge may speak of this line: pattern, flags, labels, rules."""
+        status = self.status
+        words = {*status.flags, *status.labels, *status.rules}
+        return frozenset(words | ({status.pattern} if status.pattern else set()))
+
     def has(self, *caveats: Caveat) -> bool:
         return any(caveat in self.status.caveats for caveat in caveats)
 
+    def is_cautioned(self, *kinds: CautionKind) -> bool:
+        return any(caution.kind in kinds for caution in self.record.cautions)
+
     @property
     def ecog(self) -> int | None:
-        """The latest performance status on record."""
-        values = [f for f in self.record.facts if f.name == "ecog" and f.value.isdigit() and f.on]
-        return int(max(values, key=lambda f: str(f.on)).value) if values else None
+        """The latest performance status on record, on the ECOG scale."""
+        known = ecog_of(self.record.facts)
+        return None if known is None else known.grade
+
+    @property
+    def events(self) -> Iterator[Event]:
+        """What was done, but for what the chart says was done for another cancer."""
+        return (e for e in self.record.events if not self._is_of_another(e.conditions))
+
+    @property
+    def requests(self) -> Iterator[Request]:
+        """What was ordered, but for what was ordered for another cancer."""
+        return (
+            r
+            for r in self.record.requests
+            if not self._is_of_another(r.conditions)
+            and (not r.diseases or self.cancer.disease in r.diseases)
+        )
+
+    def _is_of_another(self, conditions: tuple[str, ...]) -> bool:
+        others = {
+            name for c in self.record.cancers if c is not self.cancer for name in c.conditions
+        } - set(self.cancer.conditions)
+        return bool(conditions) and others.issuperset(conditions)
 
     def was_done(self, kinds: Iterable[str], since: date, until: date) -> bool:
         """Whether a procedure or report of one of these kinds falls into those days."""
         return any(
-            e.kind in kinds and e.on.last >= since and e.on.first <= until
-            for e in self.record.events
+            e.kind in kinds and e.on.last >= since and e.on.first <= until for e in self.events
+        )
+
+    def was_imaged(self, since: date, until: date) -> bool:
+        """Whether imaging was done in those days, by a study or by what one was read to say."""
+        read = any(
+            e.kind == "imaging" and e.on.last >= since and e.on.first <= until
+            for e in self.judged.evidence
+        )
+        return read or self.was_done(IMAGING, since, until)
+
+    @property
+    def has_histology(self) -> bool:
+        """Whether tissue of this cancer was ever looked at, as far as the chart tells."""
+        if any(f.name in ("er", "pr", "her2") for f in self.record.facts):
+            return True
+        return any(e.kind in TISSUE or e.kind == "surgery-resection" for e in self.events)
+
+    def is_insufficient(self, event: Event) -> bool:
+        """Whether the sample of a biopsy was called insufficient, by itself or by a report."""
+        return any(
+            c.kind == "insufficient-sample"
+            and (
+                c.resource == event.resource
+                or (
+                    c.on is not None and 0 <= (c.on.first - event.on.last).days <= INSUFFICIENT_DAYS
+                )
+            )
+            for c in self.record.cautions
         )

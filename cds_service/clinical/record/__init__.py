@@ -3,6 +3,8 @@
 from cds_service.clinical.record.read import AnyResource, RawResource, read_record
 from cds_service.clinical.record.record import (
     Cancer,
+    Caution,
+    CautionKind,
     Doubt,
     Event,
     Exposure,
@@ -20,6 +22,8 @@ from cds_service.clinical.record.record import (
 __all__ = [
     "AnyResource",
     "Cancer",
+    "Caution",
+    "CautionKind",
     "Doubt",
     "Event",
     "Exposure",

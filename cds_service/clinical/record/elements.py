@@ -19,7 +19,8 @@ READ_TYPES = frozenset(
     {
         "Patient", "Condition", "Medication", "MedicationRequest", "MedicationAdministration",
         "MedicationDispense", "MedicationStatement", "Observation", "Procedure", "ServiceRequest",
-        "DiagnosticReport", "ResearchSubject", "Encounter", "BodyStructure",
+        "DiagnosticReport", "ResearchSubject", "Encounter", "BodyStructure", "ResearchStudy",
+        "ImagingStudy", "Specimen", "AllergyIntolerance",
     }
 )  # fmt: skip
 """Resources of any other type say nothing to any stage."""
@@ -271,6 +272,8 @@ class Procedure(Element):
     code: CodeableConcept | None = None
     performedDateTime: str | None = None
     performedPeriod: Period | None = None
+    outcome: msgspec.Raw = ABSENT
+    bodySite: msgspec.Raw = ABSENT
     reasonReference: msgspec.Raw = ABSENT
     extension: msgspec.Raw = ABSENT
 
@@ -281,6 +284,7 @@ class ServiceRequest(Element):
     code: CodeableConcept | None = None
     authoredOn: str | None = None
     occurrenceDateTime: str | None = None
+    bodySite: msgspec.Raw = ABSENT
     reasonReference: msgspec.Raw = ABSENT
     reasonCode: msgspec.Raw = ABSENT
     extension: msgspec.Raw = ABSENT
@@ -294,8 +298,45 @@ class DiagnosticReport(Element):
     conclusionCode: msgspec.Raw = ABSENT
 
 
+class AllergyIntolerance(Element):
+    clinicalStatus: CodeableConcept | None = None
+    verificationStatus: CodeableConcept | None = None
+    code: CodeableConcept | None = None
+
+
+class ImagingStudy(Element):
+    status: str | None = None
+    started: str | None = None
+    description: str | None = None
+    modality: msgspec.Raw = ABSENT
+    procedureCode: msgspec.Raw = ABSENT
+    series: msgspec.Raw = ABSENT
+
+
+class ImagingStudySeries(Element):
+    modality: Coding | None = None
+    bodySite: Coding | None = None
+
+
+class Specimen(Element):
+    status: str | None = None
+    type: msgspec.Raw = ABSENT
+    receivedTime: str | None = None
+    collection: msgspec.Raw = ABSENT
+
+
+class SpecimenCollection(Element):
+    collectedDateTime: str | None = None
+    collectedPeriod: Period | None = None
+
+
 class ResearchSubject(Element):
     status: str | None = None
+    study: msgspec.Raw = ABSENT
+
+
+class ResearchStudy(Element):
+    condition: msgspec.Raw = ABSENT
 
 
 class Encounter(Element):

@@ -23,6 +23,7 @@ from cds_service.clinical.record.elements import (
 from cds_service.clinical.record.medications import INTENT_EXTENSIONS
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Event, Request
+from cds_service.clinical.record.regions import regions_of
 from cds_service.knowledge.terms import Terminology
 
 DONE = frozenset({"completed", "in-progress"})
@@ -66,7 +67,8 @@ def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Re
     terms = reader.knowledge.terms
     texts = list(raw.code.texts()) if raw.code and kind == "car-t-infusion" else []
     drugs = recognise_medication([], texts, terms).drugs
-    return Event(reference, kind, *spoken, conditions, _intent(raw, reader), drugs)
+    regions = _regions(raw.code, several(raw.bodySite, CodeableConcept))
+    return Event(reference, kind, *spoken, conditions, _intent(raw, reader), drugs, regions)
 
 
 def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request | None:
@@ -84,10 +86,11 @@ def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request
         resource=reference,
         kind=kind,
         on=reader.day(raw.authoredOn or raw.occurrenceDateTime, reference, "authoredOn"),
-        is_open=raw.status in OPEN and raw.intent != "proposal",
+        is_open=raw.status in OPEN,
         is_completed=raw.status == "completed",
         is_declined=declined,
         conditions=_named(raw.reasonReference, reader),
+        regions=_regions(raw.code, several(raw.bodySite, CodeableConcept)),
     )
 
 
@@ -136,7 +139,15 @@ def read_report_event(raw: DiagnosticReport, reference: str, reader: Reader) -> 
     if not kind or raw.status in ("entered-in-error", "cancelled", "registered"):
         return None
     spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
-    return None if spoken is None else Event(reference, kind, *spoken)
+    if spoken is None:
+        return None
+    return Event(reference, kind, *spoken, regions=_regions(raw.code, ()))
+
+
+def _regions(code: CodeableConcept | None, sites: Sequence[CodeableConcept]) -> frozenset[str]:
+    """Parts of the body that the name of a study, or its body site, says it covers."""
+    texts = [text for concept in (code, *sites) if concept for text in concept.texts()]
+    return regions_of(texts, code.codes() if code else ())
 
 
 def _named(reasons: Raw, reader: Reader) -> tuple[str, ...]:

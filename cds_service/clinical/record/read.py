@@ -8,6 +8,7 @@ from datetime import date
 from typing import TypeVar
 
 from cds_service.clinical.record import elements
+from cds_service.clinical.record.cautions import read_cautions
 from cds_service.clinical.record.conditions import (
     ReadCondition,
     gather_conditions,
@@ -58,6 +59,7 @@ from cds_service.clinical.record.sources import (
     read_source,
     whose,
 )
+from cds_service.clinical.record.studies import read_studies
 from cds_service.clinical.record.superseded import ReadObservation, superseded
 from cds_service.knowledge.model import Knowledge
 
@@ -114,6 +116,8 @@ def read_record(
     reader.tumours = _read_tumours(by_type.get("BodyStructure", ()), gathered, reader)
     _read_observations(by_type.get("Observation", ()), gathered, reader)
     _read_events(by_type, gathered, reader)
+    cautions = read_cautions(by_type, reader)
+    gathered.used |= {caution.resource for caution in cautions}
     return Record(
         patient=person,
         as_of=as_of,
@@ -129,6 +133,7 @@ def read_record(
         doubts=_by_day([*gathered.doubts, *conditions.doubts]),
         withheld=_by_day(gathered.withheld),
         is_in_hospice=conditions.is_in_hospice or _is_in_hospice(gathered),
+        cautions=cautions,
         issues=tuple(sorted(set(reader.issues))),
         sources=tuple((s.reference, s.given) for s in sources if s.reference in gathered.used),
     )
@@ -276,12 +281,12 @@ def _read_events(
     _read_encounters(by_type.get("Encounter", ()), gathered, reader)
     for source in by_type.get("DiagnosticReport", ()):
         _read_report(source, gathered, reader)
-    for source in by_type.get("ResearchSubject", ()):
-        subject = read_source(source, elements.ResearchSubject, reader)
-        if subject is not None and subject.status in ("on-study", "on-study-intervention"):
-            enrolled = Request(source.reference, "trial-referral", None, is_open=True)
-            gathered.requests.append(enrolled)
-            gathered.used.add(source.reference)
+    for found in read_studies(by_type, reader):
+        if isinstance(found, Event):
+            gathered.events.append(found)
+        else:
+            gathered.requests.append(found)
+        gathered.used.add(found.resource)
 
 
 def _read_encounters(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:

@@ -179,7 +179,8 @@ class Lesion:
 class Event:
     """A procedure or report that was done on a day; `kind` as in `Terminology.procedures`.
 
-    `drugs`: antineoplastics that its words name, as those of an infusion of cells do.
+    `drugs`: antineoplastics that its words name, as those of an infusion of cells do. `regions`:
+    parts of the body that it covers; empty where its words do not tell.
     """
 
     resource: str
@@ -189,11 +190,15 @@ class Event:
     conditions: tuple[str, ...] = ()
     intent: str = ""
     drugs: tuple[str, ...] = ()
+    regions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An order of a test, a procedure or a referral; open, done or declined by the patient."""
+    """An order of a test, a procedure or a referral; open, done or declined by the patient.
+
+    `regions` as of an event. `diseases`: what a trial is about, where the chart tells.
+    """
 
     resource: str
     kind: str
@@ -202,6 +207,23 @@ class Request:
     is_completed: bool = False
     is_declined: bool = False
     conditions: tuple[str, ...] = ()
+    regions: frozenset[str] = frozenset()
+    diseases: tuple[str, ...] = ()
+
+
+CautionKind = Literal[
+    "pregnancy", "kidney", "contrast-allergy", "refusal", "red-flag", "symptom", "palliative-care",
+    "insufficient-sample",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What makes a suggestion unsuitable, or urgent, whatever the cancer does."""
+
+    resource: str
+    kind: CautionKind
+    on: PartialDate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +276,7 @@ class Record:
     doubts: tuple[Doubt, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     is_in_hospice: bool = False
+    cautions: tuple[Caution, ...] = ()
     issues: tuple[Issue, ...] = ()
     sources: tuple[tuple[str, object], ...] = field(default=(), compare=False, repr=False)
     """The resources that it rests on: the reference of each, and the resource as it was given."""

@@ -6,6 +6,11 @@ from dataclasses import replace
 from itertools import groupby
 
 from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.status.adult_only import (
+    is_child_of_adult_definition,
+    without_adult_label,
+)
+from cds_service.clinical.status.class_matrix import ClassRefractory, refractory_classes
 from cds_service.clinical.status.composites import (
     Composites,
     History,
@@ -32,6 +37,7 @@ __all__ = [
     "Answer",
     "Case",
     "Caveat",
+    "ClassRefractory",
     "Composites",
     "Confidence",
     "Earlier",
@@ -43,7 +49,10 @@ __all__ = [
     "explain_composites",
     "explain_line",
     "find_composites",
+    "is_child_of_adult_definition",
+    "refractory_classes",
     "unknown_facts",
+    "without_adult_label",
 ]
 
 ADVERSE: frozenset[Status] = frozenset({"possible-refractory", "relapsed", "progressing"})

@@ -291,6 +291,7 @@ procedures = _resource(
         reasonReference=some(references, 2),
         extension=some(extensions, 2),
         outcome=concepts,
+        bodySite=some(concepts, 2),
     ),
 )
 service_requests = _resource(
@@ -310,6 +311,7 @@ service_requests = _resource(
         reasonReference=some(references, 2),
         reasonCode=some(concepts, 2),
         extension=some(extensions, 2),
+        bodySite=some(concepts, 2),
         priority=st.just("urgent"),
     ),
 )

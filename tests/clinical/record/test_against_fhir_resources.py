@@ -24,6 +24,7 @@ from cds_service.clinical.record import elements
 from cds_service.clinical.record.elements import (
     ABSENT,
     CodeableConcept,
+    Coding,
     Component,
     ConditionStage,
     DispenseRequest,
@@ -53,21 +54,27 @@ READ_AS: Final[dict[str, type[elements.Element]]] = {
     name: getattr(elements, name)
     for name in (
         "BodyStructure",
+        "AllergyIntolerance",
         "Condition",
         "DiagnosticReport",
         "Encounter",
+        "ImagingStudy",
         "Medication",
         "Observation",
         "Patient",
         "Procedure",
+        "ResearchStudy",
         "ResearchSubject",
         "ServiceRequest",
+        "Specimen",
     )
 }
 RAW: Final[dict[str, type[Element]]] = {
     "bodySite": CodeableConcept,
+    "collection": elements.SpecimenCollection,
     "component": Component,
     "conclusionCode": CodeableConcept,
+    "condition": CodeableConcept,
     "contained": Medication,
     "daysSupply": Quantity,
     "dispenseRequest": DispenseRequest,
@@ -80,14 +87,19 @@ RAW: Final[dict[str, type[Element]]] = {
     "interpretation": CodeableConcept,
     "location": CodeableConcept,
     "method": CodeableConcept,
+    "modality": Coding,
+    "outcome": CodeableConcept,
     "performer": Reference,
     "period": Period,
+    "procedureCode": CodeableConcept,
     "reasonCode": CodeableConcept,
     "reasonReference": Reference,
     "referenceRange": Range,
     "specimen": Reference,
+    "series": elements.ImagingStudySeries,
     "stage": ConditionStage,
     "statusReason": CodeableConcept,
+    "study": Reference,
     "type": CodeableConcept,
 }
 """Elements that stay raw until a stage asks for them, and the structure that it asks for."""
@@ -200,7 +212,7 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     elements.Repeat: ("TimingRepeat",),
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
     elements.Versioned: tuple(READ_AS),
-    Head: (*READ_AS, "AllergyIntolerance"),  # whose `patient` helps to tell whose chart it is
+    Head: tuple(READ_AS),
 }
 """Structures whose name in FHIR is another one than ours."""
 

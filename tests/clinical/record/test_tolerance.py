@@ -70,19 +70,25 @@ READ: Final[Mapping[str, frozenset[str]]] = {
     "Procedure": frozenset(
         {
             "status", "statusReason", "code", "performedDateTime", "performedPeriod",
-            "reasonReference", "extension",
+            "reasonReference", "extension", "bodySite", "outcome",
         }
     ),
     "ServiceRequest": frozenset(
         {
             "status", "intent", "code", "authoredOn", "occurrenceDateTime", "reasonReference",
-            "reasonCode", "extension",
+            "reasonCode", "extension", "bodySite",
         }
     ),
     "DiagnosticReport": frozenset(
         {"status", "code", "effectiveDateTime", "effectivePeriod", "conclusionCode"}
     ),
-    "ResearchSubject": frozenset({"status", "individual"}),
+    "ResearchSubject": frozenset({"status", "individual", "study"}),
+    "ResearchStudy": frozenset({"condition", "status"}),
+    "AllergyIntolerance": frozenset({"clinicalStatus", "verificationStatus", "code", "patient"}),
+    "ImagingStudy": frozenset(
+        {"status", "started", "description", "modality", "procedureCode", "series"}
+    ),
+    "Specimen": frozenset({"status", "type", "receivedTime", "collection"}),
     "Encounter": frozenset({"status", "type", "period", "hospitalization"}),
     "BodyStructure": frozenset({"patient", "location", "extension"}),
 }  # fmt: skip
@@ -154,6 +160,29 @@ def chart() -> list[Json]:
             "status": "candidate",
             "individual": {"reference": "Patient/p1"},
             "study": {"reference": "ResearchStudy/x"},
+        },
+        {"resourceType": "ResearchStudy", "id": "x", "status": "active"},
+        {
+            "resourceType": "AllergyIntolerance",
+            "id": "allergy",
+            "patient": {"reference": "Patient/p1"},
+            "code": {"text": "penicillin"},
+        },
+        {
+            "resourceType": "ImagingStudy",
+            "id": "images",
+            "status": "available",
+            "subject": {"reference": "Patient/p1"},
+            "started": "2024-05-12",
+            "modality": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"}],
+        },
+        {
+            "resourceType": "Specimen",
+            "id": "marrow",
+            "status": "available",
+            "type": concept((SNOMED, "119359002", "Bone marrow specimen")),
+            "subject": {"reference": "Patient/p1"},
+            "collection": {"collectedDateTime": "2024-02-01"},
         },
         {
             "resourceType": "Encounter",
