@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import random
+import select
 import signal
 import sqlite3
 import sys
@@ -83,6 +84,8 @@ def one_round(path: Path, point: str, chance: random.Random) -> set[str]:
         asyncio.run(append_until_killed(Mortal(path, point, times), writing))
     os.close(writing)
     if point == "random":
+        if times % 2:  # else while the log is opened, which may take longer than the round
+            select.select([reading], [], [], 10)
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     with os.fdopen(reading, "rb") as pipe:
