@@ -14,7 +14,7 @@ from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Case, Caveat
 from cds_service.clinical.status.weighing import OVERRIDE_DAYS, is_favourable, is_of_marker
-from cds_service.clinical.status.windows import Hit
+from cds_service.clinical.status.windows import Hit, with_known_ends
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug, Marker
 
@@ -183,7 +183,7 @@ def _was_on_hold(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool
 def _is_in_break(on: date, hit: Hit, case: Case) -> bool:
     if not hit.rule.hold_days:
         return False
-    own = [e for e in case.line.exposures if e.drug == hit.use.drug.name]
+    own = with_known_ends(hit.use, case)
     before = max((e.end.last for e in own if e.start.first <= on and e.end), default=None)
     after = min((e.start.first for e in own if e.start.first > on), default=None)
     runs = any(e.start.first <= on and (e.end is None or e.end.last >= on) for e in own)

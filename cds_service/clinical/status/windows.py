@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
+from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
@@ -200,9 +201,15 @@ def _hit(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> Hit:
     return Hit(use, rule, is_long and not is_held, _lacks(rule, on.first, case), is_held)
 
 
+def with_known_ends(use: AgentUse, case: Case) -> list[Exposure]:
+    """The uses of an agent that cover a time: between single doses on record there is no break."""
+    own = [e for e in case.line.exposures if e.drug == use.drug.name]
+    return [e for e in own if e.kind != "administration"]
+
+
 def _was_held(use: AgentUse, after_days: int, on: date, case: Case) -> bool:
     """Whether a drug that is taken again was held on that day, or up to so many days before it."""
-    own = [e for e in case.line.exposures if e.drug == use.drug.name]
+    own = with_known_ends(use, case)
     for again in own:
         before = [e for e in own if e.start < again.start]
         ends = [e.end.last for e in before if e.end is not None]
