@@ -21,7 +21,8 @@ CHART = [
 NOT_MEASURED = [
     Unmet(f"multiple-myeloma.{marker}", "value-missing")
     for marker in (
-        "free-light-chains", "marrow-plasma-cells", "serum-m-protein", "urine-m-protein",
+        "circulating-plasma-cells", "free-light-chains", "marrow-plasma-cells", "serum-m-protein",
+        "urine-m-protein",
     )
 ]  # fmt: skip
 RESPONSE = "multiple-myeloma.no-minor-response"
