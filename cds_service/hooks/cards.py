@@ -188,7 +188,7 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
     doubt = f", {doubt}" if doubt else ""
     if status.status == "possible-refractory":
         pattern = f"{status.pattern} " if status.pattern else ""
-        what = "response missed" if _is_missed(judged) else "progression"
+        what = "response missed" if judged.is_missed_response else "progression"
         sure = CONFIDENCE_IN_SHORT[status.confidence] if status.confidence else ""
         return f"Possible {pattern}refractory {name} on {line}: {what}{when}, {sure}"
     if status.status == "relapsed":
@@ -200,10 +200,6 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
     if status.status in QUIET:
         return f"Only a symptom is recorded as worse in {name} on {line}"
     return f"Response of {name} to {line} cannot be told from the record{doubt}"
-
-
-def _is_missed(judged: Judged) -> bool:
-    return any(e.missed and e.on.first == judged.status.progressed_on for e in judged.evidence)
 
 
 def _upper(text: str) -> str:

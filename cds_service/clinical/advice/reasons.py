@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
-from cds_service.clinical.advice.situation import AdviceKind, Situation
-from cds_service.clinical.evidence import Evidence
-from cds_service.clinical.lines import AgentUse, Line
+from cds_service.clinical.advice.situation import AdviceKind, Judged, Situation
+from cds_service.clinical.lines import AgentUse
 from cds_service.clinical.record import Exposure
-from cds_service.clinical.status import LineStatus
 from cds_service.knowledge.model import MarkerRule, Milestones
 
 REPEAT_IMAGING_DAYS = (28, 56)
@@ -39,7 +37,7 @@ def reason_for(kind: AdviceKind, row: str, s: Situation) -> str:
         return "Only a symptom is recorded as worse; there is no evidence on the disease itself."
     if on is None:
         return f"The evidence on line {line.number} does not settle where the disease stands."
-    when = _when(status, line, on, s.judged.evidence)
+    when = _when(s.judged, on)
     said = {
         "possible-refractory": f"Possible refractory disease: {when}.",
         "relapsed": f"The disease came back after control: {when}.",
@@ -51,9 +49,9 @@ def reason_for(kind: AdviceKind, row: str, s: Situation) -> str:
     return f"{said} This therapy can be assessed from {earliest} on."
 
 
-def _when(status: LineStatus, line: Line, on: date, evidence: Sequence[Evidence]) -> str:
-    name = line.name
-    if any(e.missed and e.on.first == on for e in evidence):
+def _when(judged: Judged, on: date) -> str:
+    status, line, name = judged.status, judged.line, judged.line.name
+    if judged.is_missed_response:
         return f"a required response not reached on {on} during line {line.number} ({name})"
     days = status.interval_days
     if days is None or days <= 0 or line.is_ongoing:

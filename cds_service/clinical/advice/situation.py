@@ -124,6 +124,15 @@ class Judged:
         return explain_line(self.case, self.status)
 
     @property
+    def is_missed_response(self) -> bool:
+        """Whether a response that was not reached has decided, and no progression."""
+        on = self.status.progressed_on
+        that_day = [e for e in self.evidence if e.on.first == on]
+        if on is None or any(e.missed for e in that_day):
+            return on is not None
+        return not any(e.is_progression or e.is_unconfirmed or e.suggests for e in that_day)
+
+    @property
     def evidence_digest(self) -> str:
         """Changes when, and only when, the evidence of the line does."""
         said = "\n".join(f"{e.resource} {e.on} {e.finding} {e.detail}" for e in self.evidence)
