@@ -13,7 +13,7 @@ from cds_service.definition.goals import milestone_points, target_points
 from cds_service.definition.lines import line_points
 from cds_service.definition.markers import marker_points
 from cds_service.definition.members import Point, by_label
-from cds_service.definition.names import GroupKind, drug_group, kind_of_group
+from cds_service.definition.names import GroupKind, drug_group
 from cds_service.definition.rules import early_points, early_says, rule_points
 from cds_service.knowledge.check_references import parts_of
 from cds_service.knowledge.model import (
@@ -50,10 +50,16 @@ HOW_ORIGINS_COUNT = (
     "Counted is every number of a definition. Those of lines of therapy, of advice and of the"
     " disease itself have no source of their own, and are operational."
 )
+LEVELS: Mapping[GroupKind, str] = {
+    "class": "drug_class",
+    "group": "class_group",
+    "modality": "superclass",
+}
+"""Attributes of a drug by which drugs are grouped."""
 _LEADS = {
     "lines": "How treatment is cut into lines. These numbers are operational defaults.",
-    "rules": "For each drug of a line the first rule that speaks for it decides; of the same drugs"
-    " and lines, one after the other. What a clinician recorded in so many words stands above all.",
+    "rules": "A clinician's own word stands above all. Else each drug of a line is judged by the"
+    " first rule below that speaks for it; rules for the same drugs and lines are tried in turn.",
     "evidence": "When a laboratory value says progression or response. It is weighed with what"
     " imaging and clinicians say, and then counted by the rules.",
     "goals": "What a therapy has to have reached by when.",
@@ -193,16 +199,19 @@ def _entry(told: Told | Early, kind: str, name: str, says: str, points: Iterable
         cites=told.cites,
         points=by_label(points),
         is_unverified=getattr(told, "is_unverified", False),
-        agents=tuple(sorted(_groups_in([told]))),
+        agents=tuple(sorted({name for _, name in _groups_in([told])})),
         markers=tuple(sorted(_markers_in(told))),
     )
 
 
-def _groups_in(wholes: Iterable[object]) -> set[str]:
-    found: set[str] = set()
+def _groups_in(wholes: Iterable[object]) -> set[tuple[GroupKind, str]]:
+    """The classes, groups and modalities that some values name."""
+    found: set[tuple[GroupKind, str]] = set()
     for whole in wholes:
         for _, agents in parts_of(whole, Agents):
-            found |= agents.classes | agents.groups | agents.superclasses
+            found |= {("class", name) for name in agents.classes}
+            found |= {("group", name) for name in agents.groups}
+            found |= {("modality", name) for name in agents.superclasses}
     return found
 
 
@@ -223,9 +232,12 @@ def _markers_in(told: Told | Early) -> set[str]:
 def groups_named(wholes: Iterable[object], knowledge: Knowledge) -> tuple[DrugGroupNamed, ...]:
     """The drug groups that some values name, with the drugs of each, by their words."""
     drugs = knowledge.terms.drugs.values()
-    found = []
-    for name in _groups_in(wholes):
-        of = tuple(sorted(d.name for d in drugs if name in (d.drug_class, d.class_group,
-                                                             d.superclass)))  # fmt: skip
-        found.append(DrugGroupNamed(name, kind_of_group(name, knowledge.terms), of))
-    return tuple(sorted(found, key=lambda group: group.words.lower()))
+    found = [
+        DrugGroupNamed(
+            name,
+            kind,
+            tuple(sorted(drug.name for drug in drugs if getattr(drug, LEVELS[kind]) == name)),
+        )
+        for kind, name in _groups_in(wholes)
+    ]
+    return tuple(sorted(found, key=lambda group: (group.words.lower(), group.kind)))
