@@ -51,7 +51,8 @@ def _holds(composite: Composite) -> tuple[str, set[str]]:
         told = interval(
             composite.after_days, composite.days, anchor, is_inclusive=composite.is_inclusive
         )
-        return f"{told[:1].upper()}{told[1:]}.", {"agents", "after_days", "days", "is_inclusive"}
+        read = {"agents", "after_days", "days", *(["is_inclusive"] if composite.days else [])}
+        return f"{told[:1].upper()}{told[1:]}.", read
     if composite.criterion == "pattern-of-rule":
         return (
             f"The latest line on which one of these rules decided is {composite.pattern}: {rules}.",

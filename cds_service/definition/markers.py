@@ -175,6 +175,11 @@ def _reference(rule: MarkerRule, terms: Terminology) -> str:
 
 
 def _confirmation(rule: MarkerRule) -> str:
+    if not rule.needs_confirmation and rule.confirm_within_days:
+        return (
+            f"One value suffices; another, {rule.confirm_days} to"
+            f" {days(rule.confirm_within_days)} later, is shown."
+        )
     if not rule.needs_confirmation:
         later = (
             f" (another, {days(rule.confirm_days)} later, is shown)" if rule.confirm_days else ""

@@ -48,7 +48,8 @@ _SAID = frozenset(
      "planned_stop", "atypical_while_falling"}
 )  # fmt: skip
 _OF_WINDOW = frozenset({"days", "is_inclusive", "pattern"})
-_OF_NO_RESPONSE = frozenset({"needs", "counts_cycles_only", "pattern"})
+_OF_NO_RESPONSE = frozenset({"needs", "counts_cycles_only"})
+ALWAYS_PRIMARY = Pattern(by="primary")
 
 _RULE: Sentences = {
     "label": ("Called", "On cards the line is called “{}”."),
@@ -112,6 +113,8 @@ def rule_points(rule: Rule, disease: Disease, terms: Terminology) -> Iterator[Po
         return
     is_window = rule.criterion != "no-response"
     said = HEAD | _SAID | (_OF_WINDOW if is_window else _OF_NO_RESPONSE)
+    if rule.pattern == ALWAYS_PRIMARY:
+        said |= {"pattern"}
     yield Point("Speaks for", speaks_for(rule.agents, rule.when, disease))
     yield Point("Counts", _window(rule) if is_window else _missing_response(rule))
     if rule.minimum is not None and is_window:
@@ -312,6 +315,8 @@ def _pattern(pattern: Pattern, disease: Disease) -> Iterator[str]:
     if pattern.by in ("best-response", "response-or-time", "platinum"):
         yield from _by_response(pattern)
     said = _READS[pattern.by] | {"by"}
+    if pattern.stable_days is None:
+        said -= {"brief_stable_days"}  # nobody reads it
     yield from (point.text for point in other_members(pattern, said))
 
 
