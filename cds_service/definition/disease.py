@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds_service.definition.members import Point, Sentences, other_members
-from cds_service.definition.names import days, drugs_in_words, fact, one_of
+from cds_service.definition.names import days, drugs_in_words, fact, one_of, procedure
 from cds_service.knowledge.model import AdviceTexts, Disease, Order
 from cds_service.knowledge.terms import LOINC, SNOMED
 
@@ -52,7 +52,7 @@ _ADVICE: Sentences = {
     "may_warn": ("Urgency", "A card that is sure carries the indicator “warning”."),
     "urgent_when": ("Urgency", "Draft orders are urgent with: {}."),
     "warns_when": ("Urgency", "A card that is sure carries the indicator “warning” with: {}."),
-    "restage_by": ("Restaging", "Answered by: {}."),
+    "marker_recent_days": ("Restaging", "A marker of the last {} days is recent."),
     "restage_regions": ("Restaging", "One of these regions has to be covered: {}."),
 }
 
@@ -117,13 +117,16 @@ def _limited(disease: Disease) -> str:
 
 def advice_points(advice: AdviceTexts) -> Iterator[Point]:
     """What may be suggested; what a card says comes from here word for word."""
-    said = {"restage", "biopsy", "restage_recent_days", "marker_recent_days"}
+    said = {"restage", "biopsy", "restage_recent_days", "restage_by"}
     yield Point("Restaging", f"{_order(advice.restage)}.")
     yield Point(
         "Restaging",
-        f"Not suggested where it was done in the last {days(advice.restage_recent_days)}; a marker"
-        f" of the last {days(advice.marker_recent_days)} is recent.",
+        f"Not suggested where it was done in the last {days(advice.restage_recent_days)}.",
     )
+    answers: frozenset[str] = getattr(advice, "restage_by", frozenset())
+    if answers:
+        kinds = one_of(procedure(kind) for kind in sorted(answers))
+        yield Point("Restaging", f"Done means: {kinds}.")
     yield Point("Tissue", f"{_order(advice.biopsy)}.")
     for point in other_members(advice, said, _ADVICE):
         text = point.text[:1].upper() + point.text[1:]

@@ -20,7 +20,7 @@ from cds_service.definition.names import (
     share,
 )
 from cds_service.definition.rules import HEAD, enough, full_dose, sentence
-from cds_service.knowledge.model import Milestone, Milestones, Sign, Target
+from cds_service.knowledge.model import Milestone, Milestones, Minimum, Sign, Target
 from cds_service.knowledge.terms import Terminology
 
 _TARGET: Sentences = {
@@ -91,7 +91,10 @@ def target_points(target: Target, terms: Terminology) -> Iterator[Point]:
     yield Point("Due", f"From day {target.from_day} after the first dose on.")
     signs = one_of((_sign(sign, terms) for sign in target.missed_by), last="and")
     yield Point("Missed by", sentence(f"{signs}{_together(target)}"))
-    yield Point("Exposure", f"Enough is {enough(target.minimum)}; less withholds the label.")
+    if target.minimum == Minimum():
+        yield Point("Exposure", "No least exposure is asked for.")
+    else:
+        yield Point("Exposure", f"Enough is {enough(target.minimum)}; less withholds the label.")
     yield from other_members(target, said, _TARGET)
     yield Point(
         "Primary or secondary",

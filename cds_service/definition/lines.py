@@ -114,8 +114,8 @@ def _toxicity(rules: LineRules) -> str:
 
 def _maintenance(rule: Maintenance) -> Point:
     text = (
-        f"{drugs_in_words(rule.agents)}, begun up to {days(rule.days)} after the last dose of"
-        f" {drugs_in_words(rule.after, every='the drugs before it')}, belongs to the line"
+        f"Part of the line: {drugs_in_words(rule.agents)}, begun up to {days(rule.days)} after the"
+        f" last dose of {drugs_in_words(rule.after, every='the drugs before')}"
     )
     if rule.is_single:
         text += ", where it is begun alone"
@@ -127,22 +127,21 @@ def _maintenance(rule: Maintenance) -> Point:
     more = "".join(f" {p.text}" for p in other_members(rule, said))
     return Point(
         "Maintenance",
-        f"{text[:1].upper()}{text[1:]}. Begun later it is a line of its own"
-        f" (“{FLAGS['late-maintenance']}”).{more}",
+        f"{text}. Begun later it is a line of its own (“{FLAGS['late-maintenance']}”).{more}",
     )
 
 
 def _addition(rule: Addition) -> Point:
     text = (
-        f"{drugs_in_words(rule.agents)}, added to {drugs_in_words(rule.to)} up to"
-        f" {days(rule.days)} after the start of the line, belongs to it"
+        f"Part of the line: {drugs_in_words(rule.agents)}, added to {drugs_in_words(rule.to)} up"
+        f" to {days(rule.days)} after the start"
     )
     late = f" (“{FLAGS.get(rule.late_flag, rule.late_flag)}”)" if rule.late_flag else ""
     said = {"agents", "to", "days", "late_flag"}
     more = "".join(f" {p.text}" for p in other_members(rule, said))
     return Point(
         "Addition",
-        f"{text[:1].upper()}{text[1:]}. Added later it begins a new line{late}.{more}",
+        f"{text}. Added later it begins a new line{late}.{more}",
     )
 
 

@@ -33,7 +33,7 @@ _RULE: Sentences = {
     "is_silent_until_confirmed": ("Confirmation", "Before it nothing is said at all."),
     "span_days": (
         "Confirmation",
-        "It comes at least {} days after the value that the rise is measured from.",
+        "It comes at least {} days after the reference.",
     ),
     "ignore_first_days": (
         "Not counted",
@@ -74,8 +74,8 @@ def marker_points(rule: MarkerRule, terms: Terminology) -> Iterator[Point]:
     if rule.remission_below is not None:
         yield Point(
             "Response",
-            f"Below {_value(rule.remission_below, rule, terms)} it is remission, from there on"
-            " none.",
+            f"A value below {_value(rule.remission_below, rule, terms)} is remission; any other"
+            " says that there is none.",
         )
     if not rule.is_sufficient_alone:
         yield Point(

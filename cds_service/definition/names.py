@@ -203,6 +203,10 @@ def difference(value: Decimal, marker: str, terms: Terminology) -> str:
 def fact(name: str) -> str:
     """A fact, perhaps with its value: "her2=negative" is HER2 negative."""
     told, _, value = name.partition("=")
+    if told.endswith("-category") and value:
+        return f"{told[0].upper()}{value[1:]}"  # "t-category=tis" is Tis
+    if told == "grade" and value:
+        return f"{value} grade"
     return " ".join(filter(None, (fact_in_words(told), value.replace("-", " "))))
 
 

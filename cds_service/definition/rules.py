@@ -52,6 +52,7 @@ _OF_NO_RESPONSE = frozenset({"needs", "counts_cycles_only"})
 ALWAYS_PRIMARY = Pattern(by="primary")
 
 _RULE: Sentences = {
+    "spares": ("Speaks for", "Never for {}."),
     "label": ("Called", "On cards the line is called “{}”."),
     "confirming_within_days": (
         "Confirmation",
@@ -87,13 +88,9 @@ _RULE: Sentences = {
 }
 _WHEN: Sentences = {
     "is_single_agent": ("", "with one drug alone"),
-    "with_any_fact": ("", "where one of these is on record: {}"),
 }
 _MINIMUM: Sentences = {
     "courses": ("", "at least {} courses (blocks of doses with a pause between them)"),
-}
-_FULL_DOSE: Sentences = {
-    "must_be_known": ("", "a dose that is not on record is not enough"),
 }
 _SINCE = {
     "start": "the start of the line",
@@ -192,8 +189,11 @@ def _lines(when: When, agents: Agents, disease: Disease) -> Iterator[str]:
     if when.with_facts:
         told = one_of((fact(name) for name in sorted(when.with_facts)), last="and")
         yield f"where these are on record: {told}"
+    any_of: frozenset[str] = getattr(when, "with_any_fact", frozenset())
+    if any_of:
+        yield f"where one of these is on record: {one_of(fact(name) for name in sorted(any_of))}"
     said = {"settings", "position", "having", "lacking", "only", "is_after_transplant",
-            "with_facts"}  # fmt: skip
+            "with_facts", "with_any_fact"}  # fmt: skip
     yield from (point.text.rstrip(".") for point in other_members(when, said, _WHEN))
 
 
@@ -284,12 +284,13 @@ def _besides(minimum: Minimum) -> list[str]:
 def full_dose(full: FullDose) -> str:
     """The dose of a drug below which its failure is no failure."""
     least = format_decimal(full.mg_per_day * full.share)
+    known = "which has to be" if getattr(full, "must_be_known", False) else "where the dose is"
     text = (
-        f"{full.drug} at a daily dose of at least {least} mg where the dose is on record"
+        f"{full.drug} at a daily dose of at least {least} mg, {known} on record"
         f" ({share(full.share)} of {format_decimal(full.mg_per_day)} mg)"
     )
-    said = {"drug", "mg_per_day", "share"}
-    return "; ".join([text, *(p.text for p in other_members(full, said, _FULL_DOSE))])
+    said = {"drug", "mg_per_day", "share", "must_be_known"}
+    return "; ".join([text, *(p.text for p in other_members(full, said))])
 
 
 _READS = {
