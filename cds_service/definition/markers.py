@@ -54,6 +54,8 @@ def marker_points(rule: MarkerRule, terms: Terminology) -> Iterator[Point]:
             "only_without", "is_sufficient_alone", "response", "under", "not_under",
             "max_reference", "min_reference", "needs_confirmation", "steps", "unreadable_with",
             "remission_below", "unusable_below"}  # fmt: skip
+    if rule.multiplier == 1 or rule.criterion in ("plateau", "gcig-ca-125"):
+        said.discard("is_multiplier_exclusive")  # nobody reads it
     yield Point("Marker", f"{sentence(marker_name(rule.marker, terms))}{_limit(rule, terms)}")
     yield from _lines(rule)
     yield Point("Progression", _progression(rule, terms))

@@ -200,7 +200,11 @@ def _lines(when: When, agents: Agents, disease: Disease) -> Iterator[str]:
 def _window(rule: Rule) -> str:
     anchor = "the transplant" if rule.when.is_after_transplant else "the last dose"
     if rule.after_days is not None and rule.after_days >= rule.days:
-        return "At no time: the rule only keeps those after it from speaking."
+        reach = "at most" if rule.is_inclusive else "fewer than"
+        return (
+            f"At no time (more than {rule.after_days} and {reach} {days(rule.days)} after"
+            f" {anchor}): the rule only keeps those after it from speaking."
+        )
     return sentence(interval(rule.after_days, rule.days, anchor, is_inclusive=rule.is_inclusive))
 
 
@@ -249,8 +253,9 @@ def _had(minimum: Minimum, *, cycles_only: bool) -> str:
         asked.append(f"at least {times(minimum.cycles, 'cycle')}")
     asked += _besides(minimum)
     text = one_of(asked, last="and")
-    if cycles_only and minimum.days:
-        text += f" (the {days(minimum.days)} that they usually take are not asked for)"
+    if cycles_only:
+        usually = f"; {days(minimum.days)} are what they usually take" if minimum.days else ""
+        text += f" (cycles alone count{usually})"
     return text
 
 

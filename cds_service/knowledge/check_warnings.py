@@ -24,6 +24,14 @@ def check_warnings(knowledge: Knowledge) -> Iterator[Fault]:
     for where, told in named:
         if told.origin in PUBLISHED and OPERATIONAL.issuperset(told.cites):
             yield Fault(where, f"has origin {told.origin}, and no published source")
+    unsaid = [
+        f"{disease.id} {number}"
+        for disease in knowledge.diseases.values()
+        if (number := sum(not _says_minimum(rule) for rule in disease.rules))
+    ]
+    if unsaid:
+        what = "sentences that do not name their least exposure"
+        yield Fault("diseases", f"{what}: {', '.join(unsaid)}")
     for disease in knowledge.diseases.values():
         yield from _of_disease(disease, knowledge)
 
@@ -41,10 +49,6 @@ def _of_disease(disease: Disease, knowledge: Knowledge) -> Iterator[Fault]:
         for days in _days_of(told):
             if str(days) not in told.says:
                 yield Fault(told.id, f"its sentence does not name its {days} days")
-    unsaid = [rule.id for rule in disease.rules if not _says_minimum(rule)]
-    if unsaid:
-        what = "sentences that do not name their least exposure"
-        yield Fault(disease.id, f"{what}: {', '.join(unsaid)}")
     for name in sorted(disease.covers & knowledge.diseases.keys()):
         yield Fault(disease.id, f"covers {name!r}, which has a definition of its own")
     for rule in disease.marker_rules:

@@ -96,7 +96,7 @@ def test_show_a_disease_with_its_rules_and_their_sources(
         "A value at least 25 % above the reference, and at least 0.5 g/dL above it.",
         "Origin a trial's definition or a label (T) Sources gandhi-2019",
         "after a pause of up to 120 days go on in the line",
-        "BCMA CAR-T cells ciltacabtagene autoleucel, idecabtagene vicleucel",
+        "XPO1 inhibitors eltanexor, selinexor, verdinexor",
         "rajkumar-2011 Rajkumar SV, et al.",
         "doi:10.1182/blood-2010-10-299487",
     ):

@@ -15,7 +15,7 @@ OTHER_AGENTS = Agents(drugs=frozenset({"mitotane"}))
 KNOWN_TEXTS = {
     "marker": ("psa", "testosterone"),
     "procedure": ("biopsy", "imaging-ct"),
-    "statuses": ("progressing", "stable"),
+    "statuses": ("progressing", "stable", "relapsed"),
 }
 """Members of which not every text is one."""
 
@@ -55,7 +55,7 @@ def _other(own: Any, hint: Any, name: str) -> Any:
         known = [text for text in KNOWN_TEXTS.get(name, (f"{own}x",)) if text != own]
         return choices[0] if choices else known[0]
     if isinstance(own, frozenset):
-        return own | {_text(name)}
+        return own | {next(text for text in KNOWN_TEXTS.get(name, ("x",)) if text not in own)}
     made = example(hint, name)
     if isinstance(own, Mapping):
         return {**own, **made}

@@ -47,7 +47,7 @@ def rule(criterion: str, **members: Any) -> Rule:
         **HEAD,
         criterion=criterion,
         agents=PLATINUM,
-        minimum=Minimum(42, 2, 5, (FullDose("hydroxyurea", Decimal(2000)),)),
+        minimum=Minimum(42, 2, 5, full_doses=(FullDose("hydroxyurea", Decimal(2000)),)),
         requires=Requirement("psa", Decimal(50), 90),
         **members,
     )
@@ -153,7 +153,7 @@ def test_every_member_of_what_is_shipped_is_said() -> None:
 
 
 def test_what_stands_at_the_head_of_an_entry_is_there_too() -> None:
-    told = replace(MYELOMA.rules[0], is_unverified=True)
+    told = replace(MYELOMA.rules[0], origin="C", is_unverified=True)
     entry = entry_of(told, MYELOMA, KNOWLEDGE)
     assert (entry.id, entry.says, entry.cites) == (told.id, told.says, told.cites)
     assert (entry.origin, entry.is_unverified) == ("C", True)
