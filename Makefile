@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all laws mutants mutants-code lint types format bench lock clean
+.PHONY: help install demo test test-all laws mutants mutants-code lint docs types format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ lint: $(STAMP) ## ruff, import directions, clinical knowledge
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/refractory-cds knowledge check
+
+docs: $(STAMP) ## the clinical knowledge as pages for review, in var/knowledge (TO=folder)
+	@$(BIN)/refractory-cds knowledge pages --to $(or $(TO),var/knowledge)
 
 types: $(STAMP) ## mypy --strict
 	@$(BIN)/mypy

@@ -43,6 +43,7 @@ from cds_service.service import Service, record_failure
 from cds_service.settings import Settings
 from cds_service.version import __version__
 from cds_service.web.api import api_routes
+from cds_service.web.knowledge_pages import knowledge_routes
 from cds_service.web.operations import operations_routes
 from cds_service.web.page import page_routes
 
@@ -106,6 +107,7 @@ def create_app(
     app.include_router(api_routes(service))
     app.include_router(operations_routes(service))
     app.include_router(page_routes())
+    app.include_router(knowledge_routes(knowledge))
     _answer_errors(app)
     app.add_middleware(Unforeseen, service=service)
     app.add_middleware(

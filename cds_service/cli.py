@@ -218,6 +218,16 @@ def show_knowledge(
     show(name, as_text=_is_text(output))
 
 
+@knowledge_app.command("pages", epilog="Example: refractory-cds knowledge pages --to var/knowledge")
+def write_knowledge_pages(
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write them into.")],
+) -> None:
+    """Write all of the knowledge as pages for review: to read, print and sign; no scripts."""
+    from cds_service.commands.knowing import write
+
+    write(to)
+
+
 @fixtures_app.command(
     "load", epilog="Example: refractory-cds fixtures load --to http://localhost:8080/fhir"
 )

@@ -1,4 +1,4 @@
-"""`refractory-cds knowledge`: check, list, show."""
+"""`refractory-cds knowledge`: check, list, show, pages."""
 
 from __future__ import annotations
 
@@ -83,6 +83,17 @@ def show(name: str, *, as_text: bool) -> None:
             _print_json(as_json(known, knowledge))
         else:
             page.print(*([""] if position else []), known_report(known, knowledge))
+
+
+def write(folder: Path) -> None:
+    """Write the pages for review; raises UsageError where they cannot be written."""
+    from cds_service.web.knowledge_pages import write_pages  # with FastAPI, which no other needs
+
+    try:
+        number = write_pages(knowledge_in_use(), folder)
+    except OSError as error:
+        raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
+    typer.echo(f"{number} pages; open {folder / 'index.html'}")
 
 
 def _summary(knowledge: Knowledge) -> str:

@@ -10,6 +10,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from cds_service.knowledge.check_advice import check_advice
+from cds_service.knowledge.check_names import (
+    check_diseases,
+    check_members,
+    check_sources,
+    check_tables,
+)
+from cds_service.knowledge.check_numbers import check_numbers
 from cds_service.knowledge.check_references import (
     Fault,
     check_agents,
@@ -19,9 +26,11 @@ from cds_service.knowledge.check_references import (
     parts_of,
 )
 from cds_service.knowledge.check_units import check_units
+from cds_service.knowledge.check_warnings import check_warnings
 from cds_service.knowledge.model import (
     Composite,
     Disease,
+    Interference,
     Knowledge,
     MarkerRule,
     Requirement,
@@ -32,6 +41,8 @@ from cds_service.knowledge.terms_words import FACT_VALUES, FACTS, PROCEDURE_KIND
 
 __all__ = ["Checked", "Criteria", "Fault", "check_knowledge"]
 
+USES = ("response", "supportive", "validity")
+"""Everything that a marker can be for."""
 NEEDS_LIMIT = frozenset({"gcig-ca-125"})
 """Marker criteria that read a value against the upper limit of normal."""
 
@@ -56,6 +67,7 @@ class Checked:
 def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     """Everything that can be said without a clinician of whether the files agree."""
     faults = [*_ids(knowledge), *check_units(knowledge.terms)]
+    faults += [*check_diseases(knowledge), *check_tables(knowledge), *check_sources(knowledge)]
     for disease in knowledge.diseases.values():
         faults += _disease(disease, knowledge, criteria)
     for name, parts in knowledge.derived_facts.items():
@@ -63,14 +75,14 @@ def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     for rule in knowledge.shared_rules:
         faults += _sources(rule, knowledge)
         faults += _criterion(rule, criteria.rules)
-    return Checked(tuple(dict.fromkeys(faults)), tuple(_warnings(knowledge)))
+    return Checked(tuple(dict.fromkeys(faults)), tuple(check_warnings(knowledge)))
 
 
 def _ids(knowledge: Knowledge) -> Iterator[Fault]:
     """Ids are unique, and those of rules begin with their disease, so that a reader knows whose."""
     owners: dict[str, tuple[Told, ...]] = {"shared": knowledge.shared_rules}
     for disease in knowledge.diseases.values():
-        owners[disease.id] = (*disease.rules, *disease.marker_rules, *disease.milestones)
+        owners[disease.id] = tuple(t for t in disease.told if not isinstance(t, Composite))
         for name in _twice(composite.id for composite in disease.composites):
             yield Fault(f"{disease.id}: {name}", "this composite stands twice")
     for owner, rules in owners.items():
@@ -100,6 +112,10 @@ def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iter
         yield from _composite(composite, disease, knowledge)
     for where, asked in parts_of(disease, Requirement):
         yield from _marker(where, asked.marker, knowledge, ("response", "validity"))
+    for where, name in _also_read(disease):
+        yield from _marker(where, name, knowledge, USES)
+    yield from check_numbers(disease)
+    yield from check_members(disease, knowledge, _fact)
     for name in (*disease.guides_treatment, *(n for names in disease.subtypes for n in names)):
         yield from _fact(disease.id, name, knowledge)
     yield from check_agents(disease, knowledge.terms)
@@ -107,6 +123,15 @@ def _disease(disease: Disease, knowledge: Knowledge, criteria: Criteria) -> Iter
     yield from check_whens(disease)
     yield from check_orders(disease)
     yield from check_advice(disease)
+
+
+def _also_read(disease: Disease) -> Iterator[tuple[str, str]]:
+    """Markers that are read beside another, or as a sign, and where."""
+    yield from ((where, other.marker) for where, other in parts_of(disease, Interference))
+    for target in disease.targets:
+        yield from ((target.id, sign.marker) for sign in target.missed_by if sign.marker)
+    for rule in disease.rules:
+        yield from ((rule.id, name) for name in rule.atypical_while_falling)
 
 
 def _sources(told: Told, knowledge: Knowledge) -> Iterator[Fault]:
@@ -177,27 +202,3 @@ def _fact(where: str, told: str, knowledge: Knowledge) -> Iterator[Fault]:
         yield Fault(where, f"no fact {name!r} in facts.csv")
     if value and value not in FACT_VALUES:
         yield Fault(where, f"{told!r} never holds: {value!r} is no value of a fact")
-
-
-def _warnings(knowledge: Knowledge) -> Iterator[Fault]:
-    told = [t for disease in knowledge.diseases.values() for t in disease.told]
-    cited = {key for rule in (*told, *knowledge.shared_rules) for key in rule.cites}
-    unused = sorted(knowledge.citations.keys() - cited)
-    if unused:
-        yield Fault("citations.toml", f"{len(unused)} cited by no rule: {', '.join(unused)}")
-    for rule in told:
-        for days in _days_of(rule):
-            if str(days) not in rule.says:
-                yield Fault(rule.id, f"its sentence does not name its {days} days")
-    for disease in knowledge.diseases.values():
-        for rule in disease.marker_rules:
-            marker = knowledge.terms.markers.get(rule.marker)
-            if marker is not None and disease.id not in marker.diseases:
-                yield Fault(rule.id, f"markers.csv does not list {disease.id} for {marker.id}")
-
-
-def _days_of(told: Told) -> list[int]:
-    """The numbers of days that a reader would look for in the sentence."""
-    if isinstance(told, Rule):
-        return [days for days in (told.days, told.after_days) if days]
-    return [told.confirm_days] if isinstance(told, MarkerRule) and told.confirm_days else []

@@ -32,7 +32,8 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
     `check.py`.
     """
     shared = _toml(folder / "shared.toml")
-    tables = _tables(folder, _sets(shared))
+    sets = _sets(shared)
+    tables = _tables(folder, sets)
     numbers = apply_site_numbers(tables, read_site_file(site)) if site is not None else ()
     diseases = _diseases(tables)
     record = _toml(folder / "record.toml")
@@ -42,6 +43,7 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
         terms=load_terminology(folder / "terms"),
         diseases=diseases,
         site_numbers=numbers,
+        unused_sets=_unused(folder, sets),
         shared_rules=build(tuple[Rule, ...], shared.get("rules", []), "shared.toml"),
         citations={
             key: build(Citation, table, f"citations.toml: {key}")
@@ -115,6 +117,8 @@ def _with_shared(table: Table, sets: Mapping[str, list[Table]], where: str) -> T
             raise KnowledgeError(f"{where}: shared.toml has no set {rule['from']!r}")
         own = {name: value for name, value in rule.items() if name not in ("from", "without")}
         left_out = rule.get("without", [])
+        for name in sorted({*left_out} - {each["id"] for each in sets[rule["from"]]}):
+            raise KnowledgeError(f"{where}: the set {rule['from']!r} has no rule {name!r}")
         rules += [
             {**deepcopy(each), **own, "id": f"{table.get('id')}.{each['id']}"}
             for each in sets[rule["from"]]
@@ -129,6 +133,13 @@ def _tables(folder: Path, sets: Mapping[str, list[Table]]) -> dict[str, Table]:
         path.stem: _with_shared(_toml(path), sets, path.name)
         for path in sorted((folder / "diseases").glob("*.toml"))
     }
+
+
+def _unused(folder: Path, sets: Mapping[str, list[Table]]) -> tuple[str, ...]:
+    """Sets that no disease takes over."""
+    files = (folder / "diseases").glob("*.toml")
+    used = {rule.get("from") for path in files for rule in _toml(path).get("rules", [])}
+    return tuple(sorted(sets.keys() - used))
 
 
 def _diseases(tables: Mapping[str, Table]) -> dict[str, Disease]:

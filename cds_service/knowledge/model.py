@@ -658,6 +658,8 @@ class Knowledge:
     """Lower-case words by what they say (symptom, worsening)."""
     site_numbers: tuple[SiteNumber, ...] = ()
     """What a site wants otherwise than shipped."""
+    unused_sets: tuple[str, ...] = ()
+    """Sets of shared rules that no disease takes over."""
 
     def disease(self, disease_id: str) -> Disease:
         """The definition that applies: its own, or the general one of its family."""

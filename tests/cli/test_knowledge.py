@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import cds_service
-from cds_service.commands.known import as_json, everything
+from cds_service.commands.known import as_json, everything, find_known
 from cds_service.commands.known_text import known_report
 from cds_service.knowledge.load import DATA
 from cds_service.report import Page
@@ -88,16 +89,96 @@ def test_show_a_disease_with_its_rules_and_their_sources(
     for said in (
         "multiple-myeloma (disease)",
         "multiple-myeloma.imwg-60-days Progression on a line, or up to 60 days",
-        "origin published consensus: rajkumar-2011",
-        "minimum 21 days or 1 cycles",
-        "multiple-myeloma.serum-m-protein",
-        "min delta 0.5",
-        "triple-class-refractory",
-        "Lines of therapy",
-        "Advice",
+        "Counts Progression on therapy, or up to 60 days after the last dose (day 60 counts).",
+        "Exposure Enough is at least 21 days or 1 whole cycle; less withholds the label.",
+        "Primary or secondary A response that is then lost: secondary.",
+        "Origin published consensus (C) Sources rajkumar-2011",
+        "A value at least 25 % above the reference, and at least 0.5 g/dL above it.",
+        "Origin a trial's definition or a label (T) Sources gandhi-2019",
+        "after a pause of up to 120 days go on in the line",
+        "XPO1 inhibitors eltanexor, selinexor, verdinexor",
         "rajkumar-2011 Rajkumar SV, et al.",
+        "doi:10.1182/blood-2010-10-299487",
     ):
         assert said in ended.words, said
+
+
+def test_a_definition_stands_in_the_order_of_decision_and_ends_with_a_block_to_sign(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    ended = read(capfd, "show", "ovarian")
+    heads = ["What it is for", "Lines of therapy", "Markers", "Rules", "Over all lines", "Advice",
+             "Drug groups named above", "Sources", "Sign-off"]  # fmt: skip
+    assert [line for line in ended.lines if line in heads] == heads
+    sign_off = " ".join(ended.out.split("Sign-off\n", 1)[1].split())
+    for said in ("ovarian, knowledge", "sha256:", "reviewer ____", "date ____", "remarks ____"):
+        assert said in sign_off
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param(
+            "nsclc.curative-180-days",
+            "Stable disease of 180 days or more (from the start of the line) that is then lost:"
+            " secondary; of fewer than 42: primary; between: neither.",
+            id="stability",
+        ),
+        pytest.param(
+            "ovarian.platinum-resistant",
+            "Progression more than 28 and fewer than 180 days after the last dose (neither day 28"
+            " nor day 180 counts).",
+            id="both boundaries",
+        ),
+        pytest.param(
+            "breast.her2-adjuvant",
+            "NOT VERIFIED. The number could not be read at its source. The rule decides nothing"
+            " alone",
+            id="unverified",
+        ),
+        pytest.param(
+            "prostate.androgen-deprivation",
+            "Testosterone (total) below 50 ng/dL, measured at most 90 days before the progression",
+            id="a value with its unit",
+        ),
+        pytest.param(
+            "cml.eln-2020-milestones",
+            "Day 60 to 120 of the line: missed above 10 %, met at 10 % or less. Missed only where a"
+            " second value 30 to 90 days later is above it too.",
+            id="a milestone",
+        ),
+        pytest.param(
+            "dlbcl.stable-first-line",
+            "Not even a minor response as the best recorded category after at least 4 cycles",
+            id="a response that is missing",
+        ),
+        pytest.param(
+            "multiple-myeloma.marrow-plasma-cells", "at least 10 percentage points above it",
+            id="points of a percentage",
+        ),
+        pytest.param(
+            "penta-refractory", "to at least 2 proteasome inhibitors, at least 2 immunomodulatory"
+            " drugs and anti-CD38 antibodies", id="a composite",
+        ),
+    ],
+)  # fmt: skip
+def test_a_rule_says_its_numbers_in_words(
+    name: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert said in read(capfd, "show", name).words
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_definition_fits_the_page_and_names_no_member_of_a_file(width: int) -> None:
+    knowledge = cds_service.shipped_knowledge()
+    members = re.compile(
+        r"\b[a-z]+_[a-z_]+\b|\b(brief stable|min delta|earliest days|is inclusive)\b"
+    )
+    for disease in knowledge.diseases.values():
+        out = io.StringIO()
+        Page(out, width=width).print(known_report(find_known(disease.id, knowledge)[0], knowledge))
+        assert max(map(len, out.getvalue().splitlines())) <= width
+        assert not members.search(out.getvalue()), members.search(out.getvalue())
 
 
 @pytest.mark.parametrize(

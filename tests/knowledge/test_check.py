@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cds_service.errors import KnowledgeError
 from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import DATA, load_knowledge
 
@@ -51,7 +52,23 @@ def change(folder: Path, file: str, old: str, new: str) -> None:
     path.write_text(before.replace(old, new, 1), "utf-8")
 
 
+def added_by(folder: Path, before: list[str]) -> list[str]:
+    return [found for found in faults_of(folder) if found not in before]
+
+
+def add(folder: Path, file: str, text: str) -> None:
+    """Write a text at the end of a file."""
+    path = folder / file
+    path.write_text(f"{path.read_text('utf-8')}\n{text}\n", "utf-8")
+
+
+def cover(folder: Path, general: str, name: str) -> None:
+    """Let a general definition stand for a disease."""
+    change(folder, f"diseases/{general}.toml", "names   = []", f'names   = []\ncovers = ["{name}"]')
+
+
 MYELOMA = "diseases/multiple-myeloma.toml"
+DLBCL = "diseases/dlbcl.toml"
 OVARIAN = "diseases/ovarian.toml"
 PROSTATE = "diseases/prostate.toml"
 BREAST = "diseases/breast.toml"
@@ -211,6 +228,344 @@ def test_a_fault_is_found_where_it_is(
 
 def test_the_shipped_files_have_no_fault(faults_before: list[str]) -> None:
     assert faults_before == []
+
+
+# --- numbers that cannot hold, names that lead nowhere ------------------------------------------
+
+MILESTONE_6 = '{ name = "6 months", from_day = 150, to_day = 210'
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fault"),
+    [
+        pytest.param(
+            OVARIAN, "after_days = 28\ndays      = 180", "after_days = 180\ndays      = 180",
+            "ovarian.platinum-resistant: no day is more than 180 and at most 180 days after"
+            " anything", id="a window without a day",
+        ),
+        pytest.param(
+            OVARIAN, "after_days = 28\ndays      = 180", "after_days = 179\ndays      = 180", "",
+            id="a window of one day",
+        ),
+        pytest.param(
+            OVARIAN, "after_days = 28\ndays      = 180", "after_days = 0\ndays      = 0", "",
+            id="0 and 0: the rule never counts, and keeps the others from speaking",
+        ),
+        pytest.param(
+            OVARIAN, "after_days = 179\ndays      = 365", "after_days = 366\ndays      = 365",
+            "ovarian: platinum-partially-sensitive: no day is more than 366 and at most 365 days"
+            " after anything", id="an interval without a day",
+        ),
+        pytest.param(
+            OVARIAN, 'agents    = { groups = ["platinum"] }\nafter_days = 365\n',
+            'agents    = { groups = ["platinum"] }\n',
+            "ovarian: platinum-sensitive: is an interval, and has neither days nor after_days",
+            id="an interval without bounds",
+        ),
+        pytest.param(
+            OVARIAN, "primary_days = 180, ", "",
+            "ovarian.parp-inhibitor: tells primary from secondary by time, and names no"
+            " primary_days", id="a time without days",
+        ),
+        pytest.param(
+            OVARIAN, "stable_days = 180, brief_stable_days = 42",
+            "stable_days = 180, brief_stable_days = 181",
+            "ovarian.platinum-resistant: stability of 181 days cannot be brief where 180 are"
+            " enough", id="brief and not brief",
+        ),
+        pytest.param(
+            OVARIAN, "stable_days = 180, brief_stable_days = 42",
+            "stable_days = 180, brief_stable_days = 180", "", id="nothing between",
+        ),
+        pytest.param(
+            PROSTATE, 'multiplier = "1.25"\nmin_delta  = "2.0"\n', "",
+            "prostate.psa-pcwg3: has no number: any rise would be progression",
+            id="a marker rule without a number",
+        ),
+        pytest.param(
+            PROSTATE, 'multiplier = "1.25"\n', "", "", id="a marker rule with one number",
+        ),
+        pytest.param(
+            PROSTATE, "confirm_days = 21", "confirm_days = 21\nconfirm_within_days = 20",
+            "prostate.psa-pcwg3: no value is at least 21 and at most 20 days later",
+            id="a confirmation that no day can bring",
+        ),
+        pytest.param(
+            MYELOMA, 'high_delta = "1.0"\n', "",
+            "multiple-myeloma.serum-m-protein: high_nadir and high_delta say something only"
+            " together", id="half of a pair",
+        ),
+        pytest.param(
+            OVARIAN, "excluded_days  = 28\n", "",
+            "ovarian.ca-125-gcig: excluded_after and excluded_days say something only together",
+            id="half of another pair",
+        ),
+        pytest.param(
+            CML, MILESTONE_6, '{ name = "6 months", from_day = 50, to_day = 210',
+            "cml.eln-2020-milestones: '6 months' comes after '3 months', and begins no later",
+            id="milestones out of order",
+        ),
+        pytest.param(
+            CML, MILESTONE_6, '{ name = "6 months", from_day = 120, to_day = 210',
+            "cml.eln-2020-milestones: '6 months' begins before '3 months' has ended",
+            id="milestones that overlap by a day",
+        ),
+        pytest.param(
+            CML, MILESTONE_6, '{ name = "6 months", from_day = 121, to_day = 210', "",
+            id="milestones one after the other",
+        ),
+        pytest.param(
+            CML, MILESTONE_6, '{ name = "6 months", from_day = 150',
+            "cml.eln-2020-milestones: '12 months' begins before '6 months' has ended",
+            id="a milestone after one without an end",
+        ),
+        pytest.param(
+            CML, MILESTONE_6, '{ name = "6 months", from_day = 150, to_day = 149',
+            "cml.eln-2020-milestones: '6 months' ends on day 149, before it begins",
+            id="a milestone that ends before it begins",
+        ),
+        pytest.param(
+            CML, 'optimal_at_most = "1", failure_above = "10"',
+            'optimal_at_most = "11", failure_above = "10"',
+            "cml.eln-2020-milestones: '6 months' can be met and missed by one value",
+            id="a milestone met and missed",
+        ),
+        pytest.param(
+            CML, "confirm_from = 30, confirm_to = 90", "confirm_from = 91, confirm_to = 90",
+            "cml.eln-2020-milestones: no value can confirm '3 months'",
+            id="a milestone that nothing confirms",
+        ),
+        pytest.param(
+            DLBCL, 'days = 365, since', "days = 0, since", "dlbcl: early-relapse: has no days",
+            id="an early flag without days",
+        ),
+        pytest.param(
+            DLBCL, 'cites = ["locke-2022"]', "cites = []",
+            "dlbcl: early-relapse: cites no source", id="an early flag without a source",
+        ),
+        pytest.param(
+            DLBCL, 'cites = ["locke-2022"]', 'cites = ["locke-2099"]',
+            "dlbcl: early-relapse: cites 'locke-2099', which is not in citations.toml",
+            id="an early flag with a source that nobody has",
+        ),
+        pytest.param(
+            DLBCL, 'when = { position = "first" } },', 'when = { with_facts = ["her3"] } },',
+            "dlbcl: no fact 'her3' in facts.csv", id="a fact that lines are asked for",
+        ),
+        pytest.param(
+            CML, "minimum   = { days = 28 }",
+            'minimum   = { days = 28, full_doses = [{ drug = "imatinib mesylate", mg_per_day ='
+            ' "400" }] }',
+            "cml.progression: no drug 'imatinib mesylate' in drugs.csv", id="drug of a dose",
+        ),
+        pytest.param(
+            OVARIAN, "days      = 28\n", 'days      = 28\natypical_while_falling = ["ca-126"]\n',
+            "ovarian.platinum-refractory: no marker 'ca-126' in markers.csv",
+            id="a marker that may fall",
+        ),
+        pytest.param(
+            PROSTATE, "ignore_first_days = 84",
+            'ignore_first_days = 84\nunreadable_with = [{ marker = "psb", above = "1",'
+            " within_days = 7 }]",
+            "prostate.psa-pcwg3: no marker 'psb' in markers.csv", id="a marker that interferes",
+        ),
+        pytest.param(
+            "citations.toml", 'doi     = "10.1016/j.ejca.2008.10.026"',
+            'doi     = "https://doi.org/10.1016/j.ejca.2008.10.026"',
+            "citations.toml: eisenhauer-2009: 'https://doi.org/10.1016/j.ejca.2008.10.026' is no"
+            " DOI", id="no DOI",
+        ),
+        pytest.param(
+            "citations.toml", 'text    = "To be confirmed by the site"', 'text    = " "',
+            "citations.toml: operational-default: says nothing", id="a source without a text",
+        ),
+        pytest.param(
+            CML, 'name    = "chronic myeloid leukaemia"', 'name    = "Breast cancer"',
+            "breast cancer: is the name of two definitions", id="a name of two diseases",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_hold_is_a_fault(
+    file: str, old: str, new: str, fault: str, folder: Path, faults_before: list[str]
+) -> None:
+    change(folder, file, old, new)
+    assert added_by(folder, faults_before) == ([fault] if fault else [])
+
+
+TARGET = """
+[[targets]]
+id        = "cml.goal"
+says      = "Above 10 % from day 90 on."
+agents    = { groups = ["bcr-abl-tki"] }
+origin    = "C"
+cites     = ["hochhaus-2020"]
+from_day  = 90
+missed_by = [{ marker = "bcr-abl-is", above = "10" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        pytest.param("", "", "", id="as it should be"),
+        pytest.param('"cml.goal"', '"goal"', "goal: does not begin with 'cml'", id="prefix"),
+        pytest.param(
+            '"cml.goal"', '"cml.progression"', "cml.progression: this id stands twice", id="twice"
+        ),
+        pytest.param('["hochhaus-2020"]', "[]", "cml.goal: cites no source", id="no source"),
+        pytest.param(
+            "from_day  = 90", "from_day  = 0", "cml.goal: names no day from which on it is due",
+            id="no day",
+        ),
+        pytest.param(
+            '"bcr-abl-is", above', '"bcr-abl", above', "cml.goal: no marker 'bcr-abl' in"
+            " markers.csv", id="marker",
+        ),
+        pytest.param(
+            '{ marker = "bcr-abl-is", above = "10" }', '{ marker = "bcr-abl-is" }',
+            "cml.goal: has no number for 'bcr-abl-is'", id="no number",
+        ),
+        pytest.param(
+            '{ marker = "bcr-abl-is", above = "10" }', '{ procedure = "venesection" }',
+            "cml.goal: no kind of procedure 'venesection'", id="procedure",
+        ),
+        pytest.param(
+            '[{ marker = "bcr-abl-is", above = "10" }]', "[]",
+            "cml.goal: is missed by nothing, so that it never speaks", id="no sign",
+        ),
+        pytest.param(
+            '{ marker = "bcr-abl-is", above = "10" }', '{ above = "10" }',
+            "cml.goal: each sign is of one marker, or one procedure", id="a sign of nothing",
+        ),
+        pytest.param(
+            'groups = ["bcr-abl-tki"]', 'groups = ["bcr-abl"]',
+            "cml.goal: no group 'bcr-abl' in drugs.csv", id="drugs",
+        ),
+    ],
+)  # fmt: skip
+def test_a_target_is_checked_as_any_rule(
+    old: str, new: str, fault: str, folder: Path, faults_before: list[str]
+) -> None:
+    assert old in TARGET
+    add(folder, CML, TARGET.replace(old, new, 1))
+    assert added_by(folder, faults_before) == ([fault] if fault else [])
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        pytest.param(
+            "conditions.csv", "icd-10-cm,C99,prefix,thymoma,primary,active,,,icd-10-cm,verified",
+            id="conditions",
+        ),
+        pytest.param(
+            "conditions.csv", "icd-10-cm,C99,prefix,cml,primary,active,thymoma,,icd-10-cm,verified",
+            id="alternatives of conditions",
+        ),
+        pytest.param(
+            "regimens.csv", "PAC,cisplatin;doxorubicin,,thymoma,21,,,clinical,memory",
+            id="regimens",
+        ),
+    ],
+)  # fmt: skip
+def test_a_disease_of_a_table_is_defined_or_covered(
+    table: str, row: str, folder: Path, faults_before: list[str]
+) -> None:
+    path = folder / "terms" / table
+    path.write_text(f"{path.read_text('utf-8')}{row}\n", "utf-8")
+    assert added_by(folder, faults_before) == [
+        f"{table}: 'thymoma' has no definition, and none covers it"
+    ]
+    cover(folder, "other-solid", "thymoma")
+    assert added_by(folder, faults_before) == []
+
+
+def test_a_disease_of_the_markers_is_defined_or_covered(
+    folder: Path, faults_before: list[str]
+) -> None:
+    change(folder, "terms/markers.csv", ",4,prostate,2857-1", ",4,prostate;thymoma,2857-1")
+    assert added_by(folder, faults_before) == [
+        "markers.csv: 'thymoma' has no definition, and none covers it"
+    ]
+
+
+def test_a_disease_is_covered_by_one_general_definition(
+    folder: Path, faults_before: list[str]
+) -> None:
+    cover(folder, "other-solid", "thymoma")
+    cover(folder, "other-heme", "thymoma")
+    assert added_by(folder, faults_before) == ["thymoma: is covered by two definitions"]
+
+
+def test_a_set_of_rules_that_no_disease_takes_over_is_a_fault(
+    folder: Path, faults_before: list[str]
+) -> None:
+    add(folder, "shared.toml", SHARED_SET)
+    assert added_by(folder, faults_before) == ["shared.toml: no disease takes over the set 'spare'"]
+    add(folder, CML, '[[rules]]\nfrom = "spare"')
+    assert added_by(folder, faults_before) == []
+
+
+SHARED_SET = """
+[[sets.spare]]
+id        = "90-days"
+says      = "Progression up to 90 days after the last dose, after 21 days."
+criterion = "progression-in-window"
+origin    = "O"
+cites     = ["operational-default"]
+days      = 90
+minimum   = { days = 21 }
+"""
+
+
+def test_a_rule_of_a_set_that_is_left_out_has_to_be_there(folder: Path) -> None:
+    add(folder, "shared.toml", SHARED_SET)
+    add(folder, CML, '[[rules]]\nfrom = "spare"\nwithout = ["91-days"]')
+    with pytest.raises(KnowledgeError, match=r"cml\.toml: the set 'spare' has no rule '91-days'"):
+        load_knowledge(folder)
+
+
+def test_one_name_does_not_stand_for_two_diseases(folder: Path) -> None:
+    change(folder, CML, '"cml"]', '"cml", "breast cancer"]')
+    with pytest.raises(KnowledgeError, match="'breast cancer' names breast and cml"):
+        load_knowledge(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "warning"),
+    [
+        pytest.param(
+            OVARIAN, "days      = 28\n", "days      = 29\n",
+            "ovarian.platinum-refractory: its sentence does not name its 29 days", id="days",
+        ),
+        pytest.param(
+            PROSTATE, "confirm_days = 21\n", "confirm_days = 22\n",
+            "prostate.psa-pcwg3: its sentence does not name its 22 days", id="confirmation",
+        ),
+        pytest.param(
+            CML, "minimum   = { days = 28 }", "minimum   = { days = 29 }",
+            "cml 1", id="exposure",
+        ),
+        pytest.param(
+            DLBCL, 'cites = ["locke-2022"]', 'cites = ["operational-default"]',
+            "dlbcl: early-relapse: has origin T, and no published source", id="origin",
+        ),
+        pytest.param(
+            "diseases/other-heme.toml", "names   = []", 'names   = []\ncovers = ["cml"]',
+            "other-heme: covers 'cml', which has a definition of its own", id="covered and defined",
+        ),
+    ],
+)  # fmt: skip
+def test_what_deserves_a_look_is_a_note(
+    file: str, old: str, new: str, warning: str, folder: Path
+) -> None:
+    def warnings() -> str:
+        checked = check_knowledge(load_knowledge(folder), CRITERIA)
+        return "\n".join(map(str, checked.warnings))
+
+    assert warning not in warnings()
+    change(folder, file, old, new)
+    assert warning in warnings()
 
 
 def test_a_supporting_marker_never_decides_alone(folder: Path, faults_before: list[str]) -> None:

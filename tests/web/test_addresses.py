@@ -13,7 +13,7 @@ from hooks.serving import EHR, Served, issue_of, serving
 
 SANDBOX = "https://sandbox.cds-hooks.org"
 HOOK = f"/cds-services/{SERVICE}"
-GETS = ("/cds-services", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs")
+GETS = ("/cds-services", "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/knowledge/")
 POSTS = (HOOK, f"{HOOK}/feedback", "/api/assess")
 
 
