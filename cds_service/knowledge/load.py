@@ -33,7 +33,7 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
     """
     shared = _toml(folder / "shared.toml")
     sets = _sets(shared)
-    tables = _tables(folder, sets)
+    tables, used = _tables(folder, sets)
     numbers = apply_site_numbers(tables, read_site_file(site)) if site is not None else ()
     diseases = _diseases(tables)
     record = _toml(folder / "record.toml")
@@ -43,7 +43,7 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
         terms=load_terminology(folder / "terms"),
         diseases=diseases,
         site_numbers=numbers,
-        unused_sets=_unused(folder, sets),
+        unused_sets=tuple(sorted(sets.keys() - used)),
         shared_rules=build(tuple[Rule, ...], shared.get("rules", []), "shared.toml"),
         citations={
             key: build(Citation, table, f"citations.toml: {key}")
@@ -127,19 +127,14 @@ def _with_shared(table: Table, sets: Mapping[str, list[Table]], where: str) -> T
     return {**table, "rules": rules}
 
 
-def _tables(folder: Path, sets: Mapping[str, list[Table]]) -> dict[str, Table]:
-    """The table of each disease, under the name of its file."""
-    return {
-        path.stem: _with_shared(_toml(path), sets, path.name)
-        for path in sorted((folder / "diseases").glob("*.toml"))
-    }
-
-
-def _unused(folder: Path, sets: Mapping[str, list[Table]]) -> tuple[str, ...]:
-    """Sets that no disease takes over."""
-    files = (folder / "diseases").glob("*.toml")
-    used = {rule.get("from") for path in files for rule in _toml(path).get("rules", [])}
-    return tuple(sorted(sets.keys() - used))
+def _tables(folder: Path, sets: Mapping[str, list[Table]]) -> tuple[dict[str, Table], set[str]]:
+    """The table of each disease, under the name of its file; and the sets that they take over."""
+    tables, used = {}, set()
+    for path in sorted((folder / "diseases").glob("*.toml")):
+        table = _toml(path)
+        used |= {str(rule["from"]) for rule in table.get("rules", []) if "from" in rule}
+        tables[path.stem] = _with_shared(table, sets, path.name)
+    return tables, used
 
 
 def _diseases(tables: Mapping[str, Table]) -> dict[str, Disease]:
