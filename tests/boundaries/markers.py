@@ -1,17 +1,17 @@
 """Rows of marker rules → courses of a marker that just meet a number, and that just do not.
 
-[[marker]]  rule, drug, marker (as the chart builders name it), unit
-            multiplier, high: a rise by this factor from a lowest value as high as this
-            delta, low: a rise by this amount from a lowest value as low as this
-            exclusive: the amount itself is not enough
-            confirm, confirm_within: fewest and most days to the confirming value
-            ignore: values of so many first days do not count
-            uln: the upper limit of normal that comes with the results
+[[marker]]  rule, drug, marker (as the chart builders name it), unit; uln: the upper limit of normal
+            that comes with the results; beside: another marker of every day, with its value, of
+            which this one is the higher by the numbers of the row
+            multiplier, high: a rise by this factor (or more than it: exclusive_multiplier) from a
+            lowest value as high as this
+            delta, low: a rise by this amount (or more than it: exclusive) from one as low as this
+            high_nadir, high_delta: from a lowest value as high as this, this rise suffices
             minimum: the least value, from a lowest value of `low_for_minimum`
-            span: fewest days from the lowest value to the confirming one
-            fall, held_for, baseline: the share of a fall that is a response, for so many days,
-            from this baseline at least
-            without: another marker, which is measurable from this value on
+            plateau: values above this share of the one before are a rise; floor: from one this high
+            single: one value suffices; unverified: it only ever suggests
+            usual: a lowest value and a full rise, for what follows; first: the day of the rise
+            and all of `marker_times.py` and `marker_limits.py`
 """
 
 from __future__ import annotations
@@ -21,103 +21,101 @@ from typing import Any
 
 from charts import Resource, marker
 
-from boundaries.probes import Probe, Row, chart_of, day
+from boundaries.probes import HAIR, Probe, Row, chart_of, day
 
-HAIR = 0.0001
-"""A ten-thousandth more or less."""
 FIRST = 120
 """The day of the value that rises, where it does not matter."""
+Course = Sequence[tuple[int, float]]
 
 
 def marker_probes(disease: str, row: Row) -> Iterator[Probe]:
     """Both sides of every number of a marker rule."""
-    rule, apart = row["rule"], row.get("apart", max(row.get("confirm", 0), 7))
+    from boundaries.marker_limits import limit_probes, response_probes
+    from boundaries.marker_times import time_probes
+
+    rule = row["rule"]
+
+    def probe(name: str, course: Course, holds: bool = True, **how: Any) -> Probe:
+        signs = [made for on, number in course for made in values(row, on, number)]
+        chart = chart_of(disease, row, *signs, *how.get("more", ()))
+        said = "unverified" if row.get("unverified") else "held"
+        return Probe(
+            f"{rule}: {name}", rule, chart, how.get("says", "answer"), how.get("value", said), holds
+        )
+
+    yield from _size_probes(row, probe)
+    yield from _plateau_probes(row, probe)
+    yield from time_probes(row, probe)
+    yield from limit_probes(row, probe)
+    yield from response_probes(row, probe)
+
+
+def values(row: Row, on: int, number: float) -> list[Resource]:
+    """The result of one day, with that of the marker beside it."""
+    beside, made = row.get("beside", {}), []
+    for name, value in beside.items():
+        made.append(marker(name, day(on), value, unit=row.get("unit")))
+        number += value
+    number = round(number, 6)
+    return [
+        *made,
+        marker(row["marker"], day(on), number, unit=row.get("unit"), high=row.get("uln")),
+    ]
+
+
+def apart(row: Row) -> int:
+    """Days from the first to the confirming value."""
+    return int(row.get("apart", max(row.get("confirm", 0), 7)))
+
+
+def rise(row: Row, low: float, value: float, before: float | None = None) -> Course:
+    """Down to the lowest value, and up again, twice where a second one has to confirm it."""
     first = row.get("first", FIRST)
+    start = [(-5, low * 1.5 if before is None else before), (first - 40, low), (first, value)]
+    if row.get("single"):
+        return start
+    return [*start, (first + apart(row), value * row.get("then", 1))]
 
-    def probe(
-        name: str, course: Sequence[tuple[int, float]], value: str, holds: bool = True, **how: Any
-    ) -> Probe:
-        made = [_value(row, on, number) for on, number in course]
-        more = how.get("more", ())
-        chart = chart_of(disease, row, *made, *more)
-        says = how.get("says", "answer")
-        return Probe(f"{rule}: {name}", rule, chart, says, value, holds)
 
-    def rise(low: float, value: float) -> list[tuple[int, float]]:
-        return [(-5, low * 1.5), (first - 40, low), (first, value), (first + apart, value)]
-
+def _size_probes(row: Row, probe: Any) -> Iterator[Probe]:
+    """How far the value has to lie above the lowest one, and how high at all."""
     if "multiplier" in row:
         low = row["high"]
-        met = low * row["multiplier"]
-        yield probe(f"{met:g} from {low:g}", rise(low, met), "held")
-        yield probe(f"just below {met:g}", rise(low, met * (1 - HAIR)), "held", holds=False)
+        yield from _sides(row, probe, low, low * row["multiplier"], "exclusive_multiplier")
     if "delta" in row:
         low = row["low"]
-        met = low + row["delta"]
-        inside = met * (1 + HAIR) if row.get("exclusive") else met
-        outside = met if row.get("exclusive") else met * (1 - HAIR)
-        yield probe(f"{inside:g} from {low:g}", rise(low, inside), "held")
-        yield probe(f"{outside:g} from {low:g}", rise(low, outside), "held", holds=False)
+        yield from _sides(row, probe, low, low + row["delta"], "exclusive")
+    if "high_nadir" in row:
+        low, delta = row["high_nadir"], row["high_delta"]
+        for start, value, holds in (
+            (low, low + delta, True), (low, low + delta * (1 - HAIR), False),
+            (low * (1 - HAIR), low + delta, False),
+        ):  # fmt: skip
+            yield probe(f"{value:g} from {start:g}", rise(row, start, value), holds)
     if "minimum" in row:
         low, met = row["low_for_minimum"], row["minimum"]
-        yield probe(f"as high as {met:g}", rise(low, met), "held")
-        yield probe(f"not as high as {met:g}", rise(low, met * (1 - HAIR)), "held", holds=False)
-    yield from _times(row, probe, first)
-    yield from _response_probes(row, probe)
-    for name, limit in row.get("without", {}).items():
-        for value, holds in ((limit, False), (limit * (1 - HAIR), True)):
-            other = marker(name, on=day(-5), value=value)
-            course = rise(row["usual"][0], row["usual"][1])
-            yield probe(f"{name} {value:g}", course, "held", holds=holds, more=[other])
+        over = row.get("exclusive_minimum", False)
+        for value, holds in (
+            (met, not over), (met * (1 - HAIR), False), (met * (1 + HAIR), True),
+        ):  # fmt: skip
+            yield probe(f"as high as {value:g}", rise(row, low, value), holds)
 
 
-def _times(row: Row, probe: Any, first: int) -> Iterator[Probe]:
-    """When the confirming value counts, and from when on any value does."""
-    if "usual" not in row:
+def _sides(row: Row, probe: Any, low: float, met: float, strict: str) -> Iterator[Probe]:
+    inside, outside = (met * (1 + HAIR), met) if row.get(strict) else (met, met * (1 - HAIR))
+    yield probe(f"{inside:g} from {low:g}", rise(row, low, inside))
+    yield probe(f"{outside:g} from {low:g}", rise(row, low, outside), holds=False)
+
+
+def _plateau_probes(row: Row, probe: Any) -> Iterator[Probe]:
+    """Values of every week that hardly fall, or just enough."""
+    if "plateau" not in row:
         return
-    low, high = row["usual"]
-    start = [(-5, low * 1.5), (first - 40, low)]
-    if row.get("confirm"):
-        for later, holds in ((row["confirm"], True), (row["confirm"] - 1, False)):
-            course = [*start, (first, high), (first + later, high)]
-            yield probe(f"confirmed {later} days later", course, "held", holds=holds)
-    if "confirm_within" in row:
-        for later, holds in ((row["confirm_within"], True), (row["confirm_within"] + 1, False)):
-            course = [*start, (first, high), (first + later, high)]
-            yield probe(f"confirmed {later} days later", course, "held", holds=holds)
-    if "span" in row:
-        for later, holds in ((row["span"], True), (row["span"] - 1, False)):
-            course = [(-5, low), (first, low), (first + 7, high), (first + later, high)]
-            yield probe(f"{later} days from the lowest", course, "held", holds=holds)
-    if "ignore" in row:
-        apart = row.get("apart", max(row.get("confirm", 0), 7))
-        for on, holds in ((row["ignore"], True), (row["ignore"] - 1, False)):
-            course = [(-5, low), (on, high), (on + apart, high)]
-            yield probe(f"first on day {on}", course, "held", holds=holds)
-
-
-def _response_probes(row: Row, probe: Any) -> Iterator[Probe]:
-    """A fall that is a response, and one that is just none."""
-    if "fall" not in row:
-        return
-    base = row["baseline"]
-    held = row.get("held_for", 0) or 7
-    met = base * (1 - row["fall"])
-    for value, holds in ((met, True), (met * (1 + HAIR), False)):
-        course = [(-5, base), (60, value), (60 + held, value)]
-        yield probe(f"down to {value:g}", course, "responding", holds=holds, says="status")
-    if row.get("held_for"):
-        course = [(-5, base), (60, met), (60 + held - 1, met)]
-        yield probe(f"{held - 1} days low", course, "responding", holds=False, says="status")
-    if row.get("least_baseline"):
-        least = row["least_baseline"]
-        for start, holds in ((least, True), (least * (1 - HAIR), False)):
-            low = start * (1 - row["fall"]) * 0.5
-            course = [(-5, start), (60, low), (60 + held, low)]
-            yield probe(f"from {start:g}", course, "responding", holds=holds, says="status")
-
-
-def _value(row: Row, on: int, number: float) -> Resource:
-    return marker(
-        row["marker"], day(on), round(number, 6), unit=row.get("unit"), high=row.get("uln")
-    )
+    share, floor, span = row["plateau"], row["floor"], row["span"]
+    days = [30 + 7 * n for n in range(span // 7 + 1)]
+    for factor, holds in ((share, False), (share * (1 + HAIR), True)):
+        course = [(on, floor * 100 * factor**n) for n, on in enumerate(days)]
+        yield probe(f"{factor:g} of the one before", [(-5, floor * 300), *course], holds)
+    for low, holds in ((floor, True), (floor * (1 - HAIR), False)):
+        course = [(on, low * 0.99**n) for n, on in enumerate(days)]
+        yield probe(f"a plateau at {low:g}", [(-5, floor * 300), *course], holds)

@@ -23,16 +23,15 @@ from typing import Any
 
 from boundaries.probes import LONG, START, Probe, diseases_with_rows, probes_of
 from charts import resources
+from mutation.equivalent import makes_no_difference
 from vignettes.expectation import differences
 from vignettes.test_vignettes import CASES, Case
 
 from cds_service import assess, shipped_knowledge
 from cds_service.clinical.assessment_json import to_json
-from cds_service.knowledge.model import Disease, Knowledge, Pattern
+from cds_service.knowledge.model import Disease, Knowledge, Pattern, Rule
 
 PARTS = ("rules", "marker_rules", "milestones", "targets", "composites", "early")
-STEADY = frozenset({"lines", "share"})
-"""Members whose numbers are not limits of a rule."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,11 @@ def moved_numbers(disease: Disease) -> Iterator[Moved]:
         told = getattr(disease, part)
         for place, rule in enumerate(told):
             name = getattr(rule, "id", f"{disease.id}: {getattr(rule, 'flag', part)}")
-            if getattr(rule, "is_unverified", False):
-                continue  # it decides nothing alone
+            if isinstance(rule, Rule) and rule.is_unverified:
+                continue  # it decides nothing at all
             for member, shipped, other, changed in _changes(rule, ""):
+                if makes_no_difference(rule, member, changed):
+                    continue
                 instead = (*told[:place], changed, *told[place + 1 :])
                 yield Moved(name, member, shipped, other, _with(disease, part, instead))
 
@@ -70,9 +71,11 @@ def _with(disease: Disease, part: str, told: tuple[Any, ...]) -> Disease:
 def _changes(value: Any, path: str) -> Iterator[tuple[str, object, object, Any]]:
     """Each number below a value: the way to it, what it is, its neighbour, the value with that."""
     for field in dataclasses.fields(value):
-        if field.name in STEADY or (field.name == "is_inclusive" and not _has_limit(value)):
+        if field.name == "is_inclusive" and not _has_limit(value):
             continue
         own, way = getattr(value, field.name), f"{path}.{field.name}".lstrip(".")
+        if own == 0 and _asks_for_none(value, field.name):
+            yield way, own, 1, dataclasses.replace(value, **{field.name: 1})
         for member, shipped, other, changed in _inside(own, way):
             yield member, shipped, other, dataclasses.replace(value, **{field.name: changed})
 
@@ -81,6 +84,13 @@ def _has_limit(value: Any) -> bool:
     """Whether there are days of which the last can count or not."""
     days = value.primary_days if isinstance(value, Pattern) else value.days
     return bool(days) and getattr(value, "criterion", "") != "no-response"
+
+
+def _asks_for_none(value: Any, member: str) -> bool:
+    """Whether 0 is a limit: none at all; of other numbers 0 is that nothing is asked."""
+    if member == "after_days":
+        return getattr(value, member) is not None
+    return member == "days" and isinstance(value, Rule) and value.criterion != "no-response"
 
 
 def _inside(own: Any, way: str) -> Iterator[tuple[str, object, object, Any]]:
@@ -152,7 +162,7 @@ def probes(moved: Moved) -> list[Probe]:
 
 @cache
 def rows(disease: str) -> tuple[Probe, ...]:
-    return tuple(probes_of(disease)) if disease in diseases_with_rows() else ()
+    return probes_of(disease) if disease in diseases_with_rows() else ()
 
 
 def _fails(probe: Probe, disease: str, knowledge: Knowledge) -> bool:
