@@ -41,9 +41,6 @@ def _steps(row: Row, probe: Any) -> Iterator[Probe]:
     for step, low in row.get("steps", []):
         for value, holds in ((step, False), (step * (1 + HAIR), True)):
             yield probe(f"from {low:g} to {value:g}", rise(row, low, value, low), holds)
-        over = step * (row["multiplier"] + 0.01)
-        for start, holds in ((step, False), (step * (1 - HAIR), True)):
-            yield probe(f"from {start:g} to {over:g}", rise(row, start, over, start), holds)
 
 
 def _unusable(row: Row, probe: Any) -> Iterator[Probe]:

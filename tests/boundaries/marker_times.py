@@ -24,14 +24,14 @@ def time_probes(row: Row, probe: Any) -> Iterator[Probe]:
         return
     low, high = row["usual"]
     first, then = row.get("first", FIRST), high * row.get("then", 1)
-    start = [(-5, low * 1.5), (first - 40, low)]
+    start = [(-5, low * 3), (first - 40, low)]
     for later, holds in _confirming(row):
         course: Course = [*start, (first, high), (first + later, then)]
         yield probe(f"confirmed {later} days later", course, holds)
     if "span" in row:
         for later, holds in ((row["span"], True), (row["span"] - 1, False)):
             end = first + later
-            course = [(-5, low * 1.5), (first, low), (end - apart(row), high), (end, then)]
+            course = [(-5, low * 3), (first, low), (end - apart(row), high), (end, then)]
             yield probe(f"{later} days from the lowest", course, holds)
     yield from _ignored(row, probe)
     for later, holds in _excluded(row):

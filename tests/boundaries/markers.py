@@ -71,7 +71,7 @@ def apart(row: Row) -> int:
 def rise(row: Row, low: float, value: float, before: float | None = None) -> Course:
     """Down to the lowest value, and up again, twice where a second one has to confirm it."""
     first = row.get("first", FIRST)
-    start = [(-5, low * 1.5 if before is None else before), (first - 40, low), (first, value)]
+    start = [(-5, low * 3 if before is None else before), (first - 40, low), (first, value)]
     if row.get("single"):
         return start
     return [*start, (first + apart(row), value * row.get("then", 1))]
@@ -99,6 +99,10 @@ def _size_probes(row: Row, probe: Any) -> Iterator[Probe]:
             (met, not over), (met * (1 - HAIR), False), (met * (1 + HAIR), True),
         ):  # fmt: skip
             yield probe(f"as high as {value:g}", rise(row, low, value), holds)
+        if not {"multiplier", "delta"} & row.keys():
+            # no least rise: the next value up is enough
+            low, value = (met, met * (1 + HAIR)) if over else (met * (1 - HAIR), met)
+            yield probe(f"{value:g} from {low:g}", rise(row, low, value))
 
 
 def _sides(row: Row, probe: Any, low: float, met: float, strict: str) -> Iterator[Probe]:

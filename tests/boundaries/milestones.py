@@ -99,7 +99,7 @@ def _exposure(row: Row, probe: Any) -> Iterator[Probe]:
         )
     for drug, full in row.get("full", {}).items():
         met = full * row.get("share", 0.8)
-        for mg, short in ((met, False), (round(met * (1 - HAIR), 4), True)):
+        for mg, short in ((met, False), (round(met * (1 - HAIR / 10), 4), True)):
             yield probe(
                 f"{drug} {mg:g} mg", missed, "caveats", "inadequate-exposure", short,
                 row={**row, "drug": drug, "mg": mg},

@@ -3,8 +3,8 @@
 [[response]]  cycles, cycle: begun by the assessment, of so many days
               days, doses, courses: of exposure; courses are blocks of three days
               earliest: not before this day from the start; after: more days from the last dose
-              category: what was reached; enough, too_little: categories on either side
-              signal: the rule suggests, and no more
+              category: what was reached; enough, too_little: categories on either side, said late
+              (on the day `late`); tissue: a biopsy says it
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from charts import response
+from charts import disease_status, response
 
 from boundaries.probes import Probe, Row, chart_of, day
 
@@ -27,17 +27,18 @@ def response_probes(disease: str, row: Row) -> Iterator[Probe]:
 
     def probe(name: str, on: int, holds: bool, reached: str = category, **how: Any) -> Probe:
         seen = response(reached, day(on), id="seen")
+        if row.get("tissue"):
+            seen = disease_status(reached, day(on), by="pathology", id="seen")
         chart = chart_of(disease, row, seen, **how)
         return Probe(f"{rule}: {name}", rule, chart, "failed", rule, holds)
 
     yield from _cycles(row, probe)
     yield from _doses(row, probe)
     yield from _times(row, probe)
-    # the drug has ended where the rule waits for a day after its last dose
-    ends = {"until": LATE - 100} if "after" in row else {}
+    late = row.get("late", LATE)
     for reached, holds in ((row.get("enough"), False), (row.get("too_little"), True)):
         if reached:
-            yield probe(reached, LATE, holds, reached, cycle=28, **ends)
+            yield probe(reached, late, holds, reached, **_ample(row, late))
 
 
 def _cycles(row: Row, probe: Any) -> Iterator[Probe]:
@@ -61,13 +62,15 @@ def _times(row: Row, probe: Any) -> Iterator[Probe]:
     """Days of exposure, from the start, and from the last dose."""
     if "days" in row:
         for days, holds in ((row["days"], True), (row["days"] - 1, False)):
-            yield probe(f"{days} days", days, holds, cycle=WEEK)
+            yield probe(f"{days} days", _on(row, days - 1), holds, until=days, cycle=WEEK)
     if "earliest" in row:
         for on, holds in ((row["earliest"], True), (row["earliest"] - 1, False)):
-            yield probe(f"assessed on day {on}", on, holds, **_soon(row, on))
+            yield probe(f"assessed on day {on}", on, holds, **_ample(row, on))
     if "after" in row:
+        last = row.get("given", [400])[-1]
         for later, holds in ((row["after"] + 1, True), (row["after"], False)):
-            yield probe(f"{later} days from the last dose", 400 + later, holds, until=400, cycle=28)
+            name = f"{later} days from the last dose"
+            yield probe(name, last + later, holds, until=last, cycle=28)
 
 
 def _on(row: Row, last: int) -> int:
@@ -76,7 +79,7 @@ def _on(row: Row, last: int) -> int:
     return max(days)
 
 
-def _soon(row: Row, on: int) -> dict[str, Any]:
+def _ample(row: Row, on: int) -> dict[str, Any]:
     """Exposure that is enough well before a day."""
     if "doses" in row:
         return {"doses": [WEEK * n for n in range(row["doses"])]}

@@ -100,5 +100,5 @@ def _exposure(row: Row, probe: Any) -> Iterator[Probe]:
             yield probe(f"{days} days of it", on, holds, until=days, asked=short)
     if "full" in row:
         met = row["full"] * row.get("share", 0.8)
-        for mg, holds in ((met, False), (round(met * (1 - HAIR), 4), True)):
+        for mg, holds in ((met, False), (round(met * (1 - HAIR / 10), 4), True)):
             yield probe(f"{mg:g} mg", row["from"] + 60, holds, row={**row, "mg": mg}, asked=short)

@@ -72,10 +72,8 @@ def _exposure_probes(row: Row, probe: Any) -> Iterator[Probe]:
     for days, short in _sides(row.get("minimum")):
         if "after" not in row:
             pd, how = days, {"cycle": LONGEST_CYCLE}
-        elif row.get("tablets"):
-            pd, how = days + row["after"] + 1, {"until": days, "cycle": LONGEST_CYCLE}
         else:
-            pd, how = max(row["after"], days) + 1, {"until": 0, "cycle": days}
+            pd, how = days + row["after"] + 1, {"until": days, "cycle": LONGEST_CYCLE}
         yield probe(f"{days} days of it", pd, "answer", "too-little-exposure", short, **how)
     number = row.get("cycles", 0)
     for cycles, short in ((number, False), (number - 1, True)):
@@ -100,7 +98,7 @@ def _dose_probes(row: Row, probe: Any) -> Iterator[Probe]:
         yield probe(f"{number} doses", pd, "answer", "too-little-exposure", short, doses=doses)
     if "full" in row:
         met = row["full"] * row.get("share", 0.8)
-        for mg, short in ((met, False), (round(met * (1 - HAIR), 4), True)):
+        for mg, short in ((met, False), (round(met * (1 - HAIR / 10), 4), True)):
             yield probe(
                 f"{mg:g} mg a day", 300, "answer", "too-little-exposure", short,
                 row={**row, "mg": mg},

@@ -9,6 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from boundaries.windows import LONGEST_CYCLE
+
+from cds_service import shipped_knowledge
 from cds_service.knowledge.model import MarkerRule, Pattern, Rule
 
 
@@ -29,8 +32,17 @@ def _is_never_early(rule: Any, moved: Any) -> bool:
 
 
 def _counts_no_days(rule: Any, _: Any) -> bool:
-    """Where only cycles count, the days beside them are not looked at."""
-    return isinstance(rule, Rule) and rule.counts_cycles_only
+    """Where only cycles count, or one of them is enough and is over, days are not looked at."""
+    if not isinstance(rule, Rule) or rule.minimum is None:
+        return False
+    return rule.counts_cycles_only or (rule.minimum.cycles == 1 and _had_a_cycle(rule))
+
+
+def _had_a_cycle(rule: Rule) -> bool:
+    """The window opens later after an infusion than the longest cycle lasts."""
+    named = [drug for drug in shipped_knowledge().terms.drugs.values() if rule.agents.include(drug)]
+    is_late = rule.after_days is not None and rule.after_days >= LONGEST_CYCLE
+    return is_late and all("oral" not in drug.routes for drug in named)
 
 
 def _is_never_stable(rule: Any, moved: Any) -> bool:
@@ -52,9 +64,17 @@ def _is_answered_by_time(pattern: Pattern, days: int, other: int) -> bool:
 
 
 def _is_no_rise(rule: Any, moved: Any) -> bool:
-    """A multiple of one or less: that the value is higher is asked of a rise in any case."""
-    is_rise = isinstance(rule, MarkerRule) and rule.criterion != "plateau"
-    return is_rise and max(rule.multiplier, moved.multiplier) <= 1
+    """A multiple of one or less, or of no more than the least rise makes of the highest value."""
+    if not isinstance(rule, MarkerRule) or rule.criterion == "plateau":
+        return False
+    over = max(rule.multiplier, moved.multiplier) - 1
+    highest = rule.max_reference
+    return over <= 0 or (highest is not None and highest * over <= rule.min_delta)
+
+
+def _is_as_high_by_the_rise(rule: Any, moved: Any) -> bool:
+    """A least value that no rise by the least amount can stay below."""
+    return isinstance(rule, MarkerRule) and max(rule.min_value, moved.min_value) <= rule.min_delta
 
 
 def _is_of_the_step_before(milestones: Any, moved: Any) -> bool:
@@ -72,5 +92,6 @@ GROUNDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "pattern.stable_days": _is_never_stable,
     "pattern.brief_stable_days": _is_never_brief,
     "multiplier": _is_no_rise,
+    "min_value": _is_as_high_by_the_rise,
     "steps.from_day": _is_of_the_step_before,
 }
