@@ -3,7 +3,7 @@
 below, from   only from a lowest value below this, from one at least so high; rising: to what value
 steps         limits, of which a rise has to cross one; each with a value below it
 unreadable    another marker, above a limit, so many days around
-unusable      a patient whose values all lie below this does not make the marker
+unusable      a patient whose values all lie below this does not make the marker: a flag says so
 without       other markers, which are measurable from these values on
 remission     lower values are remission, any other none
 fall, held_for, baseline, least_baseline: the share of a fall that is a response, held for so many
@@ -46,9 +46,10 @@ def _steps(row: Row, probe: Any) -> Iterator[Probe]:
 def _unusable(row: Row, probe: Any) -> Iterator[Probe]:
     """Values that are all too low to be made by the tumour; other markers that have precedence."""
     if "unusable" in row:
-        for top, holds in ((row["unusable"], True), (row["unusable"] * (1 - HAIR), False)):
-            course = [(on, value * top / row["top"]) for on, value in rise(row, *row["usual"])]
-            yield probe(f"values up to {top:g}", course, holds)
+        for value, holds in ((row["unusable"], False), (row["unusable"] * (1 - HAIR), True)):
+            course = [(FIRST, value), (FIRST + 30, value)]
+            said = {"says": "flags", "value": "marker-interference"}
+            yield probe(f"values of {value:g}", course, holds, **said)
     for name, limit in row.get("without", {}).items():
         for value, holds in ((limit, False), (limit * (1 - HAIR), True)):
             other = marker(name, on=day(-5), value=value)

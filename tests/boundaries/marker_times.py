@@ -15,7 +15,7 @@ from typing import Any
 
 from charts import procedure
 
-from boundaries.markers import FIRST, Course, apart, rise
+from boundaries.markers import BEFORE, FIRST, Course, apart, rise
 from boundaries.probes import Probe, Row, day
 
 
@@ -24,7 +24,7 @@ def time_probes(row: Row, probe: Any) -> Iterator[Probe]:
         return
     low, high = row["usual"]
     first, then = row.get("first", FIRST), high * row.get("then", 1)
-    start = [(-5, low * 3), (first - 40, low)]
+    start = [(-5, low * 3), (first - BEFORE, low)]
     for later, holds in _confirming(row):
         course: Course = [*start, (first, high), (first + later, then)]
         yield probe(f"confirmed {later} days later", course, holds)

@@ -8,7 +8,7 @@
             delta, low: a rise by this amount (or more than it: exclusive) from one as low as this
             high_nadir, high_delta: from a lowest value as high as this, this rise suffices
             minimum: the least value, from a lowest value of `low_for_minimum`
-            plateau: values above this share of the one before are a rise; floor: from one this high
+            plateau: values above this share of the first are a rise; floor: from one this high
             single: one value suffices; unverified: it only ever suggests
             usual: a lowest value and a full rise, for what follows; first: the day of the rise
             and all of `marker_times.py` and `marker_limits.py`
@@ -25,6 +25,8 @@ from boundaries.probes import HAIR, Probe, Row, chart_of, day
 
 FIRST = 120
 """The day of the value that rises, where it does not matter."""
+BEFORE = 70
+"""Days from the lowest value to the rise."""
 Course = Sequence[tuple[int, float]]
 
 
@@ -71,7 +73,7 @@ def apart(row: Row) -> int:
 def rise(row: Row, low: float, value: float, before: float | None = None) -> Course:
     """Down to the lowest value, and up again, twice where a second one has to confirm it."""
     first = row.get("first", FIRST)
-    start = [(-5, low * 3 if before is None else before), (first - 40, low), (first, value)]
+    start = [(-5, low * 3 if before is None else before), (first - BEFORE, low), (first, value)]
     if row.get("single"):
         return start
     return [*start, (first + apart(row), value * row.get("then", 1))]
@@ -99,10 +101,11 @@ def _size_probes(row: Row, probe: Any) -> Iterator[Probe]:
             (met, not over), (met * (1 - HAIR), False), (met * (1 + HAIR), True),
         ):  # fmt: skip
             yield probe(f"as high as {value:g}", rise(row, low, value), holds)
-        if not {"multiplier", "delta"} & row.keys():
-            # no least rise: the next value up is enough
-            low, value = (met, met * (1 + HAIR)) if over else (met * (1 - HAIR), met)
-            yield probe(f"{value:g} from {low:g}", rise(row, low, value))
+    if not {"multiplier", "delta", "plateau"} & row.keys() and "usual" in row:
+        # no least rise: the next value up is enough
+        met = row.get("minimum", row["usual"][0])
+        low, value = (met * (1 - HAIR), met) if "below" in row else (met, met * (1 + HAIR))
+        yield probe(f"{value:g} from {low:g}", rise(row, low, value))
 
 
 def _sides(row: Row, probe: Any, low: float, met: float, strict: str) -> Iterator[Probe]:
@@ -118,8 +121,9 @@ def _plateau_probes(row: Row, probe: Any) -> Iterator[Probe]:
     share, floor, span = row["plateau"], row["floor"], row["span"]
     days = [30 + 7 * n for n in range(span // 7 + 1)]
     for factor, holds in ((share, False), (share * (1 + HAIR), True)):
-        course = [(on, floor * 100 * factor**n) for n, on in enumerate(days)]
-        yield probe(f"{factor:g} of the one before", [(-5, floor * 300), *course], holds)
+        course = [(on, floor * 100 * factor) for on in days[1:]]
+        start = [(-5, floor * 300), (days[0], floor * 100)]
+        yield probe(f"{factor:g} of the first", [*start, *course], holds)
     for low, holds in ((floor, True), (floor * (1 - HAIR), False)):
         course = [(on, low * 0.99**n) for n, on in enumerate(days)]
         yield probe(f"a plateau at {low:g}", [(-5, floor * 300), *course], holds)

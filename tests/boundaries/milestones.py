@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from charts import Resource, transcript
-from charts.codes import LOINC
-from charts.fhir import concept, reference
+from charts import Resource, transcript, variant
 
 from boundaries.probes import HAIR, Probe, Row, chart_of, day
 
@@ -90,13 +88,15 @@ def _lost(row: Row, probe: Any) -> Iterator[Probe]:
 
 def _exposure(row: Row, probe: Any) -> Iterator[Probe]:
     """Too few days, or too little a day, to be judged."""
-    last = row["steps"][1]
-    missed = [(last["from"], last["failure"] * 2)]
-    least = row["exposure"]
-    for days, short in ((least, False), (least - 1, True)):
+    step = next(step for step in row["steps"] if "confirm" in step)
+    high = step["failure"] * 2
+    for days, short in ((row["exposure"], False), (row["exposure"] - 1, True)):
+        course = [(days + 20, high), (days + 20 + step["confirm"][0], high)]
         yield probe(
-            f"{days} days of it", missed, "caveats", "inadequate-exposure", short, until=days
+            f"{days} days of it", course, "caveats", "inadequate-exposure", short, until=days
         )
+    later = row["steps"][1]
+    missed = [(later["from"], later["failure"] * 2)]
     for drug, full in row.get("full", {}).items():
         met = full * row.get("share", 0.8)
         for mg, short in ((met, False), (round(met * (1 - HAIR / 10), 4), True)):
@@ -108,7 +108,7 @@ def _exposure(row: Row, probe: Any) -> Iterator[Probe]:
 
 def _variants(row: Row, probe: Any) -> Iterator[Probe]:
     """A resistance mutation after a milestone was met, and after none was."""
-    signs = [_variant(row["gene"], day(300))]
+    signs = [variant(row["gene"], day(300), "p.T315I")]
     for step in row["steps"]:
         limit = max(step["optimal"], row["early"])
         if step["from"] >= 300:
@@ -118,18 +118,3 @@ def _variants(row: Row, probe: Any) -> Iterator[Probe]:
                 f"{value:g} at {step['name']}, then a mutation", [(step["from"], value)],
                 "pattern", pattern, signs=signs,
             )  # fmt: skip
-
-
-def _variant(gene: str, on: str) -> Resource:
-    """A genetic variant that was found, with its gene."""
-    gene_studied = concept((LOINC, "48018-6", "Gene studied [ID]"))
-    return {
-        "resourceType": "Observation",
-        "id": "variant",
-        "status": "final",
-        "code": concept((LOINC, "69548-6", "Genetic variant assessment")),
-        "subject": reference("Patient", "p1"),
-        "effectiveDateTime": on,
-        "valueCodeableConcept": concept((LOINC, "LA9633-4", "Present")),
-        "component": [{"code": gene_studied, "valueCodeableConcept": concept(text=gene)}],
-    }

@@ -5,6 +5,7 @@ primary     the last day from the start that is primary (primary_inclusive); had
 stable      days from the start from which stability that was lost is secondary
 brief       days from the start before which stability is none yet
 response    days from the start from which a response that was lost is secondary
+off         asked of a progression so many days and more after the last dose
 
 A clinician writes "refractory" on the day, so that no caveat hides the pattern.
 """
@@ -22,7 +23,8 @@ from boundaries.probes import LONG, Probe, Row, day
 def pattern_probes(row: Row, probe: Any) -> Iterator[Probe]:
     def side(name: str, pd: int, pattern: str, holds: bool, *had: Resource) -> Probe:
         word = response("Refractory disease", day(pd), id="word")
-        until = LONG if "after" not in row else max(0, pd - row["after"] - 2)
+        off = row.get("off", row.get("after"))
+        until = LONG if off is None else max(0, pd - off - 2)
         made: Probe = probe(
             f"{name}, then day {pd}", pd, "pattern", pattern, holds,
             signs=[*had, word], until=until,

@@ -16,8 +16,8 @@ days, `pd-10` the day of the progression less 10.
 In every row: `rule`, `drug`; `with`: drugs beside; `before`: drugs of an earlier line that failed;
 `setting`: "curative" or "advanced"; `extra`: further entries; `given`: days on which the drug is
 given, where it is not ordered. `always` of a file: entries of all of its charts. `[from.solid]`
-takes over the rows of `sets/solid.toml`, with other numbers where it names such, and without those
-of `without`.
+takes over the rows of `sets/solid.toml`, with other numbers where it names such, and `drugs` of
+single ones, without those of `without`.
 """
 
 from __future__ import annotations
@@ -113,7 +113,8 @@ def _taken_over(disease: str, name: str, instead: Row) -> Iterator[tuple[str, Ro
     for kind, rows in _read(f"sets/{name}.toml").items():
         for row in rows:
             if row["rule"] not in instead.get("without", []):
-                yield kind, {**row, **instead, "rule": f"{disease}.{row['rule']}"}
+                other = {"drug": instead.get("drugs", {}).get(row["rule"], row["drug"])}
+                yield kind, {**row, **other, **instead, "rule": f"{disease}.{row['rule']}"}
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -169,7 +170,7 @@ def chart_of(
             for drug in several(row["before"])
         ]
         made.append(response("PD", day(-20)))
-    days = row.get("given", doses)
+    days = doses if doses is not None else row.get("given")
     for drug in drugs_of(row):
         if days is not None:
             made += given(drug, [day(number) for number in days])

@@ -3,8 +3,9 @@
 [[target]]  from: the first day that counts; minimum: fewest days on the drug
             full: the daily dose that it asks for, share
             signs: each with its marker and `missed`, a value that misses it from `baseline`, and
-            above, below: its limit; falls, rises: the share or amount that it has to move by (just
-            so much is enough, unless `strict`); baseline_above, baseline_from: asked from there on
+            above, below: its limit (read from a baseline of `above_from`); falls, rises: the share
+            or amount that it has to move by (just so much is enough, unless `strict`);
+            baseline_above, baseline_from: asked from there on
             procedure: one that is still needed
             reached: what is not missed is a response; intolerance: what the signs say instead
 """
@@ -70,8 +71,9 @@ def _limits(sign: Sign) -> Iterator[tuple[float, float, bool]]:
     """(value, baseline, whether it is missed) on both sides of each number of a sign."""
     base, missed = sign.get("baseline", sign["missed"]), sign["missed"]
     if "above" in sign:
-        yield sign["above"], base, False
-        yield sign["above"] * (1 + HAIR), base, True
+        limited = sign.get("above_from", base)
+        yield sign["above"], limited, False
+        yield sign["above"] * (1 + HAIR), limited, True
     if "below" in sign:
         yield sign["below"], base, False
         yield sign["below"] * (1 - HAIR), base, True

@@ -1,12 +1,14 @@
 """Rows of window rules → progressions on their last day and the next, and what else they ask for.
 
 [[window]]  days, inclusive: the last day after the last dose; after: more than so many
-            anchor: the day that is counted from, where it is not the last dose
+            anchor: the day that is counted from, where it is not the last dose; never: days after
+            it that count as little as any other
             minimum, cycles, doses: the least exposure; full: the daily dose that it asks for, share
             earliest: the first day of an assessment
             scan: days to the confirming scan; within: asked for so long from the start;
-            after_radiotherapy, unreadable: days after radiotherapy that ends on day 42
-            hold: the longest break of the drug that is no end of it; after_hold: days after it
+            after_radiotherapy, unreadable: days after radiotherapy, which ends on day 42 or
+            radiotherapy_until
+            hold: the longest break of the drug that is no end of it; after_hold: days after one
             requires: a value of a marker, below a limit, within so many days
             planned: the status where the stop was planned
             primary, stable, brief, response: see `patterns.py`
@@ -26,7 +28,6 @@ from boundaries.probes import HAIR, Probe, Row, chart_of, day
 
 LONGEST_CYCLE = 84
 """The longest cycle that an order is read to have."""
-RADIOTHERAPY_UNTIL = 42
 BREAK = 200
 """The day on which a break of the drug begins."""
 
@@ -41,8 +42,8 @@ def window_probes(disease: str, row: Row) -> Iterator[Probe]:
         made = chart_of(disease, on, *signs, progression(row, pd), pd=pd, **how)
         return Probe(f"{rule}: {name}", rule, made, says, value, holds)
 
+    anchor = row.get("anchor", 400)
     for days, answer in _days(row):
-        anchor = row.get("anchor", 400)
         yield probe(f"{days} days after", anchor + days, "answer", "held", answer, until=400)
     yield from _exposure_probes(row, probe)
     yield from _dose_probes(row, probe)
@@ -62,6 +63,8 @@ def progression(row: Row, pd: int) -> Resource:
 
 
 def _days(row: Row) -> list[tuple[int, bool]]:
+    if "never" in row:
+        return [(days, False) for days in row["never"]]
     last = row.get("days", 0) - (not row.get("inclusive", True))
     sides = [(last, True), (last + 1, False)] if "days" in row else []
     return sides + ([(row["after"], False), (row["after"] + 1, True)] if "after" in row else [])
@@ -133,18 +136,22 @@ def _scan_probes(row: Row, probe: Any) -> Iterator[Probe]:
 def _radiotherapy(row: Row) -> list[Resource]:
     if "after_radiotherapy" not in row and "unreadable" not in row:
         return []
-    return [procedure("chemoradiation", day(1), day(RADIOTHERAPY_UNTIL), id="radiotherapy")]
+    return [procedure("chemoradiation", day(1), day(_radiotherapy_until(row)), id="radiotherapy")]
+
+
+def _radiotherapy_until(row: Row) -> int:
+    return int(row.get("radiotherapy_until", 42))
 
 
 def _radiotherapy_probes(row: Row, probe: Any) -> Iterator[Probe]:
     told = {"after_radiotherapy": "pseudoprogression-possible",
             "unreadable": "assessment-too-early"}  # fmt: skip
     for member, caveat in told.items():
-        last = row.get(member, 0)
+        last, until = row.get(member, 0), _radiotherapy_until(row)
         for days, fires in ((last, True), (last + 1, False)) if last else ():
             yield probe(
-                f"{days} days after radiotherapy", RADIOTHERAPY_UNTIL + days, "caveats", caveat,
-                fires, signs=_radiotherapy(row),
+                f"{days} days after radiotherapy", until + days, "caveats", caveat, fires,
+                signs=_radiotherapy(row),
             )  # fmt: skip
 
 
@@ -161,8 +168,8 @@ def _break_probes(row: Row, probe: Any) -> Iterator[Probe]:
         for days, fires in ((row["after_hold"], True), (row["after_hold"] + 1, False)):
             again = order(row["drug"], day(BREAK + 20), day(800))
             yield probe(
-                f"{days} days after a break", BREAK + 20 + days, "caveats", "adherence", fires,
-                until=BREAK, signs=[again],
+                f"{days} days after a break", BREAK + 20 + days, "answer",
+                "too-little-exposure", fires, until=BREAK, signs=[again],
             )  # fmt: skip
 
 

@@ -12,13 +12,26 @@ from typing import Any
 from boundaries.windows import LONGEST_CYCLE
 
 from cds_service import shipped_knowledge
-from cds_service.knowledge.model import MarkerRule, Pattern, Rule
+from cds_service.knowledge.model import Disease, MarkerRule, Rule
 
 
-def makes_no_difference(rule: Any, member: str, moved: Any) -> bool:
+def makes_no_difference(rule: Any, member: str, moved: Any, disease: Disease) -> bool:
     """Whether a rule and the same with one number moved can never say different things."""
     ground = GROUNDS.get(re.sub(r"\[\d+\]", "", member))
-    return ground is not None and ground(rule, moved)
+    if ground is not None and ground(rule, moved):
+        return True
+    is_of_stability = member in ("pattern.stable_days", "pattern.brief_stable_days")
+    return is_of_stability and _comes_after_a_response(rule, disease)
+
+
+def _comes_after_a_response(rule: Rule, disease: Disease) -> bool:
+    """The same window was asked before without a response: here there was one, and lost it is."""
+    return any(
+        before.unless_response
+        and (before.agents, before.when) == (rule.agents, rule.when)
+        and (before.after_days, before.days) == (rule.after_days, rule.days)
+        for before in disease.rules[: disease.rules.index(rule)]
+    )
 
 
 def _is_never_early(rule: Any, moved: Any) -> bool:
@@ -46,21 +59,33 @@ def _had_a_cycle(rule: Rule) -> bool:
 
 
 def _is_never_stable(rule: Any, moved: Any) -> bool:
-    """Days of stability that lie before the days of which time alone decides."""
-    return _is_answered_by_time(rule.pattern, rule.pattern.stable_days, moved.pattern.stable_days)
+    """Days of stability that are over before stability is asked for."""
+    stable, other = rule.pattern.stable_days, moved.pattern.stable_days
+    return bool(max(stable, other) <= _first_day_open(rule))
 
 
 def _is_never_brief(rule: Any, moved: Any) -> bool:
     """The same; or brief stability that is already long enough to be secondary."""
-    pattern = rule.pattern
-    brief, other = pattern.brief_stable_days, moved.pattern.brief_stable_days
-    long_enough = pattern.stable_days is None or min(brief, other) >= pattern.stable_days
-    return long_enough or _is_answered_by_time(pattern, brief, other)
+    stable = rule.pattern.stable_days
+    brief, other = rule.pattern.brief_stable_days, moved.pattern.brief_stable_days
+    is_long = stable is None or min(brief, other) >= stable
+    return bool(is_long or max(brief, other) <= _first_day_open(rule))
 
 
-def _is_answered_by_time(pattern: Pattern, days: int, other: int) -> bool:
-    first_day_open = pattern.primary_days + pattern.is_inclusive
-    return pattern.by == "response-or-time" and max(days, other) <= first_day_open
+def _first_day_open(rule: Rule) -> int:
+    """The first day from the start on which time alone does not answer, and the window is open."""
+    pattern, window = rule.pattern, 0 if rule.after_days is None else rule.after_days + 1
+    by_time = pattern.primary_days + pattern.is_inclusive
+    return max(window, by_time if pattern.by == "response-or-time" else 0)
+
+
+def _is_never_open(rule: Any, moved: Any) -> bool:
+    """A window that ends before it begins."""
+    return isinstance(rule, Rule) and bool(
+        rule.criterion != "no-response"
+        and rule.after_days is not None
+        and min(rule.after_days, moved.after_days) >= rule.days
+    )
 
 
 def _is_no_rise(rule: Any, moved: Any) -> bool:
@@ -89,6 +114,7 @@ def _is_of_the_step_before(milestones: Any, moved: Any) -> bool:
 GROUNDS: Mapping[str, Callable[[Any, Any], bool]] = {
     "earliest_days": _is_never_early,
     "minimum.days": _counts_no_days,
+    "after_days": _is_never_open,
     "pattern.stable_days": _is_never_stable,
     "pattern.brief_stable_days": _is_never_brief,
     "multiplier": _is_no_rise,

@@ -57,7 +57,7 @@ def moved_numbers(disease: Disease) -> Iterator[Moved]:
             if isinstance(rule, Rule) and rule.is_unverified:
                 continue  # it decides nothing at all
             for member, shipped, other, changed in _changes(rule, ""):
-                if makes_no_difference(rule, member, changed):
+                if makes_no_difference(rule, member, changed, disease):
                     continue
                 instead = (*told[:place], changed, *told[place + 1 :])
                 yield Moved(name, member, shipped, other, _with(disease, part, instead))
