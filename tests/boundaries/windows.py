@@ -44,7 +44,10 @@ def window_probes(disease: str, row: Row) -> Iterator[Probe]:
 
     anchor = row.get("anchor", 400)
     for days, answer in _days(row):
-        yield probe(f"{days} days after", anchor + days, "answer", "held", answer, until=400)
+        name, pd = f"{days} days after", anchor + days
+        yield probe(name, pd, "answer", "held", answer, until=400)
+        again = [response("PD", day(pd + row.get("scan", 0)), id="again")]
+        yield probe(name, pd, "failed", rule, answer, until=400, signs=again)
     yield from _exposure_probes(row, probe)
     yield from _dose_probes(row, probe)
     yield from _earliest_probes(row, probe)
