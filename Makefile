@@ -35,7 +35,7 @@ test-all: $(STAMP) ## everything, with the real parts that can be had on this ma
 laws: $(STAMP) ## the clinical laws on many more charts, others every time (TRIES=5000 for each)
 	@LAW_TRIES=$(or $(TRIES),5000) $(BIN)/python -m pytest -n auto -q tests/clinical/test_properties.py -k test_a_law $(ARGS)
 
-mutants: $(STAMP) ## move every number of every rule a little: a story has to notice (ARGS=DISEASE)
+mutants: $(STAMP) ## move every number of every rule a little: a row or a story has to notice (ARGS=DISEASE)
 	@PYTHONPATH=tests $(BIN)/python tests/mutation/moved_numbers.py $(ARGS)
 
 mutants-code: $(STAMP) ## small faults in the code of the status rules (mutmut, about half an hour)

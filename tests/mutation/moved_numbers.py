@@ -1,10 +1,11 @@
-"""Whether a story pins every number of every rule: each is moved a little, and a story has to fail.
+"""Whether every number of every rule is pinned: each is moved a little, and a test has to fail.
 
     python tests/mutation/moved_numbers.py [DISEASE …] [--jobs 2]
 
-A number that can be moved without a story noticing is printed: it wants a vignette on each side of
-it. Days and cycles are moved by one, decimals by a tenth of their last place, a limit that counts
-its last day is made one that does not, and the other way round.
+A number that can be moved without a row (`tests/boundaries`) or a story noticing is printed: it
+wants a row that restates it. What no chart can tell apart is left out (`equivalent.py`). Days and
+cycles are moved by one, decimals by a tenth of their last place, a limit that counts its last day
+is made one that does not, and the other way round.
 """
 
 from __future__ import annotations
