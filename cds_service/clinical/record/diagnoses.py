@@ -95,7 +95,8 @@ def _as_said(term: ConditionTerm, concept: CodeableConcept, reader: Reader) -> C
         return term
     family = {reader.knowledge.diseases[name].family for name in candidates if _is_open(name)}
     if said in term.alternatives or reader.knowledge.diseases[said].family in family:
-        return replace(term, disease=said, alternatives=())
+        status = "active" if term.status == "unknown-primary" else term.status
+        return replace(term, disease=said, alternatives=(), status=status)
     return term
 
 

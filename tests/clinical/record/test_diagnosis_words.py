@@ -38,6 +38,7 @@ def diseases(code: str | None, words: str) -> list[str]:
         pytest.param("C73", "Anaplastic thyroid carcinoma", "anaplastic-thyroid", id="thyroid"),
         pytest.param("C73", "Medullary thyroid carcinoma", "other-solid", id="medullary"),
         pytest.param("C74.90", "Neuroblastoma, high risk", "neuroblastoma", id="a site of many"),
+        pytest.param("C80.1", "Metastatic melanoma, unknown primary", "melanoma", id="no site"),
         pytest.param(None, "Metastatic pancreatic cancer, stage IV", "pancreatic", id="no code"),
     ],
 )
