@@ -64,7 +64,7 @@ def add(folder: Path, file: str, text: str) -> None:
 
 def cover(folder: Path, general: str, name: str) -> None:
     """Let a general definition stand for a disease."""
-    change(folder, f"diseases/{general}.toml", "names   = []", f'names   = []\ncovers = ["{name}"]')
+    change(folder, f"diseases/{general}.toml", "family  =", f'covers = ["{name}"]\nfamily  =')
 
 
 MYELOMA = "diseases/multiple-myeloma.toml"

@@ -91,6 +91,11 @@ def _is_lost_off_therapy(s: Situation) -> bool:
     return s.status.status == "relapsed" and any(e.on.first == s.status.progressed_on for e in lost)
 
 
+def _awaits_imaging(s: Situation) -> bool:
+    """A marker has said all that it can; but where the disease is staged by it, it is repeated."""
+    return s.status.awaits_imaging and "marker" not in s.disease.advice.restage_by
+
+
 def _needs_imaging_of_marker(s: Situation) -> bool:
     on = s.status.progressed_on
     if not s.has("marker-only") or s.status.status != "possible-refractory" or on is None:
@@ -183,7 +188,7 @@ FIRING: tuple[Row, ...] = (
         _all_of(WITHHELD, _with("inadequate-exposure", "assessment-too-early")),
         _always("confirm-progression"),
     ),
-    Row("A5", lambda s: s.status.awaits_imaging, _always("restage")),
+    Row("A5", _awaits_imaging, _always("restage")),
     Row(
         "A4",
         _all_of(OPEN, _with("pseudoprogression-possible", "unconfirmed")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from cds_service.clinical.record.elements import (
@@ -22,6 +22,8 @@ MALIGNANT = re.compile(
 MALIGNANT_CODE = re.compile(r"C\d[0-9A-Z]")
 """How ICD codes of malignant neoplasms begin, in every modification of the tenth revision."""
 SITE = re.compile(r"C\d\d")
+PHRASE_ENDS = re.compile(r"[,;:()\[\]]|\s[-–—/]\s")
+WORD = re.compile(r"[a-z]+|\?")
 HISTOLOGY = "mcode-histology-morphology-behavior"
 CARCINOMA = re.compile(r"8([0-4]\d|5[0-7])\d/3")
 """ICD-O-3 morphologies of malignant epithelial tumours, which the site tells apart."""
@@ -55,16 +57,13 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
     others = [term for term in found if term.role != "morphology"]
     if others:
         best = min(others, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
-        return _narrowed(best, histology)
+        return _as_said(_narrowed(best, histology), concept, reader)
     if any(terms.procedures.get(code) == "hospice" for code in codes):
         return IN_HOSPICE
     if (named := _by_histology(histology, codes, terms)) is not None:
         return named
-    for text in concept.texts():
-        disease = reader.knowledge.disease_names.get(text.strip().lower())
-        if disease is not None:
-            return ConditionTerm(disease, "primary", "active")
-    return None
+    said = disease_said(concept, reader)
+    return ConditionTerm(said, "primary", "active") if said else None
 
 
 WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")
@@ -81,6 +80,65 @@ def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> Condit
     if term.subtype or len(subtypes) != 1:
         return term
     return replace(term, subtype=subtypes.pop())
+
+
+def _as_said(term: ConditionTerm, concept: CodeableConcept, reader: Reader) -> ConditionTerm:
+    """A diagnosis whose code leaves a disease open that its words name.
+
+    A code of what has no definition of its own leaves open every disease of its family.
+    """
+    candidates = (term.disease, *term.alternatives)
+    if term.role != "primary" or not (term.alternatives or _is_open(term.disease)):
+        return term
+    said = disease_said(concept, reader)
+    if said is None or said == term.disease:
+        return term
+    family = {reader.knowledge.diseases[name].family for name in candidates if _is_open(name)}
+    if said in term.alternatives or reader.knowledge.diseases[said].family in family:
+        status = "active" if term.status == "unknown-primary" else term.status
+        return replace(term, disease=said, alternatives=(), status=status)
+    return term
+
+
+def _is_open(disease: str) -> bool:
+    return disease.startswith("other-")
+
+
+def disease_said(concept: CodeableConcept, reader: Reader) -> str | None:
+    """The one disease that the words of a diagnosis name; None where they name none or several."""
+    named = {disease for text in concept.texts() for disease in _diseases_named(text, reader)}
+    return named.pop() if len(named) == 1 else None
+
+
+def _diseases_named(text: str, reader: Reader) -> set[str]:
+    """The diseases whose names stand in a text as a phrase of their own, but for stage and side.
+
+    A word of doubt, of denial or of the past anywhere in the text silences all of it.
+    """
+    known = reader.knowledge.disease_names.get(text.strip().lower())
+    if known is not None:
+        return {known}
+    words = reader.knowledge.words
+    if not set(WORD.findall(text.lower())).isdisjoint(words["doubt"]):
+        return set()
+    phrases = (phrase.split() for phrase in PHRASE_ENDS.split(text.lower()))
+    named = (_disease_of(phrase, set(words["stage"]), reader) for phrase in phrases)
+    return {disease for disease in named if disease is not None}
+
+
+def _disease_of(phrase: list[str], stage: Set[str], reader: Reader) -> str | None:
+    first, end = 0, len(phrase)
+    while first < end:
+        disease = reader.knowledge.disease_names.get(" ".join(phrase[first:end]))
+        if disease is not None:
+            return disease
+        if phrase[first] in stage:
+            first += 1
+        elif phrase[end - 1] in stage:
+            end -= 1
+        else:
+            return None
+    return None
 
 
 def _by_histology(

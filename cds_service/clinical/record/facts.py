@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cds_service.clinical.record.elements import CodeableConcept, Component, Observation, several
 from cds_service.clinical.record.reader import Reader
@@ -20,6 +20,7 @@ GENE_STUDIED = "48018-6"
 """LOINC: the gene that a genomic variant was found in."""
 CHANGES = frozenset({"48005-3", "48004-6", "81290-9", "47999-8", "48006-1", "48019-4"})
 """LOINC components that say what changed: protein, coding DNA, genomic DNA, region, type."""
+PARTS = re.compile(r"[/,;()]")
 GENE = re.compile(r"\b[A-Z][A-Z0-9]{1,6}\b")
 EXON = re.compile(r"\bexon\s*(\d{1,2})\b", re.IGNORECASE)
 PROTEIN = re.compile(r"\b([A-Za-z]{1,3})(\d{2,4})([A-Za-z]{1,3})\b")
@@ -118,7 +119,7 @@ def _meaning(concept: CodeableConcept, name: str, reader: Reader) -> str:
         if (found := terms.fact_values.get(code)) is not None:
             return found
     for text in concept.texts():
-        if (found := terms.fact_words.get(text.strip().lower())) is not None:
+        if (found := _in_words(text, terms.fact_words)) is not None:
             return found
     written = TNM.get(name)
     if written is not None:
@@ -126,6 +127,15 @@ def _meaning(concept: CodeableConcept, name: str, reader: Reader) -> str:
             if (match := written.search(text)) is not None:
                 return f"{name[0]}{match[1].lower()}"
     return ""
+
+
+def _in_words(text: str, known: Mapping[str, str]) -> str | None:
+    """What words mean, or each of the parts between strokes and commas, where all mean the same."""
+    whole = known.get(text.strip().lower())
+    if whole is not None:
+        return whole
+    said = {known.get(part.strip().lower()) for part in PARTS.split(text) if part.strip()}
+    return said.pop() if len(said) == 1 else None
 
 
 def read_performance(raw: Observation, reference: str, reader: Reader) -> Iterator[Fact]:

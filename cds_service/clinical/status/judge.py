@@ -216,7 +216,13 @@ def _confidence(
         return "documented"
     if caveats & DOUBTFUL or (hits and all(hit.rule.is_signal_only for hit in hits)):
         return "signal"
-    return "criteria"
+    return _as_sure_as_told(progression, weighed)
+
+
+def _as_sure_as_told(progression: Evidence, weighed: Weighed) -> Confidence:
+    """A signal, where nothing that was told does more than suggest."""
+    told = (progression, *weighed.progressions)
+    return "signal" if all(e.is_signal_only for e in told) else "criteria"
 
 
 def _planned_stop(
@@ -236,7 +242,7 @@ def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) 
     if reach.unknown:
         return Verdict("indeterminate", progression, reach, (), caveats, None, rules)
     documented = any(e.is_documented for e in (progression, *weighed.progressions))
-    confidence: Confidence = "documented" if documented else "criteria"
+    confidence = "documented" if documented else _as_sure_as_told(progression, weighed)
     status: Status = "relapsed" if _had_control(progression, case) else "progressing"
     if is_of_marker(progression, case):
         caveats |= {"marker-only"}

@@ -98,6 +98,8 @@ def test_a_fact_by_its_code(code: tuple[str, str], value: Json, fact: tuple[str,
         ("Deauville score", "5", ("deauville", "5")),
         ("FLT3-ITD", "Positive", ("flt3-itd", "positive")),
         ("del(5q)", "present", ("del5q", "positive")),
+        ("FLT3-ITD", "Not detected / wild type", ("flt3-itd", "negative")),
+        ("FLT3-ITD", "Not detected (wild type)", ("flt3-itd", "negative")),
     ],
 )
 def test_a_fact_without_a_sure_code_by_its_name(
@@ -115,6 +117,8 @@ def test_a_fact_without_a_sure_code_by_its_name(
         pytest.param((SNOMED, "708895006"), coded(NCI, "C136879"), id="Deauville X"),
         pytest.param((LOINC, "33732-9"), coded(GRADING, "X"), id="GX"),
         pytest.param((LOINC, "42715-3"), said("see report"), id="no result"),
+        pytest.param((LOINC, "21702-6"), said("Detected / wild type"), id="two meanings"),
+        pytest.param((LOINC, "21702-6"), said("Wild type / see report"), id="a part unknown"),
     ],
 )
 def test_what_is_no_value_is_no_fact(code: tuple[str, str], value: Json) -> None:
