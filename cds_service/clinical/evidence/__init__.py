@@ -52,11 +52,12 @@ def gather_evidence(
         if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
         if (evidence := from_statement(statement)) is not None
     ]
-    found += _from_images(record, cancer, disease, line, found, until)
+    said = tuple(found)
+    found += _from_images(record, cancer, disease, line, said, until)
     found += from_stops(line)
     values = _measurements(record, cancer)
     found += from_markers(
-        disease.marker_rules, knowledge.terms.markers, line, values, record.events, until
+        disease.marker_rules, knowledge.terms.markers, line, values, record.events, until, said
     )
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
