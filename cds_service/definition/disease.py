@@ -62,7 +62,8 @@ def scope_points(disease: Disease) -> Iterator[Point]:
     said = {"id", "name", "family", "names", "response_systems", "lines", "rules", "advice",
             "agents", "restaging_interval_days", "marks", "marker_rules", "milestones", "targets",
             "composites", "covers", "subtypes", "slow_restaging", "slow_restaging_days", "early",
-            "may_be_limited", "earliest_days", "guides_treatment"}  # fmt: skip
+            "may_be_limited", "earliest_days", "guides_treatment",
+            "transforms_into"}  # fmt: skip
     yield Point("Disease", f"{disease.name}, a {FAMILIES[disease.family]}.")
     if disease.names:
         yield Point("In words", f"Read as this disease: {one_of(sorted(disease.names))}.")
@@ -75,6 +76,9 @@ def scope_points(disease: Disease) -> Iterator[Point]:
             one_of((fact(name) for name in names), last="and") for names in disease.subtypes
         )
         yield Point("Subtype", f"Applies once the chart has: {needed}.")
+    if disease.transforms_into:
+        named = one_of(disease.transforms_into)
+        yield Point("Transformation", f"Newer than it, this counts as what it has become: {named}.")
     if not disease.agents.is_empty:
         yield Point("Drugs", f"Used for it: {drugs_in_words(disease.agents)}.")
     if not disease.marks.is_empty:

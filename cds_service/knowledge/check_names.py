@@ -38,6 +38,9 @@ def check_diseases(knowledge: Knowledge) -> Iterator[Fault]:
     for name, times in Counter(n for disease in diseases for n in disease.covers).items():
         if times > 1:
             yield Fault(name, "is covered by two definitions")
+    for disease in diseases:
+        for name in sorted(set(disease.transforms_into) - knowledge.diseases.keys()):
+            yield Fault(disease.id, f"transforms into {name!r}, which has no definition")
     for name in knowledge.unused_sets:
         yield Fault("shared.toml", f"no disease takes over the set {name!r}")
 

@@ -157,6 +157,7 @@ class Disease:
     `reads_sites` of False: what is said of named organs lags behind the disease, and only supports.
     `is_marker_disease`: a tumour marker is the measure of this solid tumour, and needs no imaging.
     `is_adult_only`: no label of it is given to a patient under 18 years.
+    `transforms_into`: diseases of which a new one, beside this one, is its transformation.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Disease:
     supply_gap_days: int = 30
     guides_treatment: tuple[str, ...] = ()
     is_adult_only: bool = True
+    transforms_into: tuple[str, ...] = ()
 
     @property
     def markers(self) -> frozenset[str]:

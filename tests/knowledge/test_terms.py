@@ -316,6 +316,23 @@ def test_a_result_code_names_its_marker(
     assert terms.markers[marker].kind == kind
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bone marrow blasts",
+        "bone marrow blast %",
+        "blasts/100 cells in bone marrow",
+        "myeloblasts/100 cells in bone marrow",
+    ],
+)
+def test_a_count_of_marrow_blasts_is_known_by_its_words(name: str, terms: Terminology) -> None:
+    assert terms.observation_names[name] == ("marker", "blasts-marrow-percent")
+
+
+def test_myeloblasts_alone_may_be_of_the_blood(terms: Terminology) -> None:
+    assert "myeloblasts" not in terms.observation_names
+
+
 def test_basophils_are_not_read_as_blasts(terms: Terminology) -> None:
     assert (LOINC, "26445-7") not in terms.marker_codes  # circulates as myeloblasts
 

@@ -52,11 +52,12 @@ def gather_evidence(
         if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
         if (evidence := from_statement(statement)) is not None
     ]
-    found += _from_images(record, cancer, disease, line, found, until)
+    said = tuple(found)
+    found += _from_images(record, cancer, disease, line, said, until)
     found += from_stops(line)
     values = _measurements(record, cancer)
     found += from_markers(
-        disease.marker_rules, knowledge.terms.markers, line, values, record.events, until
+        disease.marker_rules, knowledge.terms.markers, line, values, record.events, until, said
     )
     for milestones in disease.milestones:
         found += from_milestones(milestones, line, values, until)
@@ -77,25 +78,27 @@ def _from_images(
     """What measured lesions and scores of uptake say, by the response systems of the disease."""
     found: list[Evidence] = []
     if lesions.SYSTEM in disease.response_systems:
-        own = [each for each in record.lesions if _is_of(each.focus, cancer, record)]
+        own = [each for each in record.lesions if _is_of(each.focus, each.on, cancer, record)]
         found += lesions.from_lesions(own, said, line, until)
     if any(system.startswith(uptake.SYSTEM) for system in disease.response_systems):
-        scores = [fact for fact in record.facts if _is_of(fact.focus, cancer, record)]
+        scores = [fact for fact in record.facts if _is_of(fact.focus, fact.on, cancer, record)]
         found += uptake.from_deauville(scores, said, line, until)
     return found
 
 
 def is_about(statement: Statement, cancer: Cancer, record: Record) -> bool:
-    """Whether a statement speaks of this cancer: by its focus, else because there is no other."""
+    """Whether a statement speaks of this cancer: by its focus, else as there was no other then."""
     if statement.disease and not statement.focus:
         return statement.disease == cancer.disease
-    return _is_of(statement.focus, cancer, record)
+    return _is_of(statement.focus, statement.on, cancer, record)
 
 
-def _is_of(focus: Sequence[str], cancer: Cancer, record: Record) -> bool:
+def _is_of(focus: Sequence[str], on: PartialDate | None, cancer: Cancer, record: Record) -> bool:
     if focus:
         return bool(set(focus) & set(cancer.conditions))
     active = [c for c in record.cancers if not (c.is_history or c.is_in_remission)]
+    if len(active) > 1 and on is not None:
+        active = [c for c in active if c.may_be_there_on(on)]
     if len(active) == 1:
         return active[0] is cancer
     return len(record.cancers) == 1

@@ -38,6 +38,8 @@ def contradiction(point: Point, rule: MarkerRule, marker: Marker) -> Evidence:
 
 def _change(value: Point, low: Point, marker: Marker) -> str:
     """What has changed since the value that the rule measures from, in words."""
+    if low.is_implied:
+        return f"{marker.name} {value.quantity} after the remission recorded on {low.on}"
     delta = value.value - low.value
     share = "" if low.value == 0 else f"{abs(round((value.value / low.value - 1) * 100))} % and "
     amount = f"{share}{format_decimal(abs(delta))} {marker.unit}"
@@ -65,7 +67,7 @@ def rise_evidence(
     found = []
     if response is not None and response.first.on < rise.first.on:
         found.append(response_found(response, rule, marker))
-    if not any(e.resource == low.resource for e in found):
+    if not low.is_implied and not any(e.resource == low.resource for e in found):
         said = f"{marker.name} {low.quantity}, lowest value"
         found.append(_supporting(low, "falling", said, rule, marker))
     found.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence.evidence import Evidence
@@ -18,7 +18,7 @@ from cds_service.clinical.evidence.marker_findings import (
     rise_evidence,
 )
 from cds_service.clinical.evidence.rises import Course, Rise, lowest_before, rise_in
-from cds_service.clinical.evidence.series import Series, series_of
+from cds_service.clinical.evidence.series import Series, series_of, with_remissions
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import FLC, MarkerRule
@@ -43,14 +43,21 @@ def from_markers(
     measurements: Sequence[Measurement],
     events: Sequence[Event],
     until: date,
+    said: Sequence[Evidence] = (),
 ) -> list[Evidence]:
     """What the rules of a disease read from their markers during one line.
 
     Several rules of one marker speak of one course: after a rise that any of them found, only a
-    fall from there on is a response.
+    fall from there on is a response. `said` are the statements of the line: a complete response
+    stands for a low value where a rule asks for the return from one.
     """
+    remissions = [
+        (e.on.first, e.resource)
+        for e in said
+        if e.finding == "complete-response" and e.is_whole and e.on.is_exact
+    ]
     readings = [
-        _read(rule, marker, line, measurements, events, until)
+        _read(rule, marker, line, measurements, events, until, remissions)
         for rule in rules
         if (marker := markers.get(rule.marker)) is not None
         if _speaks_for(rule, line) and not _is_ruled_out(rule, measurements)
@@ -70,6 +77,7 @@ def _read(
     measurements: Sequence[Measurement],
     events: Sequence[Event],
     until: date,
+    remissions: Sequence[tuple[date, str]],
 ) -> Reading:
     """The course of one marker as one rule reads it.
 
@@ -87,11 +95,26 @@ def _read(
     names = sorted({m.laboratory for m in own if m.laboratory})
     laboratories = [[m for m in own if m.laboratory == name] for name in names]
     whole, apart = course(own), [course(each) for each in laboratories] if len(names) > 1 else []
-    rise = rise_in(whole, apart)
+    rise = rise_in(
+        _after(remissions, whole, marker), [_after(remissions, each, marker) for each in apart]
+    )
     response = response_in(whole.series, [c.series for c in apart], rule.response, marker)
     if rise is not None and rule.is_silent_until_confirmed and rise.confirmed_by is None:
         rise = None
     return Reading(rule, marker, whole, rise, response)
+
+
+def _after(remissions: Sequence[tuple[date, str]], course: Course, marker: Marker) -> Course:
+    """The course with what recorded remissions mean for it, for a rule of a return."""
+    below, series = course.rule.max_reference, course.series
+    if below is None:
+        return course
+    read = [
+        (on, resource)
+        for on, resource in remissions
+        if (on - series.start).days >= max(course.rule.ignore_first_days, 1)
+    ]
+    return replace(course, series=with_remissions(series, read, below, marker.unit))
 
 
 def _told(reading: Reading, rises: Sequence[Rise]) -> list[Evidence]:

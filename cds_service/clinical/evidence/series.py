@@ -16,13 +16,14 @@ BASELINE_DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value on one day."""
+    """One value on one day; `is_implied`: not measured, but what a recorded remission means."""
 
     on: date
     quantity: Quantity
     resource: str
     uln: Decimal | None
     laboratory: str
+    is_implied: bool = False
 
     @property
     def value(self) -> Decimal:
@@ -78,6 +79,23 @@ def series_of(marker: str, measurements: Iterable[Measurement], start: date, unt
         baseline = None
     own = [p for p in points if p.on == baseline or start < p.on <= until]
     return Series(_by_day(own), start)
+
+
+def with_remissions(
+    series: Series, remissions: Iterable[tuple[date, str]], below: Decimal, unit: str
+) -> Series:
+    """The series with a zero on each day of a recorded remission (its day and resource).
+
+    Only where no value under `below` was measured by then, and none at all on that day.
+    """
+    measured = [day for day in series.days if day.lowest.value < below]
+    implied = tuple(
+        Day(on, (Point(on, Quantity(Decimal(0), unit), resource, None, "", is_implied=True),))
+        for on, resource in dict(sorted(remissions, reverse=True)).items()
+        if not any(day.on <= on for day in measured)
+        if all(day.on != on for day in series.days)
+    )
+    return Series(tuple(sorted((*series.days, *implied), key=lambda day: day.on)), series.start)
 
 
 def _by_day(points: Sequence[Point]) -> tuple[Day, ...]:

@@ -10,6 +10,8 @@ from cds_service.clinical.record import Cancer, Exposure, Issue, Record
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
 
+COURSE_PAUSE_DAYS = 60
+"""Longer without a drug, and its next use begins a course of its own."""
 CONFIRMED_USE = frozenset({"administration", "dispense"})
 
 
@@ -23,12 +25,14 @@ def exposures_by_cancer(
     """
     assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
     issues = []
+    beginnings = _beginnings(record.exposures)
     ordered: dict[str, list[Exposure]] = {}
     for exposure in record.exposures:
         if exposure.kind == "order" and (exposure.conditions or exposure.reason_diseases):
             ordered.setdefault(exposure.drug, []).append(exposure)
     for exposure in record.exposures:
-        cancer = _cancer_of(_with_reason(exposure, ordered), record, knowledge)
+        begun = beginnings[exposure.resource]
+        cancer = _cancer_of(_with_reason(exposure, ordered), begun, record, knowledge)
         if cancer is not None:
             assigned[cancer.condition].append(exposure)
         elif _only_supports(exposure, knowledge):
@@ -57,7 +61,9 @@ def _with_reason(use: Exposure, ordered: Mapping[str, Sequence[Exposure]]) -> Ex
     return replace(use, conditions=conditions, reason_diseases=diseases)
 
 
-def _cancer_of(exposure: Exposure, record: Record, knowledge: Knowledge) -> Cancer | None:
+def _cancer_of(
+    exposure: Exposure, begun: PartialDate, record: Record, knowledge: Knowledge
+) -> Cancer | None:
     named = set(exposure.conditions)
     for cancer in record.cancers:
         if named & set(cancer.conditions):
@@ -69,7 +75,7 @@ def _cancer_of(exposure: Exposure, record: Record, knowledge: Knowledge) -> Canc
         return None
     if len(record.cancers) == 1:
         return record.cancers[0]
-    return _by_use(exposure, record.cancers, knowledge)
+    return _by_use(exposure, begun, record.cancers, knowledge)
 
 
 def _only_supports(exposure: Exposure, knowledge: Knowledge) -> bool:
@@ -84,8 +90,14 @@ def _is_for_something_else(exposure: Exposure, record: Record) -> bool:
     return exposure.reason_diseases == ("not-cancer",)
 
 
-def _by_use(exposure: Exposure, cancers: Sequence[Cancer], knowledge: Knowledge) -> Cancer | None:
-    """The one cancer whose definition lists the drug; of several, the one that is active."""
+def _by_use(
+    exposure: Exposure, begun: PartialDate, cancers: Sequence[Cancer], knowledge: Knowledge
+) -> Cancer | None:
+    """The one cancer whose definition lists the drug.
+
+    Of several, the one that is active; of those, what one had become by then, not what it was;
+    else the one that was there when the course of the drug was `begun`.
+    """
     drug = knowledge.terms.drugs.get(exposure.drug)
     active = [c for c in cancers if not (c.is_history or c.is_in_remission)]
     if drug is None:
@@ -96,10 +108,39 @@ def _by_use(exposure: Exposure, cancers: Sequence[Cancer], knowledge: Knowledge)
         ]
         return treats[0] if len(treats) == 1 else None
     using = [c for c in cancers if knowledge.disease(c.disease).agents.include(drug)]
-    for candidates in (using, [c for c in using if c in active]):
+    treated = [c for c in using if c in active]
+    known = [c for c in treated if c.onset is None or c.onset.first <= exposure.start.last]
+    there = [c for c in treated if c.may_be_there_on(begun)]
+    later = [_transformed(some, knowledge) for some in (known, there)]
+    for candidates in (using, treated, later[0], there, later[1]):
         if len(candidates) == 1:
             return candidates[0]
     return active[0] if not using and len(active) == 1 else None
+
+
+def _transformed(cancers: Sequence[Cancer], knowledge: Knowledge) -> list[Cancer]:
+    """Those of them that others of them have become."""
+    return [
+        c
+        for c in cancers
+        if any(
+            c.disease in knowledge.disease(other.disease).transforms_into and c.is_newer_than(other)
+            for other in cancers
+        )
+    ]
+
+
+def _beginnings(exposures: Sequence[Exposure]) -> dict[str, PartialDate]:
+    """When the course began to which each use belongs, by the reference of the use."""
+    begun: dict[str, PartialDate] = {}
+    last: dict[str, tuple[PartialDate, date]] = {}
+    for use in sorted(exposures, key=lambda e: (e.start, e.resource)):
+        start, until = last.get(use.drug, (use.start, use.start.last))
+        if (use.start.first - until).days > COURSE_PAUSE_DAYS:
+            start = use.start
+        begun[use.resource] = start
+        last[use.drug] = start, max(until, (use.end or use.start).last)
+    return begun
 
 
 def without_shadows(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Literal
 
 from cds_service.clinical.record import Event, Exposure
@@ -18,6 +19,8 @@ Setting = Literal["neoadjuvant", "adjuvant", "definitive", "advanced", "maintena
 CURATIVE_SETTINGS = frozenset({"neoadjuvant", "adjuvant", "definitive"})
 DEFAULT_CYCLE_DAYS = 21
 """Length of a cycle where neither order nor regimen tells it."""
+COURSE_PAUSE_DAYS = 7
+"""Longer without a dose ends a course of daily doses; weekends and a missed day do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +63,22 @@ class AgentUse:
         return min(covered, (until - self.first.first).days)
 
     def cycles(self, until: date) -> int:
-        """Cycles begun up to `until`."""
+        """Cycles begun up to `until`; of what is given day after day, its courses, however late."""
         doses = [day for day in self.doses if day <= until]
         if not doses:
             return 0
+        if self._is_given_in_courses:
+            return self.courses(until, COURSE_PAUSE_DAYS)
         spanned = 1 + (min(until, self.last.last) - self.first.first).days // self.cycle_days
         if len(doses) == 1 and self.is_continuous:
             return spanned
         return min(spanned, len(doses))
+
+    @property
+    def _is_given_in_courses(self) -> bool:
+        """Whether it was given on three days running, and then paused."""
+        steps = [(b - a).days for a, b in pairwise(self.doses)]
+        return (1, 1) in pairwise(steps) and any(step > COURSE_PAUSE_DAYS for step in steps)
 
     def courses(self, until: date, pause_days: int) -> int:
         """Blocks of doses begun up to `until`, more than `pause_days` apart."""

@@ -41,13 +41,17 @@ def _protocol(line: Building, names: frozenset[str], course: Course) -> Regimen 
 
 
 def cycle_days_of(line: Building, course: Course) -> int:
-    """Length of the line's cycle: that of its regimen, else the default of 21 days."""
+    """Length of the line's cycle: that of its regimen, else the default of 21 days.
+
+    A drug given alone has no regimen's name, but may have a longer cycle than the default.
+    """
     names = frozenset(name for name in line.drugs() if course.drug(name) is not None)
     for agents in (*_forms(names, course), *_beginnings(line, names, course)):
         for regimen in _by_components(course, agents):
             if regimen.cycle_days:
                 return regimen.cycle_days
-    return DEFAULT_CYCLE_DAYS
+    alone = _by_components(course, names) if len(names) == 1 else ()
+    return max([DEFAULT_CYCLE_DAYS, *(regimen.cycle_days or 0 for regimen in alone)])
 
 
 def _beginnings(line: Building, names: frozenset[str], course: Course) -> Iterator[frozenset[str]]:

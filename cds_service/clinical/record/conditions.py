@@ -112,6 +112,7 @@ def gather_conditions(read: Iterable[ReadCondition], reader: Reader) -> ReadCond
     known = {cancer.disease for cancer in gathered.cancers}
     for condition in by_role.get("primary", ()):
         gathered.statements += _course(condition, known)
+        gathered.statements += _transformations(condition, gathered.cancers, reader)
     for condition in by_role.get("secondary", ()):
         gathered.statements += _metastasis(condition)
     _gather_cautions(by_role, gathered, reader)
@@ -262,6 +263,31 @@ def _recorded_later(condition: ReadCondition) -> PartialDate | None:
     if condition.recorded is None or condition.onset is None:
         return None
     return condition.recorded if condition.recorded.first > condition.onset.last else None
+
+
+def _transformations(
+    condition: ReadCondition, cancers: Sequence[Cancer], reader: Reader
+) -> list[Statement]:
+    """A cancer that is newer than one that turns into such: progression of that one."""
+    on, term = condition.onset, condition.term
+    if on is None or condition.is_unverified or term.alternatives:
+        return []
+    return [
+        Statement(
+            resource=condition.reference,
+            on=on,
+            kind="condition",
+            category="progression",
+            finding="transformation",
+            criteria="clinician",
+            text=f"{reader.knowledge.disease(term.disease).name} recorded",
+            disease=cancer.disease,
+            is_backfilled=_is_backfilled(condition),
+        )
+        for cancer in cancers
+        if term.disease in reader.knowledge.disease(cancer.disease).transforms_into
+        and (cancer.onset is None or cancer.onset.last < on.first)
+    ]
 
 
 def _metastasis(condition: ReadCondition) -> list[Statement]:

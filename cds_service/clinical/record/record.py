@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -53,6 +53,10 @@ def _years(born: date, day: date) -> int:
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
+RECORDED_LATE = 28
+"""Days by which a cancer may be recorded after what was already done or said of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cancer:
     """One primary cancer, however many Conditions the chart has of it.
@@ -74,6 +78,16 @@ class Cancer:
     is_history: bool = False
     metastatic_since: PartialDate | None = None
     subtypes: frozenset[str] = frozenset()
+
+    def is_newer_than(self, other: Cancer) -> bool:
+        """Whether it was recorded later, as far as the chart tells."""
+        if self.onset is None:
+            return False
+        return other.onset is None or other.onset.last < self.onset.first
+
+    def may_be_there_on(self, day: PartialDate) -> bool:
+        """Whether it was on record by a day, or up to 28 days after it; if undated, always."""
+        return self.onset is None or self.onset.first <= day.last + timedelta(days=RECORDED_LATE)
 
 
 UseKind = Literal["administration", "dispense", "order", "statement"]
