@@ -63,7 +63,7 @@ def use(
     cycle_days: int = 21,
     is_continuous: bool = False,
     stopped_for: Iterable[str] = (),
-    longest_break_days: int = 0,
+    breaks: Sequence[tuple[str, str]] = (),
     as_of: str = "2024-12-31",
 ) -> AgentUse:
     """A drug from its first to its last day; without a last one it goes on, as far as `as_of`."""
@@ -76,7 +76,7 @@ def use(
         is_continuous=is_continuous,
         cycle_days=cycle_days,
         stop_reasons=frozenset(stopped_for),
-        longest_break_days=longest_break_days,
+        breaks=tuple((day(first), day(last)) for first, last in breaks),
     )
 
 

@@ -71,7 +71,7 @@ def _earliest(s: Situation) -> date | None:
 def _supply(s: Situation) -> Iterator[str]:
     """How many days the recorded supply of tablets covers, where there is a gap in it."""
     for use in s.judged.line.uses:
-        if use.longest_break_days > SUPPLY_GAP_DAYS and use.is_continuous:
+        if use.longest_break_days() > SUPPLY_GAP_DAYS and use.is_continuous:
             span = (use.last.last - use.first.first).days + 1
             days = covered_days(use, s.judged.line.exposures)
             yield f"Recorded supply of {use.drug.name} covers {days} of {span} days."

@@ -230,7 +230,7 @@ def _agent_use(
         is_continuous=any(_is_continuous(e) for e in exposures),
         cycle_days=min(explicit) if explicit else cycle_days,
         stop_reasons=frozenset(e.stop_reason for e in exposures if e.stop_reason),
-        longest_break_days=_longest_break(drug, exposures, as_of),
+        breaks=_breaks(drug, exposures, course),
         daily_doses=tuple(
             sorted(
                 (e.start.first, e.daily_dose_mg) for e in exposures if e.daily_dose_mg is not None
@@ -267,18 +267,27 @@ def _is_continuous(exposure: Exposure) -> bool:
     return exposure.end is None or exposure.end != exposure.start
 
 
-def _longest_break(drug: Drug, exposures: Sequence[Exposure], as_of: date) -> int:
-    """Longest run of uncovered days between uses of tablets whose supply is on record."""
+def _breaks(
+    drug: Drug, exposures: Sequence[Exposure], course: Course
+) -> tuple[tuple[date, date], ...]:
+    """Runs of uncovered days between uses of tablets whose supply is on record.
+
+    One in which a transplant or a resection lies is planned, and none.
+    """
     if "oral" not in drug.routes:
-        return 0
+        return ()
     known = [e for e in exposures if e.kind == "dispense" and not e.is_estimated]
-    longest, covered = 0, None
+    planned = (*course.transplants, *course.surgeries)
+    found, covered = [], None
     for exposure in sorted(known, key=lambda e: e.start):
-        if covered is not None:
-            longest = max(longest, (exposure.start.first - covered).days - 1)
-        end = exposure.end.last if exposure.end else as_of
+        start = exposure.start.first
+        if covered is not None and (start - covered).days > 1:
+            found.append((covered + timedelta(days=1), start - timedelta(days=1)))
+        end = exposure.end.last if exposure.end else course.record.as_of
         covered = end if covered is None else max(covered, end)
-    return longest
+    return tuple(
+        (first, last) for first, last in found if not any(first <= day <= last for day in planned)
+    )
 
 
 def _evidence_flags(line: Building, earlier: Sequence[Building], course: Course) -> set[str]:

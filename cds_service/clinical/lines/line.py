@@ -39,9 +39,15 @@ class AgentUse:
     is_continuous: bool
     cycle_days: int
     stop_reasons: frozenset[str]
-    longest_break_days: int = 0
+    breaks: tuple[tuple[date, date], ...] = ()
+    """First and last uncovered day between supplies of tablets that are on record."""
     daily_doses: tuple[tuple[date, Decimal], ...] = ()
     """Milligrams a day from a day on, where an order tells them."""
+
+    def longest_break_days(self, before: date | None = None) -> int:
+        """The longest run of uncovered days, as far as it lies before a day; 0 without any."""
+        last = date.max if before is None else before - timedelta(days=1)
+        return max(((min(end, last) - first).days + 1 for first, end in self.breaks), default=0)
 
     def days_at_dose(self, mg_per_day: Decimal, until: date) -> int | None:
         """Days up to `until` for which the dose has been at least so much; None: not known.

@@ -52,13 +52,16 @@ def caveats_of_progression(
         fired.add("marker-only")
     if progression.is_not_comparable:
         fired.add("not-comparable")
-    return fired | caveats_of_line(case)
+    return fired | caveats_of_line(case, progression.on.last)
 
 
-def caveats_of_line(case: Case) -> set[Caveat]:
-    """The caveats that bear on a line whatever its evidence says."""
+def caveats_of_line(case: Case, on: date | None = None) -> set[Caveat]:
+    """The caveats that bear on a line whatever its evidence says.
+
+    `on` is the day of what decides: tablets that were not supplied after it explain nothing.
+    """
     fired: set[Caveat] = set()
-    if has_adherence_doubt(case):
+    if has_adherence_doubt(case, on):
         fired.add("adherence")
     if case.cancer.is_unverified:
         fired.add("diagnosis-unclarified")
@@ -276,12 +279,12 @@ def missing_facts(case: Case) -> tuple[str, ...]:
     return tuple(sorted(fact.partition("=")[0] for fact in wanted))
 
 
-def has_adherence_doubt(case: Case) -> bool:
-    """Missed doses, access problems, a stop for such a reason, or a gap in supplied tablets."""
+def has_adherence_doubt(case: Case, on: date | None = None) -> bool:
+    """Missed doses, access problems, a stop for such a reason, or a gap in tablets before a day."""
     line = case.line
     if line.stopped_for("adherence"):
         return True
-    if any(use.longest_break_days > case.disease.supply_gap_days for use in line.uses):
+    if any(use.longest_break_days(on) > case.disease.supply_gap_days for use in line.uses):
         return True
     until = line.next_start or case.record.as_of
     return any(

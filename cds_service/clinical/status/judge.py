@@ -237,7 +237,7 @@ def _planned_stop(
 
 def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) -> Verdict:
     """A progression that falls upon no agent: too long after, or not to be told."""
-    caveats = frozenset(caveats_of_line(case))
+    caveats = frozenset(caveats_of_line(case, progression.on.last))
     rules = tuple(dict.fromkeys(a.rule for a in reach.answers))
     if reach.unknown:
         return Verdict("indeterminate", progression, reach, (), caveats, None, rules)
@@ -262,8 +262,8 @@ def _documented(progression: Evidence, reach: Reach, case: Case, weighed: Weighe
     """Refractory in a clinician's words, outside every window: the word stands, for no class."""
     word = next((e for e in weighed.episode if e.is_refractory_in_words), progression)
     return Verdict(
-        "possible-refractory", word, reach, (), frozenset(caveats_of_line(case)), "documented",
-        (DOCUMENTED,),
+        "possible-refractory", word, reach, (), frozenset(caveats_of_line(case, word.on.last)),
+        "documented", (DOCUMENTED,),
     )  # fmt: skip
 
 
@@ -273,7 +273,7 @@ def _missed_milestone(
     """A response that should have been reached by now: failure, unless a caveat explains it."""
     every: tuple[Milestones | Target, ...] = (*case.disease.milestones, *case.disease.targets)
     asked = next(m for m in every if m.id == progression.rule)
-    caveats = caveats_of_line(case)
+    caveats = caveats_of_line(case, (progression.confirmed_on or progression.on).last)
     if not _is_exposed(asked, progression, case):
         caveats.add("inadequate-exposure")
     hits = tuple(hit for hit in reach.hits if asked.agents.include(hit.use.drug))
@@ -327,7 +327,7 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
         confidence="signal",
         best_response=best_response_of(case.evidence),
         rules=tuple(rules),
-        caveats=_sorted({*caveats, *caveats_of_line(case)}),
+        caveats=_sorted({*caveats, *caveats_of_line(case, weighed.suspicions[-1].on.last)}),
         flags=("treatment-change-inferred",) if inferred else (),
         answers=reach.answers,
         progressed_on=first.on.first,

@@ -93,7 +93,7 @@ def _had(rule: Rule, uses: Sequence[AgentUse], on: date, case: Case) -> str:
 
 def _warning(rule: Rule, latest: Evidence, case: Case) -> LineStatus:
     """A response that is not there yet, where that is a warning: it cannot be judged so early."""
-    caveats = {*caveats_of_line(case), "inadequate-exposure"}
+    caveats = {*caveats_of_line(case, latest.on.last), "inadequate-exposure"}
     return LineStatus(
         status="indeterminate",
         confidence="signal",
@@ -107,7 +107,7 @@ def _warning(rule: Rule, latest: Evidence, case: Case) -> LineStatus:
 
 
 def _nonresponsive(rule: Rule, stable: Evidence, case: Case) -> LineStatus:
-    caveats = caveats_of_line(case)
+    caveats = caveats_of_line(case, stable.on.last)
     withheld = bool(caveats & WITHHOLDING)
     uses = [
         use

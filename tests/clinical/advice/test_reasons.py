@@ -18,7 +18,7 @@ def days(drug: str, first: str, last: str) -> Exposure:
     return Exposure(f"MedicationDispense/{first}", drug, "dispense", on(first), on(last))
 
 
-IMATINIB = use("imatinib", "2024-01-01", "2024-04-09", is_continuous=True, longest_break_days=40)
+IMATINIB = use("imatinib", "2024-01-01", "2024-04-09", is_continuous=True)
 SUPPLY = (
     days("imatinib", "2024-01-01", "2024-01-28"),
     days("imatinib", "2024-01-15", "2024-01-30"),
@@ -27,9 +27,9 @@ SUPPLY = (
 )
 
 
-def on_imatinib(longest_break: int) -> Situation:
+def on_imatinib(missed_until: str) -> Situation:
     told = situation(stands("indeterminate", "signal", "adherence"), "cml")
-    taken = replace(IMATINIB, longest_break_days=longest_break)
+    taken = replace(IMATINIB, breaks=((day("2024-01-31"), day(missed_until)),))
     judged = replace(told.judged, line=line(taken, exposures=SUPPLY))
     return replace(told, judged=judged)
 
@@ -39,14 +39,14 @@ def test_days_of_supply_are_counted_once_and_of_the_drug_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("longest_break", "said"),
+    ("missed_until", "said"),
     [
-        pytest.param(31, "Recorded supply of imatinib covers 60 of 100 days.", id="31 days"),
-        pytest.param(30, "Intake, interactions and access may explain the course.", id="30 days"),
+        pytest.param("2024-03-01", "Recorded supply of imatinib covers 60 of 100 days.", id="31 days"),
+        pytest.param("2024-02-29", "Intake, interactions and access may explain the course.", id="30 days"),
     ],
 )
-def test_a_gap_in_supply_is_told_in_days(longest_break: int, said: str) -> None:
-    assert reason_for("adherence-review", "A2", on_imatinib(longest_break)) == said
+def test_a_gap_in_supply_is_told_in_days(missed_until: str, said: str) -> None:
+    assert reason_for("adherence-review", "A2", on_imatinib(missed_until)) == said
 
 
 def test_an_early_assessment_is_told_the_first_day_that_counts() -> None:
