@@ -21,6 +21,8 @@ from cds_service.knowledge.terms import Drug, Marker
 LIMITED_SITES, LIMITED_ORGANS, LIMITED_DAYS = 3, 2, 28
 LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "embolisation"})
 LOCAL_THERAPY_WITHIN_DAYS = 90
+STILL_GIVEN_DAYS = 28
+"""Since the last dose: for so long nothing tells whether it was the last (our default)."""
 SIDE = re.compile(r"\b(left|right|bilateral|structure of|entire|both)\b")
 
 
@@ -347,7 +349,7 @@ def has_unreadable_values(case: Case) -> bool:
 
 def _is_stale(case: Case) -> bool:
     """Latest evidence older than the disease's restaging interval while therapy goes on."""
-    if not case.line.is_ongoing or not case.evidence:
+    if not (case.line.is_ongoing or _is_given_still(case)) or not case.evidence:
         return False
     markers = {rule.marker for rule in case.disease.marker_rules if not rule.is_unverified}
     said = [e.on.last for e in case.evidence if e.kind != "treatment-change"]
@@ -359,3 +361,18 @@ def _is_stale(case: Case) -> bool:
     if drugs and all(map(case.disease.slow_restaging.include, drugs)):
         days = case.disease.slow_restaging_days
     return (case.record.as_of - max(said)).days > days
+
+
+def _is_given_still(case: Case) -> bool:
+    """Whether the latest line was dosed or supplied of late, and nothing says why it would end.
+
+    Doses are recorded one by one: nothing but the next one says that they go on.
+    """
+    line = case.line
+    if line.next_start is not None or any(use.stop_reasons for use in line.uses):
+        return False
+    since = case.record.as_of - timedelta(days=STILL_GIVEN_DAYS)
+    return any(
+        e.kind in ("administration", "dispense") and (e.end or e.start).last >= since
+        for e in line.exposures
+    )

@@ -41,8 +41,12 @@ def test_days_of_supply_are_counted_once_and_of_the_drug_alone() -> None:
 @pytest.mark.parametrize(
     ("missed_until", "said"),
     [
-        pytest.param("2024-03-01", "Recorded supply of imatinib covers 60 of 100 days.", id="31 days"),
-        pytest.param("2024-02-29", "Intake, interactions and access may explain the course.", id="30 days"),
+        pytest.param(
+            "2024-03-01", "Recorded supply of imatinib covers 60 of 100 days.", id="31 days"
+        ),
+        pytest.param(
+            "2024-02-29", "Intake, interactions and access may explain the course.", id="30 days"
+        ),
     ],
 )
 def test_a_gap_in_supply_is_told_in_days(missed_until: str, said: str) -> None:
