@@ -64,6 +64,8 @@ class Drug:
     `backbone_equivalents` never start a new line by themselves; `toxicity_equivalents` do not
     where the swap was for intolerance and no progression lies between. `treats`: the diseases in
     which a drug with another everyday use is an agent (octreotide, megestrol); empty for any.
+    `has_other_uses`: it treats diseases that are no cancer, too, for years; `alone_in` are the
+    cancers that it treats by itself.
     """
 
     name: str
@@ -74,6 +76,8 @@ class Drug:
     backbone_equivalents: frozenset[str] = frozenset()
     toxicity_equivalents: frozenset[str] = frozenset()
     treats: frozenset[str] = frozenset()
+    has_other_uses: bool = False
+    alone_in: frozenset[str] = frozenset()
 
     def may_treat(self, diseases: Iterable[str]) -> bool:
         """Whether it can be an agent against one of the diseases, rather than something else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cds_service.knowledge.terms import ATC, RXNORM, Code, Drug, DrugTerm, SupportiveDrug
@@ -68,9 +68,12 @@ def read_medications(folder: Path, sources: Collection[str]) -> Medications:
         read_table(folder, "supportive.csv", ("drug", "category", "names", "rxnorm"), sources)
     )
     names = {row.text("drug") for row in drug_rows}
-    treats = _read_dual_use(folder, sources, names)
+    treats = _read_diseases(folder, "dual_use.csv", "diseases", sources, names)
+    alone_in = _read_diseases(folder, "other_uses.csv", "alone_in", sources, names)
     for row in drug_rows:
         drug = _drug(row, names, treats.get(row.text("drug"), frozenset()))
+        if drug.name in alone_in:
+            drug = replace(drug, has_other_uses=True, alone_in=alone_in[drug.name])
         if drug.name in found.drugs:
             raise row.refuse("drug", f"{drug.name!r} stands twice")
         found.drugs[drug.name] = drug
@@ -111,16 +114,16 @@ def _drug(row: Row, names: Collection[str], treats: frozenset[str]) -> Drug:
     )
 
 
-def _read_dual_use(
-    folder: Path, sources: Collection[str], names: Collection[str]
+def _read_diseases(
+    folder: Path, table: str, column: str, sources: Collection[str], names: Collection[str]
 ) -> dict[str, frozenset[str]]:
-    """The diseases that a drug with another everyday use treats."""
-    treats = {}
-    for row in read_table(folder, "dual_use.csv", ("drug", "diseases"), sources):
+    """The diseases that a table of drugs with other uses names for each."""
+    found = {}
+    for row in read_table(folder, table, ("drug", column), sources):
         row.known("drug", names)
-        row.text("diseases")
-        treats[row.text("drug")] = frozenset(row.many("diseases"))
-    return treats
+        row.text(column)
+        found[row.text("drug")] = frozenset(row.many(column))
+    return found
 
 
 def _read_other_names(folder: Path, sources: Collection[str], found: Medications) -> None:

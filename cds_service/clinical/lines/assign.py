@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from cds_service.clinical.lines.other_uses import uses_of_something_else
 from cds_service.clinical.record import Cancer, Exposure, Issue, Record
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.terms import Drug
 
 COURSE_PAUSE_DAYS = 60
 """Longer without a drug, and its next use begins a course of its own."""
@@ -46,6 +48,19 @@ def exposures_by_cancer(
                     "no reason recorded, and no cancer of this chart that it is used for",
                 )
             )
+    for cancer in record.cancers:
+        uses = assigned[cancer.condition]
+        others = set(uses_of_something_else(uses, cancer, record, knowledge))
+        assigned[cancer.condition] = [use for use in uses if use not in others]
+        issues += [
+            Issue(
+                "information",
+                "unassigned-drug",
+                use.resource,
+                "begun long before the cancer, and used for other diseases too; not counted",
+            )
+            for use in others
+        ]
     return assigned, issues
 
 
@@ -107,7 +122,7 @@ def _by_use(
             c for c in cancers if knowledge.disease(c.disease).lines.supportive_agents.include(drug)
         ]
         return treats[0] if len(treats) == 1 else None
-    using = [c for c in cancers if knowledge.disease(c.disease).agents.include(drug)]
+    using = [c for c in cancers if _is_agent(drug, c, knowledge)]
     treated = [c for c in using if c in active]
     known = [c for c in treated if c.onset is None or c.onset.first <= exposure.start.last]
     there = [c for c in treated if c.may_be_there_on(begun)]
@@ -141,6 +156,11 @@ def _beginnings(exposures: Sequence[Exposure]) -> dict[str, PartialDate]:
         begun[use.resource] = start
         last[use.drug] = start, max(until, (use.end or use.start).last)
     return begun
+
+
+def _is_agent(drug: Drug, cancer: Cancer, knowledge: Knowledge) -> bool:
+    disease = knowledge.disease(cancer.disease)
+    return disease.agents.include(drug) and not disease.lines.never_agents.include(drug)
 
 
 def without_shadows(
