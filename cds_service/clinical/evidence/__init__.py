@@ -47,7 +47,7 @@ def gather_evidence(
     disease = knowledge.disease(cancer.disease)
     until = line.next_start or record.as_of
     found = [
-        evidence if disease.reads_sites or evidence.is_whole else replace(evidence, decides=False)
+        _as_read_in(disease, evidence)
         for statement in record.statements
         if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
         if (evidence := from_statement(statement)) is not None
@@ -65,6 +65,18 @@ def gather_evidence(
     for target in disease.targets:
         found += from_target(target, line, values, record.events, until)
     return tuple(sorted(set(found), key=in_order))
+
+
+def _as_read_in(disease: Disease, evidence: Evidence) -> Evidence:
+    """A finding as this disease reads places: they limit a metastasis where growth can be limited.
+
+    Where places lag behind the disease, what is said of them only supports.
+    """
+    if evidence.is_new_lesion and not disease.may_be_limited:
+        return replace(evidence, sites=())
+    return (
+        evidence if disease.reads_sites or evidence.is_whole else replace(evidence, decides=False)
+    )
 
 
 def _from_images(

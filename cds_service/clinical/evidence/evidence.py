@@ -123,8 +123,8 @@ class Evidence:
 
     @property
     def is_whole(self) -> bool:
-        """Said of the whole disease, not of named sites."""
-        return not self.sites
+        """Said of the whole disease, not of named sites; a new lesion is growth of the whole."""
+        return not self.sites or self.is_new_lesion
 
 
 def in_order(evidence: Evidence) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ from cds_service.clinical.record.elements import (
 )
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Cancer, Doubt, Statement
+from cds_service.clinical.record.sites import metastatic_site
 from cds_service.dates import PartialDate
 from cds_service.knowledge.terms import ConditionTerm, Terminology
 
@@ -44,6 +45,8 @@ class ReadCondition:
     recorded: PartialDate | None
     abated: PartialDate | None
     is_stage_four: bool
+    site: str = ""
+    """Where a metastasis is, if it names one place."""
 
     @property
     def since(self) -> PartialDate | None:
@@ -86,7 +89,14 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
             is_stage_four(stage.summary, reader.knowledge.terms)
             for stage in several(raw.stage, ConditionStage)
         ),
+        site=_site_of(raw) if term.role == "secondary" else "",
     )
+
+
+def _site_of(raw: Condition) -> str:
+    places = [(site.texts() or [""])[0] for site in several(raw.bodySite, CodeableConcept)]
+    code = raw.code or CodeableConcept()
+    return metastatic_site(code.texts(), code.codes(), places)
 
 
 def is_stage_four(concept: CodeableConcept | None, terms: Terminology) -> bool:
@@ -304,6 +314,7 @@ def _metastasis(condition: ReadCondition) -> list[Statement]:
             criteria="clinician",
             text="new metastasis recorded",
             disease=condition.term.disease,
+            sites=(condition.site,) if condition.site else (),
             is_new_lesion=True,
             is_backfilled=_is_backfilled(condition),
         )

@@ -133,6 +133,7 @@ class Condition(Element):
     abatementDateTime: str | None = None
     abatementPeriod: Period | None = None
     recordedDate: str | None = None
+    bodySite: msgspec.Raw = ABSENT
     stage: msgspec.Raw = ABSENT
     extension: msgspec.Raw = ABSENT
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -12,18 +11,17 @@ from cds_service.clinical.evidence.falls import has_halved
 from cds_service.clinical.evidence.series import Series, series_of
 from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
+from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
 from cds_service.clinical.status.line_status import Case, Caveat
 from cds_service.clinical.status.weighing import OVERRIDE_DAYS, is_favourable, is_of_marker
 from cds_service.clinical.status.windows import Hit, with_known_ends
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug, Marker
 
-LIMITED_SITES, LIMITED_ORGANS, LIMITED_DAYS = 3, 2, 28
 LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "embolisation"})
 LOCAL_THERAPY_WITHIN_DAYS = 90
 STILL_GIVEN_DAYS = 28
 """Since the last dose: for so long nothing tells whether it was the last (our default)."""
-SIDE = re.compile(r"\b(left|right|bilateral|structure of|entire|both)\b")
 
 
 def caveats_of_progression(
@@ -211,8 +209,7 @@ def _is_at_few_sites(progression: Evidence, case: Case) -> bool:
     if not all(e.sites for e in growing):
         return False
     sites = {site for e in growing for site in e.sites}
-    organs = {" ".join(SIDE.sub("", site).split()) for site in sites}
-    if len(sites) > LIMITED_SITES or len(organs) > LIMITED_ORGANS:
+    if not are_few(sites):
         return False
     return any(
         is_favourable(e)

@@ -8,6 +8,7 @@ from datetime import date
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
 from cds_service.clinical.evidence.evidence import IMAGED
+from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
 from cds_service.clinical.status.line_status import Case
 from cds_service.dates import PartialDate
 
@@ -100,9 +101,17 @@ def _mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
 
 
 def _goes_both_ways(same_day: Sequence[Evidence]) -> bool:
+    """Whether the whole disease was said to go both ways.
+
+    New lesions at few named sites say nothing against stability of the rest.
+    """
+    if any(e.is_mixed for e in same_day):
+        return True
     whole = [e for e in same_day if e.is_whole]
-    both = any(e.is_progression for e in whole) and any(map(is_favourable, whole))
-    return both or any(e.is_mixed for e in same_day)
+    worse = [e for e in whole if e.is_progression]
+    if worse and all(e.sites for e in worse) and are_few(s for e in worse for s in e.sites):
+        return any(e.is_response for e in whole)
+    return bool(worse) and any(map(is_favourable, whole))
 
 
 def _is_statement(evidence: Evidence) -> bool:
@@ -114,7 +123,7 @@ def _heard(evidence: Evidence, others: Sequence[Evidence]) -> Evidence | None:
 
     What comes later is a new fact where it is a response category, which reverses, or the
     clinician's own word for relapse, resistance or transformation. A later scan is a new scan, even
-    when only a clinician has read it: it leaves a suspicion.
+    when only a clinician has read it, and a later metastasis a new one: they leave a suspicion.
     """
     louder = [
         other
@@ -129,7 +138,7 @@ def _heard(evidence: Evidence, others: Sequence[Evidence]) -> Evidence | None:
         return None
     if evidence.finding in RESPONSES or evidence.is_documented or evidence.is_transformation:
         return evidence
-    if evidence.rank <= IMAGED and evidence.is_progression:
+    if (evidence.rank <= IMAGED or evidence.is_new_lesion) and evidence.is_progression:
         return replace(evidence, finding="unconfirmed-progression", is_unconfirmed=True)
     return None
 
@@ -141,8 +150,15 @@ def _last_day(evidence: Evidence) -> date:
 
 
 def _contradict(one: Evidence, other: Evidence) -> bool:
-    if one.sites or other.sites:
+    """Whether two findings cannot both hold: not where one of them speaks of its own sites alone.
+
+    A new lesion at a named site stands beside disease that is stable elsewhere within four weeks.
+    """
+    if not (one.is_whole and other.is_whole):
         return False
+    is_placed = bool(one.sites or other.sites)
+    if is_placed and (one.is_stable or other.is_stable):
+        return abs((one.on.first - other.on.first).days) > LIMITED_DAYS
     return (is_adverse(one) and is_favourable(other)) or (is_favourable(one) and is_adverse(other))
 
 
