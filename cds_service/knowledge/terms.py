@@ -251,6 +251,11 @@ class Terminology:
     marker_names: Mapping[str, str]
     """Lower-case text of an observation's code → marker id, for markers without a sure code."""
     conditions: CodeTable[ConditionTerm]
+    body_sites: CodeTable[str]
+    """Body structure → the beginning of the ICD-10 codes of a primary cancer there, where a site
+    leaves little open."""
+    body_site_words: Mapping[str, str]
+    """The same by the name of the site in lower case, without its side."""
     observation_kinds: Mapping[Code, str]
     """Observation.code → disease-status, response-category, tumour-size, performance-status …"""
     responses: Mapping[Code, ResponseTerm]

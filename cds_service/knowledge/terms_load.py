@@ -38,6 +38,7 @@ from cds_service.knowledge.terms_words import (
     FINDINGS,
     MARKER_USES,
     OBSERVATION_KINDS,
+    PRIMARY_SITES,
     PROCEDURE_KINDS,
     ROLES,
     STATUSES,
@@ -63,6 +64,7 @@ def load_terminology(folder: Path) -> Terminology:
     responses, response_words = _read_responses(folder, sources)
     stop_reasons, stop_words = _read_codes(folder, "stop_reasons.csv", STOP_REASONS, sources)
     kinds, _ = _read_codes(folder, "observation_codes.csv", OBSERVATION_KINDS, sources)
+    sites, site_words = _read_codes(folder, "body_sites.csv", PRIMARY_SITES, sources)
     procedures, words = _read_codes(folder, "procedures.csv", PROCEDURE_KINDS, sources)
     facts, fact_names = _read_codes(folder, "facts.csv", FACTS, sources)
     values, value_words = _read_codes(folder, "fact_values.csv", FACT_VALUES, sources)
@@ -79,6 +81,8 @@ def load_terminology(folder: Path) -> Terminology:
         marker_codes=marker_codes,
         marker_names=marker_names,
         conditions=_read_conditions(folder, sources),
+        body_sites=sites,
+        body_site_words=site_words,
         observation_kinds=kinds.exact,
         responses=responses,
         response_words=response_words,

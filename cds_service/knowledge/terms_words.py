@@ -66,6 +66,7 @@ STOP_REASONS = _one_of("progression toxicity completed patient-choice adherence 
 OBSERVATION_KINDS = _one_of(
     "disease-status response-category component tumour-size performance-status"
 )
+PRIMARY_SITES = _one_of("C15 C16 C18 C20 C25 C50 C53 C54 C56 C61 C62 C64 C67 C73")
 MARKER_USES = _one_of("response supportive validity")
 EVIDENCE_KINDS = _one_of("tumour-marker haematology molecular")
 PROCEDURE_KINDS = _one_of(

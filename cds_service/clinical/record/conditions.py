@@ -68,7 +68,8 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
     verification = _code(raw.verificationStatus)
     if verification in NOT_THERE:
         return None
-    term = condition_term(with_histology(raw), reader)
+    places = several(raw.bodySite, CodeableConcept)
+    term = condition_term(with_histology(raw), reader, places)
     if term is None:
         note_unknown_cancer(raw.code, reference, reader)
         return None
@@ -89,14 +90,15 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
             is_stage_four(stage.summary, reader.knowledge.terms)
             for stage in several(raw.stage, ConditionStage)
         ),
-        site=_site_of(raw) if term.role == "secondary" else "",
+        site=_site_of(raw.code, places) if term.role == "secondary" else "",
     )
 
 
-def _site_of(raw: Condition) -> str:
-    places = [(site.texts() or [""])[0] for site in several(raw.bodySite, CodeableConcept)]
-    code = raw.code or CodeableConcept()
-    return metastatic_site(code.texts(), code.codes(), places)
+def _site_of(code: CodeableConcept | None, places: Sequence[CodeableConcept]) -> str:
+    code = code or CodeableConcept()
+    return metastatic_site(
+        code.texts(), code.codes(), [(place.texts() or [""])[0] for place in places]
+    )
 
 
 def is_stage_four(concept: CodeableConcept | None, terms: Terminology) -> bool:

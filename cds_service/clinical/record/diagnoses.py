@@ -13,7 +13,15 @@ from cds_service.clinical.record.elements import (
     several,
 )
 from cds_service.clinical.record.reader import Reader
-from cds_service.knowledge.terms import ICD10, ICDO3, Code, ConditionTerm, Terminology
+from cds_service.knowledge.terms import (
+    ICD10,
+    ICD10CM,
+    ICDO3,
+    SNOMED,
+    Code,
+    ConditionTerm,
+    Terminology,
+)
 
 MALIGNANT = re.compile(
     r"\b(cancer|(adeno)?carcinoma|lymphoma|leuk[a]?emia|myeloma|sarcoma|melanoma|malignan\w+)\b",
@@ -42,13 +50,19 @@ def with_histology(raw: Condition) -> CodeableConcept | None:
     return CodeableConcept([*raw.code.coding, *told], raw.code.text)
 
 
-def condition_term(concept: CodeableConcept | None, reader: Reader) -> ConditionTerm | None:
-    """What a diagnosis says; of several codings the one that leaves least open."""
+def condition_term(
+    concept: CodeableConcept | None, reader: Reader, places: Sequence[CodeableConcept] = ()
+) -> ConditionTerm | None:
+    """What a diagnosis says; of several codings the one that leaves least open.
+
+    `places`: its body sites, which tell where a code only says that it is malignant.
+    """
     if concept is None:
         return None
     terms = reader.knowledge.terms
     codes = concept.codes()
-    found = [term for code in codes if (term := terms.conditions.get(code)) is not None]
+    telling = [code for code in codes if code not in SAYS_NO_SITE]
+    found = [term for code in telling if (term := terms.conditions.get(code)) is not None]
     if all(term.role in ("symptom", "complication") for term in found) and _is_worse_symptom(
         concept, reader
     ):
@@ -58,16 +72,50 @@ def condition_term(concept: CodeableConcept | None, reader: Reader) -> Condition
     if others:
         best = min(others, key=lambda term: (_ROLE_RANK.get(term.role, 9), len(term.alternatives)))
         return _as_said(_narrowed(best, histology), concept, reader)
+    said = disease_said(concept, reader)
+    is_somewhere = len(telling) < len(codes)
+    if is_somewhere and not said and (placed := _of_place(places, histology, terms)) is not None:
+        return placed
     if any(terms.procedures.get(code) == "hospice" for code in codes):
         return IN_HOSPICE
     if (named := _by_histology(histology, codes, terms)) is not None:
         return named
-    said = disease_said(concept, reader)
-    return ConditionTerm(said, "primary", "active") if said else None
+    if said:
+        return ConditionTerm(said, "primary", "active")
+    return MALIGNANT_SOMEWHERE if is_somewhere else None
 
 
+SAYS_NO_SITE = frozenset(
+    (SNOMED, code) for code in ("363346000", "372087000", "443961001", "722688002")
+)
+"""Malignant neoplasm, primary malignant neoplasm, adenocarcinoma, carcinoma: of any organ."""
+MALIGNANT_SOMEWHERE = ConditionTerm("other-solid", "primary", "active")
+NOT_THE_ORGAN = re.compile(r"\(.*?\)|\b(?:left|right|bilateral|both|entire|structure|of|the)\b")
 WORSE_SYMPTOM = ConditionTerm("", "symptom", "worsening")
 IN_HOSPICE = ConditionTerm("", "hospice", "hospice")
+
+
+def _of_place(
+    places: Sequence[CodeableConcept], histology: Sequence[ConditionTerm], terms: Terminology
+) -> ConditionTerm | None:
+    """A malignant neoplasm by its histology, else by its one body site; None if neither tells."""
+    sure = next((h for h in histology if h.disease and not h.alternatives), None)
+    if sure is not None:
+        return replace(sure, role="primary")
+    sites = {_icd10_of(place, terms) for place in places}
+    term = terms.conditions.get((ICD10CM, sites.pop())) if len(sites) == 1 else None
+    return None if term is None else _narrowed(term, histology)
+
+
+def _icd10_of(place: CodeableConcept, terms: Terminology) -> str:
+    """How the codes of a primary cancer of that place begin; empty where that leaves much open."""
+    for code in place.codes():
+        if (start := terms.body_sites.get(code)) is not None:
+            return start
+    names = (" ".join(NOT_THE_ORGAN.sub(" ", text.lower()).split()) for text in place.texts())
+    return next(
+        (terms.body_site_words[name] for name in names if name in terms.body_site_words), ""
+    )
 
 
 def _narrowed(term: ConditionTerm, histology: Sequence[ConditionTerm]) -> ConditionTerm:
