@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -110,7 +110,12 @@ def assess(
         for condition in record.cancers
         if (
             cancer := _assess_cancer(
-                condition, lines.of[condition.condition], record, knowledge, earlier_cards
+                condition,
+                lines.of[condition.condition],
+                record,
+                knowledge,
+                earlier_cards,
+                is_followed=_is_followed(condition, lines.of, record, knowledge),
             )
         )
     )
@@ -132,6 +137,8 @@ def _assess_cancer(
     record: Record,
     knowledge: Knowledge,
     earlier_cards: EarlierCards,
+    *,
+    is_followed: bool,
 ) -> CancerAssessment | None:
     """Evidence and status of each line in turn, then what holds over all of them.
 
@@ -157,9 +164,25 @@ def _assess_cancer(
     if not _is_live(cancer, judged, record):
         return None
     composites = find_composites(History(record, cancer, disease, knowledge, earlier))
-    advice = choose_advice(record, cancer, disease, judged, composites, earlier_cards)
+    advice = choose_advice(
+        record, cancer, disease, judged, composites, earlier_cards, is_followed=is_followed
+    )
     unknown = unknown_facts(record, disease, knowledge)
     return CancerAssessment(cancer, disease, tuple(judged), composites, advice, unknown)
+
+
+def _is_followed(
+    cancer: Cancer, lines: Mapping[str, Sequence[Line]], record: Record, knowledge: Knowledge
+) -> bool:
+    """Whether a line against what the cancer has become was begun after its own last one."""
+    into = knowledge.disease(cancer.disease).transforms_into
+    last = max((line.start.first for line in lines[cancer.condition]), default=record.as_of)
+    return any(
+        line.start.first > last
+        for other in record.cancers
+        if other.disease in into and other.is_newer_than(cancer)
+        for line in lines[other.condition]
+    )
 
 
 def _is_live(cancer: Cancer, judged: Sequence[Judged], record: Record) -> bool:

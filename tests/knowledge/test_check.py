@@ -606,3 +606,12 @@ def test_an_unused_source_and_a_number_without_words_are_worth_a_look(folder: Pa
         re.match(r"citations\.toml: \d+ cited by no rule: .*nobody-2026", w) for w in warnings
     )
     assert "multiple-myeloma.imwg-60-days: its sentence does not name its 61 days" in warnings
+
+
+def test_what_a_disease_turns_into_is_defined(folder: Path, faults_before: list[str]) -> None:
+    change(
+        folder, "diseases/cll.toml", 'transforms_into = ["dlbcl"]', 'transforms_into = ["nlphl"]'
+    )
+    assert added_by(folder, faults_before) == [
+        "cll: transforms into 'nlphl', which has no definition"
+    ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import cds_service.knowledge
+from cds_service import shipped_knowledge
 from cds_service.knowledge.terms import (
     ICD10,
     ICD10CM,
@@ -314,6 +315,18 @@ def test_a_result_code_names_its_marker(
 ) -> None:
     assert terms.marker_codes[LOINC, code] == marker
     assert terms.markers[marker].kind == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "waldenström's macroglobulinemia",
+        "waldenstrom's macroglobulinaemia",
+        "lymphoplasmacytic lymphoma",
+    ],
+)
+def test_waldenstrom_macroglobulinaemia_has_many_spellings(name: str) -> None:
+    assert shipped_knowledge().disease_names[name] == "waldenstrom"
 
 
 @pytest.mark.parametrize(

@@ -65,18 +65,20 @@ def choose_advice(
     judged: Sequence[Judged],
     composites: Composites,
     earlier_cards: EarlierCards = NO_EARLIER_CARDS,
+    *,
+    is_followed: bool = False,
 ) -> tuple[Advice, ...]:
     """What may be suggested for each line of a cancer, the leading advice of a line first.
 
     The first firing rule that fits gives the advice; then each is checked for a reason to keep
-    silent, which stays with it.
+    silent, which stays with it. `is_followed`: what the cancer has become is treated since.
     """
     chosen: list[Advice] = []
     progressed = sum(j.status.status in PROGRESSED for j in judged)
     for number, line in enumerate(judged, 1):
         situation = Situation(
             record, cancer, disease, line, composites, progressed,
-            number == len(judged), earlier_cards,
+            number == len(judged) and not is_followed, earlier_cards,
         )  # fmt: skip
         fired = fired_by(situation)
         chosen += [_advice(kind, fired.row, situation) for kind in fired.kinds]

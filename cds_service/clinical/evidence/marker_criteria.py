@@ -23,7 +23,7 @@ def rise_over_nadir(rule: MarkerRule, marker: Marker, _: Series) -> Satisfies:
         if point.quantity.is_upper_bound:
             return False
         rise = point.value - reference.value
-        if rule.max_reference is not None and reference.value >= rule.max_reference:
+        if rule.max_reference is not None and not reference.is_below(rule.max_reference):
             return False
         if rule.min_reference is not None and reference.value < rule.min_reference:
             return False

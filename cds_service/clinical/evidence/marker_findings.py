@@ -104,7 +104,7 @@ def remission_evidence(
         is_early = (day.on - series.start).days < rule.ignore_first_days
         if limit is None or is_early or (rise is not None and day.on >= rise.first.on):
             continue
-        low = all(p.value < limit and not p.quantity.is_lower_bound for p in day.points)
+        low = all(p.is_below(limit) and not p.quantity.is_lower_bound for p in day.points)
         high = all(p.value >= limit and not p.quantity.is_upper_bound for p in day.points)
         if low or high:
             found.append(_state(day.named, rule, marker, is_remission=low))

@@ -29,6 +29,10 @@ class Point:
     def value(self) -> Decimal:
         return self.quantity.value
 
+    def is_below(self, limit: Decimal) -> bool:
+        """Whether it lies under the limit: "<5" does under 5, "<=5" may not."""
+        return self.value < limit or (self.value == limit and self.quantity.comparator == "<")
+
 
 @dataclass(frozen=True, slots=True)
 class Day:
@@ -88,7 +92,7 @@ def with_remissions(
 
     Only where no value under `below` was measured by then, and none at all on that day.
     """
-    measured = [day for day in series.days if day.lowest.value < below]
+    measured = [day for day in series.days if day.lowest.is_below(below)]
     implied = tuple(
         Day(on, (Point(on, Quantity(Decimal(0), unit), resource, None, "", is_implied=True),))
         for on, resource in dict(sorted(remissions, reverse=True)).items()

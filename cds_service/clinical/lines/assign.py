@@ -23,7 +23,7 @@ def exposures_by_cancer(
     """Exposures under the reference of the cancer that they treat; what treats none is reported.
 
     A reason named in the chart decides, also that of the order under which a dose lies; without
-    one, the cancer for which the drug is used does.
+    one, the cancer for which the drug is used does; of several, the one treated on the same day.
     """
     assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
     issues = []
@@ -32,9 +32,18 @@ def exposures_by_cancer(
     for exposure in record.exposures:
         if exposure.kind == "order" and (exposure.conditions or exposure.reason_diseases):
             ordered.setdefault(exposure.drug, []).append(exposure)
+    beside: dict[date, set[str]] = {}
+    open_uses = []
     for exposure in record.exposures:
         begun = beginnings[exposure.resource]
         cancer = _cancer_of(_with_reason(exposure, ordered), begun, record, knowledge)
+        if cancer is None:
+            open_uses.append(exposure)
+            continue
+        assigned[cancer.condition].append(exposure)
+        beside.setdefault(exposure.start.first, set()).add(cancer.condition)
+    for exposure in open_uses:
+        cancer = _by_company(exposure, beside, record, knowledge)
         if cancer is not None:
             assigned[cancer.condition].append(exposure)
         elif _only_supports(exposure, knowledge):
@@ -91,6 +100,22 @@ def _cancer_of(
     if len(record.cancers) == 1:
         return record.cancers[0]
     return _by_use(exposure, begun, record.cancers, knowledge)
+
+
+def _by_company(
+    exposure: Exposure, beside: Mapping[date, set[str]], record: Record, knowledge: Knowledge
+) -> Cancer | None:
+    """Of the cancers that a drug is used for, the one against which others began that day."""
+    drug = knowledge.terms.drugs.get(exposure.drug)
+    if drug is None or drug.is_supportive or _is_for_something_else(exposure, record):
+        return None
+    company = beside.get(exposure.start.first, set())
+    treated = [
+        cancer
+        for cancer in record.cancers
+        if cancer.condition in company and knowledge.disease(cancer.disease).agents.include(drug)
+    ]
+    return treated[0] if len(treated) == 1 and exposure.start.is_exact else None
 
 
 def _only_supports(exposure: Exposure, knowledge: Knowledge) -> bool:

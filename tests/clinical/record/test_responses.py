@@ -153,6 +153,7 @@ WORDS: dict[str, dict[str, Said]] = {
         "In full remission": (CR, "remission"), "In partial remission": (PR, "remission"),
         "in remission": ("", "remission"), "NED": CR, "  Complete   response ": CR,
         "Refractory": (PD, "documented-refractory"), "Recurrent disease": (PD, "relapse"),
+        "Hematologic progression": PD, "Haematological progression": PD,
     },
 }  # fmt: skip
 
