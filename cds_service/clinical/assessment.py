@@ -151,9 +151,7 @@ def _assess_cancer(
     for line in lines:
         evidence = gather_evidence(record, cancer, line, knowledge)
         case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
-        status = without_adult_label(
-            decide_status(case), record.patient.birth_date, record.as_of, disease
-        )
+        status = without_adult_label(decide_status(case), record.patient, record.as_of, disease)
         judged.append(Judged(line, evidence, status, case))
         earlier.append((line, status))
         had_control = (

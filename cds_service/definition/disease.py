@@ -18,6 +18,23 @@ SYSTEMS = {
     "eln-2020": "ELN 2020",
     "pcwg3": "PCWG3",
     "gcig-ca125": "GCIG (CA-125)",
+    "mrecist": "mRECIST",
+    "choi": "Choi",
+    "rano-2010": "RANO 2010",
+    "rano-2.0": "RANO 2.0",
+    "inrc": "INRC",
+    "ipcg": "IPCG",
+    "marker-kinetics": "the course of the tumour marker",
+    "iwcll-2018": "iwCLL 2018",
+    "iwwm-11": "IWWM-11",
+    "eln-2022": "ELN 2022",
+    "eln-2024": "ELN 2024",
+    "eln-mpn": "ELN (myeloproliferative neoplasms)",
+    "iwg-2006": "IWG 2006",
+    "iwg-2018": "IWG 2018",
+    "iwg-2023": "IWG 2023",
+    "iwg-mds": "IWG (myelodysplasia)",
+    "iwg-mrt-2013": "IWG-MRT 2013",
 }
 SYSTEM_NAMES = {SNOMED: "SNOMED CT", LOINC: "LOINC"}
 FAMILIES = {"solid": "solid tumour", "haematological": "blood cancer"}
@@ -127,7 +144,7 @@ def advice_points(advice: AdviceTexts) -> Iterator[Point]:
         "Restaging",
         f"Not suggested where it was done in the last {days(advice.restage_recent_days)}.",
     )
-    answers: frozenset[str] = getattr(advice, "restage_by", frozenset())
+    answers: frozenset[str] = advice.restage_by
     if answers:
         kinds = one_of(procedure(kind) for kind in sorted(answers))
         yield Point("Restaging", f"Done means: {kinds}.")

@@ -59,7 +59,7 @@ def milestone_points(asked: Milestones, terms: Terminology) -> Iterator[Point]:
         "Exposure",
         f"Enough is at least {days(asked.min_exposure_days)}; less withholds the label.",
     )
-    for full in getattr(asked, "full_doses", ()):
+    for full in asked.full_doses:
         yield Point("Exposure", f"{full_dose(full)}.")
     yield from other_members(asked, said, _MILESTONES)
 
@@ -121,16 +121,16 @@ def _sign(sign: Sign, terms: Terminology) -> str:
         parts.append(f"below {value(sign.below)}")
     if sign.falls_less_than is not None:
         parts.append(f"less than {share(sign.falls_less_than)} below the baseline")
-    most = getattr(sign, "falls_at_most", None)
+    most = sign.falls_at_most
     if most is not None:
         parts.append(f"at most {share(most)} below the baseline")
     if sign.rises_less_than is not None:
         rise = difference(sign.rises_less_than, sign.marker, terms)
         parts.append(f"less than {rise} above the baseline")
-    lowest = getattr(sign, "min_baseline", Decimal(0))
+    lowest = sign.min_baseline
     if lowest:
         parts.append(f"from a baseline of at least {value(lowest)}")
-    over = getattr(sign, "baseline_above", None)
+    over = sign.baseline_above
     if over is not None:
         parts.append(f"from a baseline above {value(over)}")
     said = {"marker", "procedure", "above", "below", "falls_less_than", "falls_at_most",

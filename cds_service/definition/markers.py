@@ -133,7 +133,7 @@ def _above_reference(rule: MarkerRule) -> str:
     if rule.multiplier == 1:
         return "above the reference"
     # a model that knows limits of which the number itself is outside says so here
-    least = "more than" if getattr(rule, "is_multiplier_exclusive", False) else "at least"
+    least = "more than" if rule.is_multiplier_exclusive else "at least"
     if rule.multiplier >= 2:
         return f"{least} {format_decimal(rule.multiplier)} times the reference"
     return f"{least} {share(rule.multiplier - 1)} above the reference"
@@ -167,10 +167,10 @@ def _reference(rule: MarkerRule, terms: Terminology) -> str:
     )
     if rule.max_reference is not None:
         text += f"; only where that was below {_value(rule.max_reference, rule, terms)}"
-    least = getattr(rule, "min_reference", None)
+    least = rule.min_reference
     if least is not None:
         text += f"; only where that was at least {_value(least, rule, terms)}"
-    usable = getattr(rule, "unusable_below", None)
+    usable = rule.unusable_below
     if usable is not None:
         text += f"; not in a patient whose values all lie below {_value(usable, rule, terms)}"
     return f"{text}."

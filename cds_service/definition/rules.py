@@ -189,7 +189,7 @@ def _lines(when: When, agents: Agents, disease: Disease) -> Iterator[str]:
     if when.with_facts:
         told = one_of((fact(name) for name in sorted(when.with_facts)), last="and")
         yield f"where these are on record: {told}"
-    any_of: frozenset[str] = getattr(when, "with_any_fact", frozenset())
+    any_of: frozenset[str] = when.with_any_fact
     if any_of:
         yield f"where one of these is on record: {one_of(fact(name) for name in sorted(any_of))}"
     said = {"settings", "position", "having", "lacking", "only", "is_after_transplant",
@@ -289,7 +289,7 @@ def _besides(minimum: Minimum) -> list[str]:
 def full_dose(full: FullDose) -> str:
     """The dose of a drug below which its failure is no failure."""
     least = format_decimal(full.mg_per_day * full.share)
-    known = "which has to be" if getattr(full, "must_be_known", False) else "where the dose is"
+    known = "which has to be" if full.must_be_known else "where the dose is"
     text = (
         f"{full.drug} at a daily dose of at least {least} mg, {known} on record"
         f" ({share(full.share)} of {format_decimal(full.mg_per_day)} mg)"

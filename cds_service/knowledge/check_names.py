@@ -48,7 +48,7 @@ def check_diseases(knowledge: Knowledge) -> Iterator[Fault]:
 def check_members(disease: Disease, knowledge: Knowledge, check_fact: CheckFact) -> Iterator[Fault]:
     """Facts that lines are asked for, procedures of targets, drugs with a full dose."""
     for where, when in parts_of(disease, When):
-        for name in sorted(when.with_facts | getattr(when, "with_any_fact", frozenset())):
+        for name in sorted(when.with_facts | when.with_any_fact):
             yield from check_fact(where, name, knowledge)
     for target in disease.targets:
         for sign in target.missed_by:

@@ -109,9 +109,7 @@ def _leads_to_trial(s: Situation) -> bool:
 
 def _is_of_child(s: Situation) -> bool:
     on = s.status.progressed_on or s.record.as_of
-    return _is_adverse(s) and is_child_of_adult_definition(
-        s.record.patient.birth_date, on, s.disease
-    )
+    return _is_adverse(s) and is_child_of_adult_definition(s.record.patient, on, s.disease)
 
 
 def _always(*kinds: AdviceKind) -> Kinds:

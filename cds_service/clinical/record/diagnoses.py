@@ -169,8 +169,9 @@ def _diseases_named(text: str, reader: Reader) -> set[str]:
     words = reader.knowledge.words
     if not set(WORD.findall(text.lower())).isdisjoint(words["doubt"]):
         return set()
+    stage = frozenset(words["stage"])
     phrases = (phrase.split() for phrase in PHRASE_ENDS.split(text.lower()))
-    named = (_disease_of(phrase, set(words["stage"]), reader) for phrase in phrases)
+    named = (_disease_of(phrase, stage, reader) for phrase in phrases)
     return {disease for disease in named if disease is not None}
 
 

@@ -36,17 +36,6 @@ class Patient:
             return None
         return _years(self.birth_date.last, day), _years(self.birth_date.first, day)
 
-    def is_under(self, years: int, day: date) -> bool | None:
-        """Whether the patient is younger than so many years on a day; None where nobody can tell.
-
-        The birthday itself completes the year.
-        """
-        age = self.age_on(day)
-        if age is None:
-            return None
-        fewest, most = age
-        return True if most < years else None if fewest < years else False
-
 
 def _years(born: date, day: date) -> int:
     """Completed years; who was born on 29 February completes them on 1 March in other years."""

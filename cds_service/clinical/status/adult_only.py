@@ -5,40 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from cds_service.clinical.record import Patient
 from cds_service.clinical.status.line_status import LineStatus
-from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Disease
 
 ADULT_YEARS = 18
 DOCUMENTED = "documented"
 
 
-def is_child_of_adult_definition(
-    birth_date: PartialDate | None, on: date, disease: Disease
-) -> bool:
+def is_child_of_adult_definition(patient: Patient, on: date, disease: Disease) -> bool:
     """Whether the patient was, or may have been, under 18 years old on that day.
 
     A birth date known to the year leaves the answer open: then no label is given either. Without
     any birth date the patient counts as an adult.
     """
-    if not disease.is_adult_only or birth_date is None:
-        return False
-    return _age(birth_date.last, on) < ADULT_YEARS
-
-
-def _age(born: date, on: date) -> int:
-    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    age = patient.age_on(on)
+    return disease.is_adult_only and age is not None and age[0] < ADULT_YEARS
 
 
 def without_adult_label(
-    status: LineStatus, birth_date: PartialDate | None, as_of: date, disease: Disease
+    status: LineStatus, patient: Patient, as_of: date, disease: Disease
 ) -> LineStatus:
     """The same status, but `indeterminate` where only an adult's definition calls it refractory.
 
     What a clinician documented in so many words is no label of ours, and stays.
     """
     on = status.progressed_on or as_of
-    if not is_child_of_adult_definition(birth_date, on, disease):
+    if not is_child_of_adult_definition(patient, on, disease):
         return status
     history = tuple(
         replace(past, status="indeterminate") if past.status == "possible-refractory" else past

@@ -12,6 +12,7 @@ from clinical.values import KNOWLEDGE, day, on
 
 from cds_service import assess
 from cds_service.clinical.assessment_json import to_json
+from cds_service.clinical.record import Patient
 from cds_service.clinical.status import (
     Earlier,
     LineStatus,
@@ -22,6 +23,7 @@ from cds_service.clinical.status import (
 ADULT = KNOWLEDGE.disease("nsclc")
 OF_ALL_AGES = replace(ADULT, is_adult_only=False)
 AS_OF = date(2024, 6, 1)
+CHILD = Patient("Patient/p1", on("2010-01-01"))
 
 
 @pytest.mark.parametrize(
@@ -36,8 +38,8 @@ AS_OF = date(2024, 6, 1)
     ],
 )
 def test_who_is_a_child(born: str | None, disease: Any, child: bool) -> None:
-    birth_date = on(born) if born else None
-    assert is_child_of_adult_definition(birth_date, AS_OF, disease) is child
+    person = Patient("Patient/p1", on(born) if born else None)
+    assert is_child_of_adult_definition(person, AS_OF, disease) is child
 
 
 LABEL = LineStatus(
@@ -47,7 +49,7 @@ LABEL = LineStatus(
 
 
 def test_the_label_is_withheld_and_what_was_seen_stays() -> None:
-    status = without_adult_label(LABEL, on("2010-01-01"), AS_OF, ADULT)
+    status = without_adult_label(LABEL, CHILD, AS_OF, ADULT)
     assert (status.status, status.pattern, status.confidence) == ("indeterminate", None, None)
     assert (status.refractory_to, status.refractory_classes) == ((), ())
     assert (status.progressed_on, status.rules) == (LABEL.progressed_on, LABEL.rules)
@@ -57,7 +59,7 @@ def test_the_label_is_withheld_and_what_was_seen_stays() -> None:
 def test_the_age_is_that_on_the_day_of_the_progression() -> None:
     """A survivor's early lines were judged in a child."""
     grown = date(2040, 1, 1)
-    assert without_adult_label(LABEL, on("2010-01-01"), grown, ADULT).status == "indeterminate"
+    assert without_adult_label(LABEL, CHILD, grown, ADULT).status == "indeterminate"
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,12 @@ def test_the_age_is_that_on_the_day_of_the_progression() -> None:
     ],
 )
 def test_what_is_no_label_of_ours_stays(status: LineStatus) -> None:
-    assert without_adult_label(status, on("2010-01-01"), AS_OF, ADULT) == status
+    assert without_adult_label(status, CHILD, AS_OF, ADULT) == status
 
 
 def test_a_label_of_the_past_is_withheld_too() -> None:
     status = LineStatus("responding", history=(Earlier(day("2024-03-01"), "possible-refractory"),))
-    kept = without_adult_label(status, on("2010-01-01"), AS_OF, ADULT)
+    kept = without_adult_label(status, CHILD, AS_OF, ADULT)
     assert [past.status for past in kept.history] == ["indeterminate"]
 
 

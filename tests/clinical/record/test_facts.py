@@ -251,26 +251,22 @@ def test_a_metastasis_entered_long_after_its_day(recorded: str | None, is_backfi
 
 
 @pytest.mark.parametrize(
-    ("born", "on", "age", "is_under_18"),
+    ("born", "on", "age"),
     [
-        pytest.param("2006-06-10", "2024-06-09", (17, 17), True, id="the day before the birthday"),
-        pytest.param("2006-06-10", "2024-06-10", (18, 18), False, id="the birthday"),
-        pytest.param("2006-06", "2024-06-10", (17, 18), None, id="a month cannot tell"),
-        pytest.param("2006", "2024-06-10", (17, 18), None, id="nor can a year"),
-        pytest.param("2007", "2024-06-10", (16, 17), True, id="but a later one can"),
-        pytest.param("2005", "2024-06-10", (18, 19), False, id="and an earlier one"),
-        pytest.param("2004-02-29", "2022-02-28", (17, 17), True, id="a leap day is not yet over"),
-        pytest.param("2004-02-29", "2022-03-01", (18, 18), False, id="the day after it is"),
+        pytest.param("2006-06-10", "2024-06-09", (17, 17), id="the day before the birthday"),
+        pytest.param("2006-06-10", "2024-06-10", (18, 18), id="the birthday"),
+        pytest.param("2006-06", "2024-06-10", (17, 18), id="a month cannot tell"),
+        pytest.param("2006", "2024-06-10", (17, 18), id="nor can a year"),
+        pytest.param("2007", "2024-06-10", (16, 17), id="but a later one can"),
+        pytest.param("2005", "2024-06-10", (18, 19), id="and an earlier one"),
+        pytest.param("2004-02-29", "2022-02-28", (17, 17), id="a leap day is not yet over"),
+        pytest.param("2004-02-29", "2022-03-01", (18, 18), id="the day after it is"),
     ],
 )
-def test_the_age_of_a_patient(
-    born: str, on: str, age: tuple[int, int], is_under_18: bool | None
-) -> None:
+def test_the_age_of_a_patient(born: str, on: str, age: tuple[int, int]) -> None:
     person = Patient("Patient/p1", PartialDate.parse(born))
-    day = date.fromisoformat(on)
-    assert (person.age_on(day), person.is_under(18, day)) == (age, is_under_18)
+    assert person.age_on(date.fromisoformat(on)) == age
 
 
 def test_without_a_birth_date_nobody_knows_the_age() -> None:
     assert Patient("Patient/p1").age_on(AS_OF) is None
-    assert Patient("Patient/p1").is_under(18, AS_OF) is None
