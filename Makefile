@@ -68,6 +68,8 @@ lock: ## resolve the dependencies again (needs uv)
 		--no-emit-index-url --no-emit-find-links -c deploy/requirements.lock --group dev -o deploy/requirements-dev.lock pyproject.toml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
 		--no-emit-index-url --no-emit-find-links -c deploy/requirements-dev.lock --group mutation -o deploy/requirements-mutation.lock pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \
+		--no-emit-index-url --no-emit-find-links -c deploy/requirements-dev.lock --group fuzz -o deploy/requirements-fuzz.lock pyproject.toml
 
 clean: ## remove what make has made
 	@rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants
