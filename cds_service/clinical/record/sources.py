@@ -16,6 +16,7 @@ import msgspec
 
 from cds_service.clinical.record import elements
 from cds_service.clinical.record.elements import ABSENT, decode, optional
+from cds_service.clinical.record.r5 import in_r4_shape
 from cds_service.clinical.record.reader import Reader
 from cds_service.errors import UnreadableInput
 
@@ -40,7 +41,7 @@ AnyResource = RawResource | Mapping[str, object] | bytes | str
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One resource of the chart: as it was given, its raw JSON, head and reference."""
+    """One resource of the chart: as it was given, its JSON in R4 shape, head and reference."""
 
     given: AnyResource
     raw: bytes | msgspec.Raw
@@ -63,7 +64,10 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
             head = repaired
         if head.resourceType == "Bundle":
             raise UnreadableInput("a Bundle stands among the resources: pass its entries")
-        opened.append(Source(resource, raw, head, _reference(head, full_url, raw), full_url))
+        reference = _reference(head, full_url, raw)
+        opened.append(
+            Source(resource, in_r4_shape(raw, head.resourceType), head, reference, full_url)
+        )
     return opened
 
 
