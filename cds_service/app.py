@@ -7,6 +7,7 @@ import logging
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from uuid import uuid4
@@ -31,6 +32,7 @@ from cds_service.audit.installed import installed_software
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
+from cds_service.fhir.credentials import open_credentials
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
@@ -93,10 +95,16 @@ def create_app(
         keeps_requests=settings.audit_keep_requests,
         day_from=day_from,
     )
+    reach = Reach(rules, transport or open_connections(rules), settings.fhir_seconds)
+    if settings.fhir_credentials_file is not None:
+        own = open_credentials(
+            settings.fhir_credentials_file, rules, reach.transport, new_id=lambda: str(uuid4())
+        )
+        reach = replace(reach, credentials=own)
     hooks = HookService(
         service,
         CardMaker(knowledge, build_templates(knowledge), settings.public_url),
-        Reach(rules, transport or open_connections(rules), settings.fhir_seconds),
+        reach,
     )
     app = FastAPI(
         title="refractory-cds", version=__version__, description=DESCRIPTION,

@@ -9,6 +9,9 @@
     ├── FhirError           the client's FHIR server could not give what was needed
     │   ├── PrefetchIncomplete
     │   ├── FhirForbidden
+    │   │   ├── FhirOutOfScope
+    │   │   └── FhirTokenUnusable
+    │   ├── FhirNotOffered
     │   ├── FhirNotFound
     │   ├── FhirUnavailable
     │   └── FhirNotFhir
@@ -85,9 +88,35 @@ class FhirForbidden(FhirError):
 
     code = "forbidden"
 
+    status = 0
+
     def __init__(self, resource_type: str, status: int) -> None:
+        self.status = status
         # no URL here: it holds the patient's id
         super().__init__(f"the FHIR server refused {resource_type} with {status}")
+
+
+class FhirOutOfScope(FhirForbidden):
+    """The scopes that came with the token leave a resource type out, so it is not asked for."""
+
+    def __init__(self, resource_type: str) -> None:
+        FhirError.__init__(self, f"the scope of fhirAuthorization leaves out {resource_type}")
+
+
+class FhirTokenUnusable(FhirForbidden):
+    """There is no token to read with: that of the call is not for it, or none was to be had."""
+
+    def __init__(self, why: str) -> None:
+        FhirError.__init__(self, why)
+
+
+class FhirNotOffered(FhirError):
+    """The FHIR server says itself that it cannot be asked for a resource type."""
+
+    code = "not-supported"
+
+    def __init__(self, resource_type: str) -> None:
+        super().__init__(f"the FHIR server does not offer {resource_type}")
 
 
 class FhirNotFound(FhirError):

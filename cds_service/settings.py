@@ -55,6 +55,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Time for all that is read from a client's FHIR server, together.",
     )
+    fhir_credentials_file: Path | None = Field(
+        default=None,
+        description="TOML file of FHIR servers that this service reads with credentials of its own "
+        "(SMART Backend Services) where a call brings no token (docs/ehr.md).",
+    )
     max_body_mib: int = Field(
         default=16,
         gt=0,

@@ -39,6 +39,8 @@ class MissingInput:
         "malformed",
         "other-patient",
         "denied",
+        "granted-in-part",
+        "not-offered",
     ]
 
     def as_json(self) -> dict[str, Json]:

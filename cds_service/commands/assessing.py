@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import stamina
 
@@ -16,13 +17,18 @@ from cds_service.batch import assess_charts, with_issues
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import Issue
-from cds_service.commands.setting import knowledge_in_use
+from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.commands.tokens import read_token
 from cds_service.errors import FhirError, InvalidRequest, UnreadableInput
+from cds_service.fhir.allowed import AddressRules
+from cds_service.fhir.assertions import TokenOfServer
 from cds_service.fhir.charts import Chart, chart_of
-from cds_service.fhir.client import FhirClient, FhirLimits
+from cds_service.fhir.client import FhirClient, FhirLimits, open_connections
+from cds_service.fhir.credentials import open_credentials
 from cds_service.fhir.files import read_charts
-from cds_service.fhir.queries import KEYS, fetch_medications, fetch_missing
+from cds_service.fhir.links import BaseUrl
+from cds_service.fhir.pointed_at import fetch_pointed_at
+from cds_service.fhir.queries import KEYS, fetch_missing
 from cds_service.report import Page, patient_report
 
 SECONDS = 60.0
@@ -87,16 +93,31 @@ def _write_json(assessment: Assessment, *, explain: bool) -> None:
 async def _fetch(base: str, patient_id: str, token: str | None) -> tuple[Chart, list[Issue]]:
     """The chart, and what the server would not give of it."""
     limits = FhirLimits(seconds=SECONDS, connect_seconds=CONNECT_SECONDS)
-    async with FhirClient(base, token, limits=limits) as client:
+    own = None if token else _own_token(base)
+    async with FhirClient(base, token or own, limits=limits) as client:
         until = asyncio.get_running_loop().time() + SECONDS
         fetched = await fetch_missing(client, patient_id, KEYS, until)
         if fetched.failure is not None:
             raise fetched.failure
         resources = [r for found in fetched.resources.values() for r in found]
-        medications = await fetch_medications(client, resources, until)
-    resources += [r for found in medications.resources.values() for r in found]
+        pointed_at = await fetch_pointed_at(client, resources, until)
+    resources += [r for found in pointed_at.resources.values() for r in found]
     chart = chart_of(patient_id, resources)
-    problems = (*chart.problems, *fetched.problems, *medications.problems)
-    missed = {**fetched.errors, **medications.errors}
+    problems = (*chart.problems, *fetched.problems, *pointed_at.problems)
+    missed = {**fetched.errors, **pointed_at.errors}
     issues = [Issue("warning", "not-read", key, str(error)) for key, error in missed.items()]
     return Chart(chart.patient, chart.resources, problems), issues
+
+
+def _own_token(base: str) -> TokenOfServer | None:
+    """The service's own access to this server, where the credentials file names it."""
+    file = read_settings().fhir_credentials_file
+    if file is None:
+        return None
+    try:
+        address = BaseUrl.parse(base)
+    except ValueError:
+        return None  # the client says what is wrong with it
+    rules = AddressRules.listed([base], loopback_ok=True)
+    own = open_credentials(file, rules, open_connections(), new_id=lambda: str(uuid4()))
+    return own.of(address)

@@ -2,10 +2,14 @@
 
 bundles.py       FHIR JSON → single resources, each still the bytes it came in
 bundle_parts.py  the parts of a Bundle as they stand in JSON
-references.py    whose a resource is, and which medication it points at
+references.py    whose a resource is, and what a reference points at
 charts.py        resources → one Chart a patient
 files.py         files, folders, standard input → Charts
 queries.py       what is asked for, by prefetch and by search alike
+pointed_at.py    what other resources point at: medications, trials, tumours
+offers.py        what a server says of itself, so that what it has not is not asked for
+credentials.py   servers that the service reads with credentials of its own
+assertions.py    the token of such a server, for a signed assertion
 client.py        a FHIR server: one read, one search, within a deadline
 paging.py        a search with all its pages
 links.py         base addresses, and which next page belongs to a search

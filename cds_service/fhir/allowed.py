@@ -58,9 +58,9 @@ class AddressRules:
         except ValueError:
             raise _refused() from None
         if self.bases:
-            if str(base) not in self.bases and not self._is_own_machine(base):
+            if str(base) not in self.bases and not self.is_own_machine(base):
                 raise _refused()
-        elif not (self._is_own_machine(base) or self._is_public(base)):
+        elif not (self.is_own_machine(base) or self._is_public(base)):
             raise _refused()
         return base
 
@@ -76,7 +76,8 @@ class AddressRules:
             return _is_loopback_name(host) and (self.loopback_ok or bool(self.bases))
         return bool(self.bases) or _is_public_ip(ip)
 
-    def _is_own_machine(self, base: BaseUrl) -> bool:
+    def is_own_machine(self, base: BaseUrl) -> bool:
+        """Whether this is an address of this machine, and the rules permit that."""
         return self.loopback_ok and _is_loopback_name(base.host)
 
     def _is_public(self, base: BaseUrl) -> bool:

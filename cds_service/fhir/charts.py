@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cds_service.fhir.bundles import Problem, RawResource
-from cds_service.fhir.references import Head, head_of, local_name
+from cds_service.fhir.references import Head, head_of, local_name, pointed_at_by
 
 BELONG_TO_A_PATIENT = frozenset(
     {
@@ -30,6 +30,8 @@ BELONG_TO_A_PATIENT = frozenset(
     }
 )
 """Types that are missed where their patient cannot be told; others are passed over in silence."""
+SHARED = frozenset({"Medication", "ResearchStudy"})
+"""Types that are of no patient, and are given to each whose resources point at them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ def charts_of(
 ) -> Iterator[Chart]:
     """One Chart for each patient that is there or referred to, in the order of their ids.
 
-    A Medication is given to each patient whose orders point at it. `problems` are of no
-    patient alone, so each Chart carries them.
+    A Medication or a trial is given to each patient whose resources point at it. `problems` are
+    of no patient alone, so each Chart carries them.
     """
     found = _sort(resources)
     for patient in sorted(found.of_patient):
@@ -94,21 +96,21 @@ def _sort(resources: Iterable[RawResource]) -> _Sorted:
         else:
             found.homeless["resource"] += 1
     names = _names_by_address(kept)
-    medications: dict[str, RawResource] = {}
+    shared: dict[str, RawResource] = {}
     pointed_at: dict[str, dict[str, None]] = {}
     for resource, head in kept:
-        if head.resource_type == "Medication":
-            medications[_own_name(resource, head, names)] = resource
+        if head.resource_type in SHARED:
+            shared[_own_name(resource, head, names)] = resource
         elif patient := _patient_of(resource, head, names):
             found.of_patient.setdefault(patient, []).append(resource)
-            if head.medication:
-                pointed_at.setdefault(patient, {})[local_name(head.medication, names)] = None
+            for reference in pointed_at_by(resource):
+                pointed_at.setdefault(patient, {})[local_name(reference, names)] = None
             if head.resource_type == "Patient" and resource.full_url.endswith(f"/{patient}"):
                 found.servers.setdefault(patient, set()).add(resource.full_url)
         elif head.resource_type in BELONG_TO_A_PATIENT:
             found.homeless[head.resource_type] += 1
     for patient, wanted in pointed_at.items():
-        found.of_patient[patient] += [medications[n] for n in wanted if n and n in medications]
+        found.of_patient[patient] += [shared[n] for n in wanted if n and n in shared]
     return found
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import httpcore
 import httpx
 import stamina
 
-from cds_service.errors import FhirNotFhir, FhirUnavailable, InvalidRequest
+from cds_service.errors import FhirForbidden, FhirNotFhir, FhirUnavailable, InvalidRequest
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bodies import BodyTooLong, BrokenBody, read_body
 from cds_service.fhir.bundles import RawResource
@@ -43,11 +44,19 @@ _BROKEN = (
     httpcore.ProtocolError,
     httpcore.TimeoutException,
 )
+LARGEST_STATEMENT = 16 * 2**20
+
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/")
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
 
-for _name in ("httpx", "httpcore"):  # they log addresses, and those hold patient ids
+HEADERS = {
+    "Accept": "application/fhir+json",
+    "Accept-Encoding": "gzip",
+    "User-Agent": "refractory-cds",
+}
+
+for _name in ("httpx", "httpcore", "hpack"):  # they log addresses, and those hold patient ids
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
@@ -61,8 +70,19 @@ class FhirLimits:
     bytes: int = 64 * 2**20
 
 
+class TokenSource(Protocol):
+    """Where tokens of the service's own come from."""
+
+    async def token(self, resource_type: str) -> str:
+        """A token to ask for this type with; raises FhirError where there is none."""
+
+    def refuse(self, token: str) -> None:
+        """The server did not take this token: it is not to be given again."""
+
+
 class FhirClient:
-    """Reads from one FHIR server, with one token that goes nowhere else.
+    """Reads from one FHIR server, with a token that goes nowhere else: that of a call, or those
+    of a source, of which a second one is asked for where the server does not take the first.
 
     Raises FhirForbidden, FhirNotFound, FhirUnavailable or FhirNotFhir; their messages hold
     neither address nor token nor anything of the answer. A `transport` that is given is
@@ -72,17 +92,20 @@ class FhirClient:
     def __init__(
         self,
         base_url: str | BaseUrl,
-        token: str | None = None,
+        token: str | TokenSource | None = None,
         *,
         transport: Transport | None = None,
         limits: FhirLimits | None = None,
     ) -> None:
         self._base = _base_of(base_url)
         self._limits = limits or FhirLimits()
+        if isinstance(token, str) and not is_token(token):
+            raise InvalidRequest("not a bearer token", where="fhirAuthorization.access_token")
+        self._token = token
         self._own = open_connections() if transport is None else None
         self._http = httpx.AsyncClient(
             transport=self._own or transport,
-            headers=_headers(token),
+            headers=HEADERS,
             timeout=httpx.Timeout(self._limits.seconds, connect=self._limits.connect_seconds),
             follow_redirects=False,
             trust_env=False,
@@ -120,6 +143,13 @@ class FhirClient:
             raise FhirNotFhir(resource_type, "another resource than the one asked for")
         return resource
 
+    async def read_statement(self) -> bytes:
+        """What the server says of itself, its CapabilityStatement, as JSON."""
+        kind = "CapabilityStatement"
+        ask = Ask(kind, f"{self._base}/metadata", is_read=True)
+        async with self._within(kind, None) as until:
+            return await self._answer(ask, LARGEST_STATEMENT, until)
+
     async def search(
         self,
         resource_type: str,
@@ -140,6 +170,11 @@ class FhirClient:
                 most_pages=self._limits.pages,
                 most_bytes=self._limits.bytes,
             )
+
+    @property
+    def base(self) -> str:
+        """The address of the server, in its one spelling."""
+        return str(self._base)
 
     @asynccontextmanager
     async def _within(self, resource_type: str, deadline: float | None) -> AsyncIterator[float]:
@@ -176,11 +211,26 @@ class FhirClient:
             raise FhirNotFhir(kind, "broken compression") from None
 
     async def _exchange(self, ask: Ask, most_bytes: int) -> bytes:
+        source = self._token
+        if source is None or isinstance(source, str):
+            return await self._send(ask, most_bytes, source)
+        token = await source.token(ask.resource_type)
+        try:
+            return await self._send(ask, most_bytes, token)
+        except FhirForbidden as refusal:
+            if refusal.status != 401:
+                raise
+        source.refuse(token)
+        return await self._send(ask, most_bytes, await source.token(ask.resource_type))
+
+    async def _send(self, ask: Ask, most_bytes: int, token: str | None) -> bytes:
         if ask.form is None:
             request = self._http.build_request("GET", ask.url)
         else:
             form = {"Content-Type": "application/x-www-form-urlencoded"}
             request = self._http.build_request("POST", ask.url, content=ask.form, headers=form)
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
         response = await self._http.send(request, stream=True)
         try:
             refuse_failure(ask, response.status_code, response.headers.get("retry-after"))
@@ -197,34 +247,33 @@ def _base_of(url: str | BaseUrl) -> BaseUrl:
         raise FhirUnavailable("patient data", f"its address is {error}") from None
 
 
-def _headers(token: str | None) -> dict[str, str]:
-    headers = {
-        "Accept": "application/fhir+json",
-        "Accept-Encoding": "gzip",
-        "User-Agent": "refractory-cds",
-    }
-    if token is not None:
-        if not _TOKEN.fullmatch(token):
-            raise InvalidRequest("not a bearer token", where="fhirAuthorization.access_token")
-        headers["Authorization"] = f"Bearer {token}"
-    return headers
+def is_token(text: str) -> bool:
+    """Whether this can stand behind "Bearer" in a header."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def open_connections(
-    rules: AddressRules | None = None, *, resolve: Resolve = resolve, most: int = 100
+    rules: AddressRules | None = None,
+    *,
+    resolve: Resolve = resolve,
+    most: int = 100,
+    opener: httpcore.AsyncNetworkBackend | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Transport:
     """Connections to share between the clients of a process, opened and kept as needed.
 
+    HTTP/2 where a server offers it by TLS, so that all searches of a call share one connection.
     With `rules` only to addresses that they permit; proxies of the environment are not used,
     since a proxy resolves names itself.
     """
-    backend = None if rules is None else CheckedBackend(rules, resolve)
+    backend = None if rules is None else CheckedBackend(rules, resolve, opener)
     return _Connections(
         httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=tls or httpx.create_ssl_context(),
             max_connections=most,
             keepalive_expiry=15.0,
             network_backend=backend,
+            http2=True,
         )
     )
 

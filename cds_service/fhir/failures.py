@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 
 from cds_service.errors import FhirForbidden, FhirNotFhir, FhirNotFound, FhirUnavailable
 from cds_service.fhir.paging import Ask
@@ -57,7 +59,16 @@ def wait_before_retry(until: float) -> Callable[[Exception], bool | float]:
 
 
 def _seconds(retry_after: str | None) -> float:
-    """What Retry-After asks for; a date is taken as longer than we can wait."""
+    """What Retry-After asks for, in seconds or as a date; what is neither is longer than we wait.
+
+    Source: RFC 9110 §10.2.3.
+    """
     if retry_after is None:
         return WAIT_BEFORE_RETRY
-    return float(retry_after) if re.fullmatch(r"[0-9]{1,6}", retry_after) else float("inf")
+    if re.fullmatch(r"[0-9]{1,6}", retry_after):
+        return float(retry_after)
+    try:
+        left = parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return float("inf")
+    return max(WAIT_BEFORE_RETRY, left)

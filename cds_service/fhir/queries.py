@@ -5,32 +5,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
+from cds_service.clinical.record.studies import SAMPLES
 from cds_service.errors import FhirError, FhirNotFhir, FhirUnavailable
 from cds_service.fhir.bundles import Problem, RawResource
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.paging import SearchResult
-from cds_service.fhir.references import head_of, is_of_patient, local_name
+from cds_service.fhir.references import is_of_patient
 
 PATIENT_TOKEN = "{{context.patientId}}"  # noqa: S105 - a prefetch token, not a secret
 PAGE_SIZE = "500"
 """Asked of each search: a server that pages by 20 would make every prefetch a first page."""
-
-MEDICATIONS = "medications"
-_IDS_A_SEARCH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
     """One key of the prefetch: all resources of a type that a patient has, or the Patient.
 
-    Only what servers widely support: the patient and a page size, no parameter twice, no
-    `_include`. Where it is not `required`, the assessment does without and says so.
+    Only what servers widely support: the patient, a token by equality and a page size, no
+    parameter twice, no `_include`. Where it is not `required`, the assessment does without and
+    says so.
     """
 
     key: str
     resource_type: str
     required: bool = False
+    tokens: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_read(self) -> bool:
@@ -46,7 +47,7 @@ class Query:
 
     def params(self, patient_id: str) -> tuple[tuple[str, str], ...]:
         """The parameters of the search for one patient."""
-        return (("patient", patient_id), ("_count", PAGE_SIZE))
+        return (("patient", patient_id), *self.tokens, ("_count", PAGE_SIZE))
 
 
 QUERIES = (
@@ -60,6 +61,13 @@ QUERIES = (
     Query("procedures", "Procedure"),
     Query("serviceRequests", "ServiceRequest"),
     Query("diagnosticReports", "DiagnosticReport"),
+    Query("medicationDispenses", "MedicationDispense"),
+    Query("medicationStatements", "MedicationStatement"),
+    Query("imagingStudies", "ImagingStudy"),
+    Query("allergyIntolerances", "AllergyIntolerance"),
+    Query("researchSubjects", "ResearchSubject"),
+    # all other specimens are tubes of blood, many a day; the record reads these alone
+    Query("specimens", "Specimen", tokens=(("type", ",".join(sorted(SAMPLES))),)),
 )
 KEYS = tuple(query.key for query in QUERIES)
 
@@ -94,12 +102,14 @@ async def fetch_missing(
     keys: Collection[str],
     deadline: float | None = None,
     optional_deadline: float | None = None,
+    refused: Mapping[str, FhirError] = MappingProxyType({}),
 ) -> Fetched:
     """Read these keys side by side; no failure of one costs another.
 
     Deadlines are times of the event loop's clock; optional keys may have one of their own. A
     search that could be read in part only counts as an error, since half of a record is not a
-    record; so does one that found nothing but other patients' resources.
+    record; so does one that found nothing but other patients' resources. Types that are `refused`
+    from the start are not asked for.
     """
     wanted = [query for query in QUERIES if query.key in keys]
     of_optional = deadline if optional_deadline is None else optional_deadline
@@ -107,39 +117,18 @@ async def fetch_missing(
         *(
             _fetch(client, query, patient_id, deadline if query.required else of_optional)
             for query in wanted
+            if query.resource_type not in refused
         )
     )
-    return _fetched(zip((query.key for query in wanted), answers, strict=True))
-
-
-async def fetch_medications(
-    client: FhirClient, resources: Iterable[RawResource], deadline: float | None = None
-) -> Fetched:
-    """Read the Medications that orders point at and that are not among the `resources`.
-
-    A prefetch cannot ask for them, and where a server keeps the drug apart (most large ones
-    do) an order without its Medication names no drug. Their key is "medications".
-    """
-    ids = sorted(_unresolved_medications(client, resources))
-    batches = [ids[at : at + _IDS_A_SEARCH] for at in range(0, len(ids), _IDS_A_SEARCH)]
-    answers = await asyncio.gather(
-        *(_search(client, "Medication", [("_id", ",".join(b))], deadline) for b in batches)
-    )
-    resources_found: tuple[RawResource, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    for answer in answers:
-        if isinstance(answer, FhirError):
-            return Fetched({}, {MEDICATIONS: answer})
-        resources_found += answer.resources
-        problems += answer.problems
-    return Fetched({MEDICATIONS: resources_found}, {}, problems)
+    read = iter(answers)
+    return _fetched((q.key, refused.get(q.resource_type) or next(read)) for q in wanted)
 
 
 async def _fetch(
     client: FhirClient, query: Query, patient_id: str, deadline: float | None
 ) -> SearchResult | FhirError:
     if not query.is_read:
-        found = await _search(client, query.resource_type, query.params(patient_id), deadline)
+        found = await search_whole(client, query.resource_type, query.params(patient_id), deadline)
         return _of_this_patient(found, query, patient_id)
     try:
         resource = await client.read(query.resource_type, patient_id, deadline=deadline)
@@ -158,12 +147,13 @@ def _of_this_patient(
     return FhirNotFhir(query.resource_type, "it is of other patients only")
 
 
-async def _search(
+async def search_whole(
     client: FhirClient,
     resource_type: str,
     params: Iterable[tuple[str, str]],
     deadline: float | None,
 ) -> SearchResult | FhirError:
+    """All that a search finds, or the error that stands for it; a part of it is an error."""
     try:
         found = await client.search(resource_type, params, deadline=deadline)
     except FhirError as error:
@@ -184,19 +174,3 @@ def _fetched(answers: Iterable[tuple[str, SearchResult | FhirError]]) -> Fetched
             resources[key] = answer.resources
             problems += [replace(p, where=f"{key} {p.where}") for p in answer.problems]
     return Fetched(resources, errors, tuple(problems))
-
-
-def _unresolved_medications(client: FhirClient, resources: Iterable[RawResource]) -> set[str]:
-    wanted: set[str] = set()
-    here: set[str] = set()
-    for resource in resources:
-        head = head_of(resource)
-        if head is None:
-            continue
-        if head.resource_type == "Medication":
-            here.add(head.name)
-        elif client.keeps(head.medication):
-            wanted.add(local_name(head.medication, {}))
-    return {
-        name.removeprefix("Medication/") for name in wanted - here if name.startswith("Medication/")
-    }

@@ -1,4 +1,4 @@
-"""Whose a resource is, and which medication it points at, read from its bytes."""
+"""Whose a resource is, read from its bytes, and what a reference points at."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ class Head(msgspec.Struct, gc=False, frozen=True, rename="camel"):
     subject: _Reference | None = None
     patient: _Reference | None = None
     individual: _Reference | None = None
-    medication_reference: _Reference | None = None
 
     @property
     def name(self) -> str:
@@ -43,11 +42,6 @@ class Head(msgspec.Struct, gc=False, frozen=True, rename="camel"):
         owner = self.subject or self.patient or self.individual
         return owner.reference if owner else ""
 
-    @property
-    def medication(self) -> str:
-        """The reference to a Medication as the chart writes it, "" without one."""
-        return self.medication_reference.reference if self.medication_reference else ""
-
 
 class _LooseHead(msgspec.Struct, rename="camel"):
     resource_type: str
@@ -55,7 +49,6 @@ class _LooseHead(msgspec.Struct, rename="camel"):
     subject: msgspec.Raw = msgspec.Raw()
     patient: msgspec.Raw = msgspec.Raw()
     individual: msgspec.Raw = msgspec.Raw()
-    medication_reference: msgspec.Raw = msgspec.Raw()
 
 
 _head = msgspec.json.Decoder(Head)
@@ -83,15 +76,53 @@ def head_of(resource: RawResource) -> Head | None:
         _or_none(_reference, loose.subject),
         _or_none(_reference, loose.patient),
         _or_none(_reference, loose.individual),
-        _or_none(_reference, loose.medication_reference),
     )
 
 
-def _or_none(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T | None:
+def _or_none(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T | None:
     try:
         return decoder.decode(raw)
     except UNREADABLE:
         return None
+
+
+class _Pointing(msgspec.Struct, rename="camel"):
+    """The elements that point at what has no patient, or is of one and no search finds."""
+
+    medication_reference: msgspec.Raw = msgspec.Raw()
+    medication: msgspec.Raw = msgspec.Raw()
+    study: msgspec.Raw = msgspec.Raw()
+    focus: msgspec.Raw = msgspec.Raw()
+
+
+class _CodeableReference(msgspec.Struct):
+    reference: _Reference | None = None
+
+
+_pointing = msgspec.json.Decoder(_Pointing)
+_codeable = msgspec.json.Decoder(_CodeableReference)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_POINT = (b'"medication', b'"study"', b'"focus"')
+
+
+def pointed_at_by(resource: RawResource) -> tuple[str, ...]:
+    """Medication, trial and focus that a resource points at, as the chart writes the references.
+
+    In R5 the medication may stand in a CodeableReference.
+    """
+    if not any(mark in resource.raw for mark in _POINT):
+        return ()
+    pointing = _or_none(_pointing, resource.raw)
+    if pointing is None:
+        return ()
+    r5 = _or_none(_codeable, pointing.medication)
+    found = [
+        _or_none(_reference, pointing.medication_reference),
+        r5.reference if r5 else None,
+        _or_none(_reference, pointing.study),
+        *(_or_none(_reference, one) for one in _or_none(_list, pointing.focus) or ()),
+    ]
+    return tuple(reference.reference for reference in found if reference and reference.reference)
 
 
 def is_of_patient(resource: RawResource, patient_id: str, by_full_url: Mapping[str, str]) -> bool:

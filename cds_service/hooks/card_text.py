@@ -32,7 +32,18 @@ _KEYS = {
     "procedures": "procedures",
     "serviceRequests": "service requests",
     "diagnosticReports": "diagnostic reports",
+    "medicationDispenses": "medications dispensed",
+    "medicationStatements": "medication statements",
+    "imagingStudies": "imaging studies",
+    "allergyIntolerances": "allergies",
+    "researchSubjects": "trials the patient is in",
+    "specimens": "tissue samples",
+    "observations": "observations",
+    "conditions": "conditions",
+    "medicationRequests": "medication orders",
     "medications": "medications that orders point at",
+    "researchStudies": "what those trials are about",
+    "bodyStructures": "tumours that findings point at",
 }
 _WHY_NOT_SEEN = {
     "omitted": "not sent, and no FHIR server to ask",
@@ -41,6 +52,8 @@ _WHY_NOT_SEEN = {
     "malformed": "not readable as sent",
     "other-patient": "sent of other patients",
     "denied": "the FHIR server refused",
+    "granted-in-part": "the token covers a part only",
+    "not-offered": "the FHIR server does not offer them",
     "search-failed": "the FHIR server did not answer with them",
 }
 

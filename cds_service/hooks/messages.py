@@ -50,6 +50,8 @@ class Authorization(msgspec.Struct):
     token_type: str = "Bearer"  # noqa: S105 - the scheme's name
     subject: str | None = None
     scope: str | None = None
+    patient: str | None = None
+    expires_in: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class PatientViewContext(Message):

@@ -11,18 +11,24 @@ from typing import Literal
 import msgspec
 
 from cds_service.audit import Origin
-from cds_service.errors import FhirError, InvalidRequest, PrefetchIncomplete, UnreadableInput
+from cds_service.errors import (
+    FhirError,
+    FhirForbidden,
+    FhirNotOffered,
+    FhirOutOfScope,
+    InvalidRequest,
+    PrefetchIncomplete,
+    UnreadableInput,
+)
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
-from cds_service.fhir.queries import (
-    QUERIES,
-    Fetched,
-    Query,
-    fetch_medications,
-    fetch_missing,
-)
+from cds_service.fhir.credentials import Credentials
+from cds_service.fhir.offers import Offers
+from cds_service.fhir.pointed_at import POINTED_AT, fetch_pointed_at, lack_any
+from cds_service.fhir.queries import QUERIES, Fetched, Query, fetch_missing
 from cds_service.fhir.references import is_of_patient
+from cds_service.hooks.authorization import Grant, grant_of
 from cds_service.hooks.messages import HookCall
 from cds_service.service import is_text
 
@@ -35,6 +41,8 @@ MissingCode = Literal[
     "other-patient",
     "search-failed",
     "denied",
+    "granted-in-part",
+    "not-offered",
 ]
 WHY_NOT_HAD: Mapping[MissingCode, str] = {
     "omitted": "is not in the prefetch",
@@ -44,6 +52,10 @@ WHY_NOT_HAD: Mapping[MissingCode, str] = {
     "other-patient": "holds nothing of this patient",
 }
 """Why a key of the prefetch counts as not fetched, as a 412 says it."""
+_CODE_OF_ERROR: Mapping[str, MissingCode] = {
+    "forbidden": "denied",
+    "not-supported": "not-offered",
+}
 SHARE_OF_OPTIONAL = 0.4
 """Of the time there is, so much for keys that are not needed: the answer does not wait longer."""
 
@@ -72,7 +84,7 @@ class Chart:
         return tuple(
             Problem(f"prefetch.{key}", what, NOT_READ)
             for key, code in self.missing
-            if code not in ("null", "omitted")
+            if code not in ("null", "omitted", "not-offered")
         )
 
 
@@ -83,6 +95,8 @@ class Reach:
     rules: AddressRules
     transport: Transport
     seconds: float
+    offers: Offers = field(default_factory=Offers)
+    credentials: Credentials | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +106,9 @@ class _Sorted:
     resources: list[ChartResource] = field(default_factory=list)
     missing: dict[str, MissingCode] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    def raw(self) -> list[RawResource]:
+        return [RawResource(r.raw, r.full_url) for r in self.resources]
 
 
 async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
@@ -106,22 +123,11 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     required = [q.key for q in QUERIES if q.required and q.key in wanted]
     if required and call.fhir_server is None:
         raise PrefetchIncomplete(required[0], WHY_NOT_HAD[found.missing[required[0]]])
-    began = asyncio.get_running_loop().time()
-    deadline = began + reach.seconds
     if wanted and call.fhir_server is not None:
-        try:
-            client = _client(call, reach)
-        except FhirError:  # we do not go to its server
-            if required:
-                raise
-        else:
-            of_optional = began + reach.seconds * SHARE_OF_OPTIONAL
-            patient_id = call.context.patient_id
-            fetched = await fetch_missing(client, patient_id, wanted, deadline, of_optional)
-            if fetched.failure is not None:
-                raise fetched.failure
-            _take(fetched, found)
-    await _complete_medications(call, reach, found, deadline)
+        await _read_missing(call, reach, found, wanted, is_needed=bool(required))
+    elif call.fhir_server is not None and lack_any(found.raw()):
+        with suppress(FhirError):  # an order that names no drug becomes an issue
+            await _complete_pointed_at(_Source.of(call, reach), found, None)
     return Chart(
         tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
     )
@@ -192,13 +198,74 @@ def _names_of_patient(unpacked: Unpacked, patient_id: str) -> dict[str, str]:
     }
 
 
-def _client(call: HookCall, reach: Reach) -> FhirClient:
-    """A client for the address of this call, if we go there at all; its token goes nowhere else."""
-    base = reach.rules.check(call.fhir_server or "")
-    token = call.fhir_authorization.access_token if call.fhir_authorization else None
-    return FhirClient(
-        base, token, transport=reach.transport, limits=FhirLimits(seconds=reach.seconds)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The FHIR server of a call, and what may be asked of it."""
+
+    client: FhirClient
+    grant: Grant | None
+    offers: Offers
+
+    @classmethod
+    def of(cls, call: HookCall, reach: Reach) -> _Source:
+        """Raises FhirError where we do not go there, or have no token that is for this call."""
+        base = reach.rules.check(call.fhir_server or "")
+        grant = grant_of(call)
+        own = reach.credentials.of(base) if reach.credentials and grant is None else None
+        client = FhirClient(
+            base,
+            grant.token if grant else own,
+            transport=reach.transport,
+            limits=FhirLimits(seconds=reach.seconds),
+        )
+        return cls(client, grant, reach.offers)
+
+    def refused(self) -> dict[str, FhirError]:
+        """The types that are not asked for, and why not."""
+        refused: dict[str, FhirError] = {}
+        for query in QUERIES:
+            kind = query.resource_type
+            if not query.required and not self.offers.has(self.client.base, kind):
+                refused[kind] = FhirNotOffered(kind)
+        for kind in [query.resource_type for query in QUERIES] + list(POINTED_AT):
+            if self.grant is not None and self.grant.extent_of(kind) == "none":
+                refused[kind] = FhirOutOfScope(kind)
+        return refused
+
+    def is_in_part(self, kind: str) -> bool:
+        """Whether what is read of a type is what the token lets us see of it, and no more."""
+        return self.grant is not None and self.grant.extent_of(kind) == "part"
+
+
+async def _read_missing(
+    call: HookCall, reach: Reach, found: _Sorted, wanted: list[str], *, is_needed: bool
+) -> None:
+    began = asyncio.get_running_loop().time()
+    deadline = began + reach.seconds
+    try:
+        source = _Source.of(call, reach)
+    except FhirError as error:  # we do not go to its server
+        if is_needed:
+            raise
+        if isinstance(error, FhirForbidden):
+            found.missing |= dict.fromkeys(wanted, "denied")
+        return
+    source.offers.learn(source.client)
+    fetched = await fetch_missing(
+        source.client,
+        call.context.patient_id,
+        wanted,
+        deadline,
+        began + reach.seconds * SHARE_OF_OPTIONAL,
+        source.refused(),
     )
+    if fetched.failure is not None:
+        raise fetched.failure
+    _take(fetched, found)
+    for query in QUERIES:
+        if query.key in fetched.resources and source.is_in_part(query.resource_type):
+            found.missing[query.key] = "granted-in-part"
+    await _complete_pointed_at(source, found, deadline)
 
 
 def _take(fetched: Fetched, found: _Sorted) -> None:
@@ -211,21 +278,11 @@ def _take(fetched: Fetched, found: _Sorted) -> None:
         )
         found.missing.pop(key, None)
     for key, error in fetched.errors.items():
-        found.missing[key] = "denied" if error.code == "forbidden" else "search-failed"
+        found.missing[key] = _CODE_OF_ERROR.get(error.code, "search-failed")
     found.problems += fetched.problems
 
 
-def _is_of_medication(resource: ChartResource) -> bool:
-    return b'"medicationReference"' in resource.raw or b'"Medication"' in resource.raw
-
-
-async def _complete_medications(
-    call: HookCall, reach: Reach, found: _Sorted, deadline: float
-) -> None:
-    """Medications that orders point at: no prefetch can ask for them, so they are read here."""
-    pointing = [r for r in found.resources if b'"medicationReference"' in r.raw]
-    if call.fhir_server is None or not pointing:
-        return
-    raw = [RawResource(r.raw, r.full_url) for r in found.resources if _is_of_medication(r)]
-    with suppress(FhirError):  # each order that names no drug becomes an issue
-        _take(await fetch_medications(_client(call, reach), raw, deadline), found)
+async def _complete_pointed_at(source: _Source, found: _Sorted, deadline: float | None) -> None:
+    """Medications and the like: no prefetch can ask for them, so they are read here."""
+    refused = source.refused()
+    _take(await fetch_pointed_at(source.client, found.raw(), deadline, refused), found)

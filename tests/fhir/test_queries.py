@@ -13,11 +13,11 @@ from cds_service.demo.fhir_server_faults import Fault
 from cds_service.errors import FhirForbidden, FhirNotFhir, FhirNotFound, FhirUnavailable
 from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.client import FhirClient, FhirLimits
+from cds_service.fhir.pointed_at import fetch_pointed_at
 from cds_service.fhir.queries import (
     KEYS,
     QUERIES,
     Fetched,
-    fetch_medications,
     fetch_missing,
     prefetch_templates,
 )
@@ -27,8 +27,11 @@ BASE = "http://ehr.test/fhir"
 
 
 def of_patient(resource_type: str, rid: str, **fields: Any) -> dict[str, Any]:
-    subject = {"reference": "Patient/p1"}
-    return {"resourceType": resource_type, "id": rid, "subject": subject} | fields
+    owner = {"AllergyIntolerance": "patient", "ResearchSubject": "individual"}
+    reference = {owner.get(resource_type, "subject"): {"reference": "Patient/p1"}}
+    if resource_type == "Specimen":
+        reference["type"] = {"coding": [{"code": "119376003"}]}
+    return {"resourceType": resource_type, "id": rid} | reference | fields
 
 
 RESOURCES = [
@@ -77,7 +80,7 @@ def test_a_template_is_within_what_every_client_can_fill(query: Any) -> None:
     assert re.fullmatch(r"[A-Z][A-Za-z]+(/\{\{context\.patientId\}\})?", path)
     names = [part.partition("=")[0] for part in search.split("&") if part]
     assert len(names) == len(set(names)), "the Sandbox joins a parameter that stands twice"
-    assert set(names) <= {"patient", "_count"}
+    assert set(names) <= {"patient", "_count", "type"}
     assert re.findall(r"\{\{(.*?)\}\}", template) == ["context.patientId"]
 
 
@@ -163,7 +166,7 @@ def order(reference: str) -> RawResource:
 async def test_medications_that_orders_point_at_are_read_once() -> None:
     wire = Wire()
     orders = [order("Medication/m1"), order(f"{BASE}/Medication/m2"), order("Medication/m1")]
-    fetched = await fetch_medications(FhirClient(BASE, transport=wire), orders)
+    fetched = await fetch_pointed_at(FhirClient(BASE, transport=wire), orders)
     assert ids(fetched, "medications") == ["m1", "m2"]
     assert wire.asked == ["Medication?_id=m1,m2"]
 
@@ -173,13 +176,13 @@ async def test_medications_at_hand_contained_or_elsewhere_are_not_read() -> None
     at_hand = RawResource(b'{"resourceType":"Medication","id":"m1"}')
     elsewhere = order("https://elsewhere.example/fhir/Medication/m2")
     resources = [at_hand, order("Medication/m1"), order("#drug"), elsewhere, RawResource(b"5")]
-    fetched = await fetch_medications(FhirClient(BASE, transport=wire), resources)
-    assert fetched.resources == {"medications": ()}
+    fetched = await fetch_pointed_at(FhirClient(BASE, transport=wire), resources)
+    assert fetched.resources == {}
     assert wire.asked == []
 
 
 async def test_medications_that_cannot_be_read_are_an_error_of_their_key() -> None:
     faulty = client(Fault("status", on="Medication", status=403))
-    fetched = await fetch_medications(faulty, [order("Medication/m1")])
+    fetched = await fetch_pointed_at(faulty, [order("Medication/m1")])
     assert isinstance(fetched.errors["medications"], FhirForbidden)
     assert fetched.failure is None

@@ -19,6 +19,12 @@ KEY_OF = {
     "Procedure": "procedures",
     "ServiceRequest": "serviceRequests",
     "DiagnosticReport": "diagnosticReports",
+    "MedicationDispense": "medicationDispenses",
+    "MedicationStatement": "medicationStatements",
+    "ImagingStudy": "imagingStudies",
+    "AllergyIntolerance": "allergyIntolerances",
+    "ResearchSubject": "researchSubjects",
+    "Specimen": "specimens",
 }
 KEYS = tuple(KEY_OF.values())
 TYPE_OF = {key: resource_type for resource_type, key in KEY_OF.items()}
@@ -73,7 +79,26 @@ def myeloma() -> list[Resource]:
         charts.procedure("biopsy", "2025-11-20"),
         charts.service_request("ct", "2025-11-21", status="completed"),
         charts.report("No change of the lesions.", "2026-05-02"),
+        charts.dispensed("dexamethasone", "2026-01-05", days=28),
+        charts.stated("dexamethasone", "2026-01-05", "2026-02-05"),
+        *besides(),
     ]
+
+
+def besides() -> list[Resource]:
+    """What says nothing more of the myeloma: old images, a rash, a trial that is over, a sample."""
+    subject = {"reference": "Patient/p1"}
+    return [
+        {"resourceType": "ImagingStudy", "id": "is1", "status": "available", "subject": subject,
+         "started": "2025-11-21", "modality": [{"code": "CT"}]},
+        {"resourceType": "AllergyIntolerance", "id": "ai1", "patient": subject,
+         "code": {"text": "penicillin"}},
+        {"resourceType": "ResearchSubject", "id": "rs1", "individual": subject,
+         "status": "off-study", "study": {"display": "a trial"}},
+        {"resourceType": "Specimen", "id": "sp1", "subject": subject,
+         "type": {"coding": [{"code": "119376003"}]},
+         "collection": {"collectedDateTime": "2025-11-20"}},
+    ]  # fmt: skip
 
 
 def quiet() -> list[Resource]:

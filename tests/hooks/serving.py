@@ -45,7 +45,7 @@ def settings_for(folder: Path, **changes: Any) -> Settings:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    """All FHIR servers there are, and what they were asked.
+    """All FHIR servers there are, what they were asked of patients, and what of themselves.
 
     One of them is real; every other host is somebody who should never have been asked.
     """
@@ -54,9 +54,11 @@ class Wire(httpx.AsyncBaseTransport):
         self._inner = httpx.ASGITransport(app=server)
         self._host = host
         self.asked: list[httpx.Request] = []
+        self.statements: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
+        is_of_server = request.url.path.endswith("/metadata")
+        (self.statements if is_of_server else self.asked).append(request)
         if request.url.host != self._host:
             return httpx.Response(200, json={"resourceType": "Bundle", "type": "searchset"})
         return await self._inner.handle_async_request(request)
@@ -69,7 +71,7 @@ class Wire(httpx.AsyncBaseTransport):
     def hosts_that_saw(self, token: str) -> set[str]:
         return {
             request.url.host
-            for request in self.asked
+            for request in self.asked + self.statements
             if token in str(request.headers.raw) + str(request.url)
         }
 

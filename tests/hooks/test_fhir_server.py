@@ -31,7 +31,7 @@ def authorised(token: str = TOKEN, **members: Any) -> dict[str, Any]:
         "access_token": token,
         "token_type": "Bearer",
         "expires_in": 300,
-        "scope": "patient/Patient.rs patient/Observation.read",
+        "scope": "launch/patient patient/Patient.rs patient/*.read",
         "subject": "refractory-cds",
     }
     return {"fhirServer": EHR, "fhirAuthorization": given | members}

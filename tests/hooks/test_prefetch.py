@@ -59,7 +59,8 @@ async def test_the_four_required_keys_are_enough(served: Served) -> None:
     missing = served.last()["inputsMissing"]
     assert missing == [{"code": "omitted", "key": key} for key in sorted(OPTIONAL)]
     ((_, detail),) = cards_but_ids(answer)
-    assert "service requests (not sent, and no FHIR server to ask)." in detail
+    assert "Not seen: allergies, " in detail
+    assert " (not sent, and no FHIR server to ask)." in detail
     assert served.last().get("issues") is None
 
 

@@ -25,7 +25,8 @@ from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.charts import chart_of
 from cds_service.fhir.client import FhirClient, FhirLimits
 from cds_service.fhir.paging import LONGEST_GET
-from cds_service.fhir.queries import KEYS, MEDICATIONS, QUERIES, fetch_medications, fetch_missing
+from cds_service.fhir.pointed_at import fetch_pointed_at
+from cds_service.fhir.queries import KEYS, QUERIES, fetch_missing
 from cds_service.fhir.references import head_of
 from cds_service.settings import Settings
 
@@ -80,9 +81,9 @@ async def read_chart(client: FhirClient, patient_id: str) -> Chart:
         fetched = await fetch_missing(client, patient_id, KEYS)
         assert (fetched.errors, fetched.problems) == ({}, ())
         orders = [r for resources in fetched.resources.values() for r in resources]
-        medications = await fetch_medications(client, orders)
-        assert (medications.errors, medications.problems) == ({}, ())
-    return {**fetched.resources, MEDICATIONS: medications.resources.get(MEDICATIONS, ())}
+        pointed_at = await fetch_pointed_at(client, orders)
+        assert (pointed_at.errors, pointed_at.problems) == ({}, ())
+    return {**fetched.resources, **pointed_at.resources}
 
 
 def names(chart: Chart) -> dict[str, list[str]]:
