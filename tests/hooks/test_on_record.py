@@ -103,12 +103,16 @@ async def test_the_record_says_who_asked_when_about_what_and_by_which_knowledge(
     assert decision["inputsByType"] == {
         "Condition": 1,
         "DiagnosticReport": 1,
+        "ImagingStudy": 1,
         "MedicationAdministration": 2,
+        "MedicationDispense": 1,
+        "MedicationStatement": 1,
         "Patient": 1,
         "MedicationRequest": 2,
         "Observation": 2,
         "Procedure": 1,
         "ServiceRequest": 1,
+        "Specimen": 1,
     }
 
 

@@ -531,7 +531,7 @@ async def test_a_server_whose_answer_holds_nothing_that_counts_is_412(
 
 
 def of_another(resource: dict[str, Any]) -> dict[str, Any]:
-    key = "subject" if "subject" in resource else "patient"
+    key = next((k for k in ("subject", "patient", "individual") if k in resource), "")
     other = resource | {"id": f"foreign-{resource['id']}"}
     return other | ({key: {"reference": "Patient/p2"}} if key in resource else {})
 

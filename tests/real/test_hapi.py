@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,10 @@ from cds_service.errors import FhirNotFound
 from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.charts import chart_of
 from cds_service.fhir.client import FhirClient, FhirLimits
+from cds_service.fhir.offers import offered_types
 from cds_service.fhir.paging import LONGEST_GET
 from cds_service.fhir.pointed_at import fetch_pointed_at
-from cds_service.fhir.queries import KEYS, QUERIES, fetch_missing
+from cds_service.fhir.queries import KEYS, QUERIES, Query, fetch_missing
 from cds_service.fhir.references import head_of
 from cds_service.settings import Settings
 
@@ -157,25 +159,148 @@ def test_the_command_line_assesses_a_patient_of_hapi(hapi_base: str) -> None:
     assert found == assessment(story, [RawResource(orjson.dumps(r)) for r in file])
 
 
-async def test_a_call_without_prefetch_gets_its_card_from_hapi(
-    hapi_base: str, tmp_path: Path
-) -> None:
-    (story,) = (s for s in STORIES if s.slug == "mm-len")
-    noon = datetime.combine(story.as_of, time(12), UTC)
-    settings = Settings(audit_db=tmp_path / "decisions.db", allow_loopback=True)
-    app = create_app(settings, clock=lambda: noon)
-    call = {
+def call(story: Story, **members: Any) -> dict[str, Any]:
+    return {
         "hook": "patient-view",
         "hookInstance": "0f6c1c9e-7b0f-4d0c-8f0e-2c5a0a1b3c4d",
-        "fhirServer": hapi_base,
         "context": {"userId": "Practitioner/x", "patientId": story.slug},
+        **members,
     }
+
+
+async def answer_to(story: Story, folder: Path, **members: Any) -> bytes:
+    """The answer of a service with a log of its own, on the day of the story."""
+    noon = datetime.combine(story.as_of, time(12), UTC)
+    settings = Settings(
+        audit_db=folder / "decisions.db", allow_loopback=True, fhir_seconds=UNHURRIED.seconds
+    )
+    ids = (f"00000000-0000-4000-8000-{number:012d}" for number in count())
+    app = create_app(settings, clock=lambda: noon, new_id=lambda: next(ids))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cds") as client,
     ):
-        answer = await client.post("/cds-services/refractory-status", json=call)
+        answer = await client.post("/cds-services/refractory-status", json=call(story, **members))
     assert answer.status_code == 200, answer.text
-    (card,) = answer.json()["cards"]
+    return answer.content
+
+
+def prefetch_of(story: Story) -> dict[str, Any]:
+    """The file of the story under the keys of discovery, as an EHR would send it."""
+    by_type: dict[str, list[dict[str, Any]]] = {}
+    for resource in story.resources:
+        by_type.setdefault(resource["resourceType"], []).append(resource)
+    searchset = {"resourceType": "Bundle", "type": "searchset"}
+    found = {
+        query.key: searchset
+        | {"entry": [{"resource": r} for r in by_type.get(query.resource_type, ())]}
+        for query in QUERIES
+    }
+    loose = [{"resource": resource} for resource in by_type.get("Medication", ())]
+    found["medicationRequests"]["entry"] += loose  # as some EHRs include them
+    return found | {"patient": by_type["Patient"][0]}
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.slug)
+async def test_cards_through_hapi_are_byte_for_byte_those_of_a_prefetch(
+    hapi_base: str, story: Story, tmp_path: Path
+) -> None:
+    read, given = tmp_path / "read", tmp_path / "given"
+    through_hapi = await answer_to(story, read, fhirServer=hapi_base)
+    by_prefetch = await answer_to(story, given, prefetch=prefetch_of(story))
+    assert through_hapi == by_prefetch
+
+
+async def test_a_call_without_prefetch_gets_its_card_from_hapi(
+    hapi_base: str, tmp_path: Path
+) -> None:
+    (story,) = (s for s in STORIES if s.slug == "mm-len")
+    answer = orjson.loads(await answer_to(story, tmp_path, fhirServer=hapi_base))
+    (card,) = answer["cards"]
     told = card["extension"]["org.refractory-cds"]
     assert (told["disease"], told["status"]) == ("multiple-myeloma", "possible-refractory")
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.key)
+async def test_hapi_understands_each_search_without_a_word_of_ignoring_it(
+    hapi_base: str, query: Query
+) -> None:
+    if query.is_read:
+        return
+    async with httpx.AsyncClient(base_url=f"{hapi_base}/", timeout=60) as client:
+        strict = {"Prefer": "handling=strict"}
+        answer = await client.get(
+            query.resource_type, params=list(query.params("mm-len")), headers=strict
+        )
+    assert answer.status_code == 200, answer.text
+    kinds = {entry["resource"]["resourceType"] for entry in answer.json().get("entry", ())}
+    assert kinds <= {query.resource_type}
+
+
+async def test_hapi_says_that_it_offers_all_that_is_asked_for(hapi_base: str) -> None:
+    async with on_hapi(hapi_base) as client:
+        types = offered_types(await client.read_statement())
+    assert types is not None
+    assert types >= {query.resource_type for query in QUERIES}
+
+
+async def put(base: str, *resources: dict[str, Any]) -> None:
+    async with httpx.AsyncClient(base_url=f"{base}/", timeout=60) as client:
+        for resource in resources:
+            name = f"{resource['resourceType']}/{resource['id']}"
+            (await client.put(name, json=resource)).raise_for_status()
+
+
+async def test_samples_trials_tumours_and_drugs_that_are_pointed_at_are_found(
+    hapi_base: str,
+) -> None:
+    """Only what the record reads of specimens; what is pointed at by a version, as it is now."""
+    patient = {"reference": "Patient/pointing"}
+    snomed = "http://snomed.info/sct"
+    await put(
+        hapi_base,
+        {"resourceType": "Patient", "id": "pointing"},
+        {"resourceType": "Medication", "id": "drug-x", "code": {"text": "lenalidomide"}},
+        {"resourceType": "Medication", "id": "drug-x", "code": {"text": "bortezomib"}},
+        {"resourceType": "MedicationRequest", "id": "order-x", "status": "active",
+         "intent": "order", "subject": patient,
+         "medicationReference": {"reference": "Medication/drug-x/_history/1"}},
+        {"resourceType": "ResearchStudy", "id": "study-x", "status": "active"},
+        {"resourceType": "ResearchSubject", "id": "subject-x", "status": "on-study",
+         "individual": patient, "study": {"reference": "ResearchStudy/study-x"}},
+        {"resourceType": "BodyStructure", "id": "tumour-x", "patient": patient},
+        {"resourceType": "Observation", "id": "size-x", "status": "final", "subject": patient,
+         "code": {"text": "size"}, "focus": [{"reference": "BodyStructure/tumour-x"}]},
+        {"resourceType": "Specimen", "id": "tissue-x", "subject": patient,
+         "type": {"coding": [{"system": snomed, "code": "119376003"}]}},
+        {"resourceType": "Specimen", "id": "blood-x", "subject": patient,
+         "type": {"coding": [{"system": snomed, "code": "119297000"}]}},
+    )  # fmt: skip
+    chart = names(await read_chart(on_hapi(hapi_base), "pointing"))
+    assert {key: found for key, found in chart.items() if found} == {
+        "patient": ["Patient/pointing"],
+        "medicationRequests": ["MedicationRequest/order-x"],
+        "observations": ["Observation/size-x"],
+        "researchSubjects": ["ResearchSubject/subject-x"],
+        "specimens": ["Specimen/tissue-x"],
+        "medications": ["Medication/drug-x"],
+        "researchStudies": ["ResearchStudy/study-x"],
+        "bodyStructures": ["BodyStructure/tumour-x"],
+    }
+
+
+async def test_a_patient_who_was_deleted_is_gone_and_so_is_a_resource_from_its_search(
+    hapi_base: str,
+) -> None:
+    await put(
+        hapi_base,
+        {"resourceType": "Patient", "id": "gone"},
+        {"resourceType": "Condition", "id": "gone-c", "subject": {"reference": "Patient/gone"}},
+    )
+    async with httpx.AsyncClient(base_url=f"{hapi_base}/", timeout=60) as client:
+        for name in ("Condition/gone-c", "Patient/gone"):
+            (await client.delete(name)).raise_for_status()
+    async with on_hapi(hapi_base) as client:
+        with pytest.raises(FhirNotFound, match="410"):
+            await client.read("Patient", "gone")
+        assert (await client.search("Condition", [("patient", "gone")])).resources == ()
