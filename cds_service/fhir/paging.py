@@ -13,6 +13,9 @@ from cds_service.fhir.links import BaseUrl
 LONGEST_GET = 1800
 """Characters of an address; a longer search is sent as POST `_search`."""
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some servers begin their JSON with it; RFC 8259 §8.1 lets a reader pass over it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -50,7 +53,7 @@ def first_page(base: BaseUrl, resource_type: str, params: Iterable[tuple[str, st
 def unpack_answer(ask: Ask, body: bytes) -> Unpacked:
     """Take an answer apart; raises FhirNotFhir where there is nothing of FHIR in it."""
     try:
-        unpacked = unpack(body)
+        unpacked = unpack(body.removeprefix(BYTE_ORDER_MARK))
     except UnreadableInput as error:
         is_page = body.lstrip()[:1] == b"<"
         why = "an HTML or XML page" if is_page else str(error)

@@ -150,6 +150,7 @@ class _Writer:
             "serviceRequests": self._requests(1 + size // 100),
             "diagnosticReports": self._reports(1 + size // 50),
         }
+        chart |= {query.key: [] for query in QUERIES if query.key not in (*chart, "observations")}
         left = size - sum(map(len, chart.values()))
         return chart | {"observations": self._observations(left)}
 

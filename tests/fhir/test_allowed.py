@@ -1,9 +1,18 @@
 """The address that a hook call names: hostile ones are refused, as text and as what they mean."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import httpcore
 import pytest
+from hooks.calls import REQUIRED, call, myeloma, prefetch_of
+from hooks.serving import Served, issue_of, serving
 
 from cds_service.errors import FhirUnavailable
 from cds_service.fhir.allowed import AddressRules
+from cds_service.fhir.client import open_connections
 
 OPEN = AddressRules()
 DEMO = AddressRules(loopback_ok=True)
@@ -221,3 +230,90 @@ def test_a_connection_is_opened_to_permitted_addresses_only(
         is_demo,
         is_listed,
     ]
+
+
+# --- through the whole hook -----------------------------------------------------------------------
+
+
+class Network(httpcore.AsyncMockBackend):
+    """A resolver that gives these answers in turn, then the last for ever; opens nothing."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        super().__init__([])
+        self.answers = list(answers) or [["93.184.216.34"]]
+        self.resolved: list[str] = []
+        self.opened: list[str] = []
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        self.resolved.append(host)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        self.opened.append(host)
+        raise httpcore.ConnectError
+
+
+def over(network: Network, rules: AddressRules, folder: Path) -> Iterator[Served]:
+    """The service with its own connections, over this network."""
+    connections = open_connections(rules, resolve=network.resolve, opener=network)
+    settings = {"fhir_servers": tuple(sorted(rules.bases)), "fhir_seconds": 0.5}
+    with serving(folder, transport=connections, settings=settings) as served:
+        yield served
+
+
+TOKEN = {"access_token": "canary-token"}
+
+
+@pytest.fixture(scope="module", params=[OPEN, LISTED], ids=["open", "listed"])
+def guarded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Served, Network]]:
+    network = Network()
+    for served in over(network, request.param, tmp_path_factory.mktemp("guarded")):
+        yield served, network
+
+
+@pytest.mark.parametrize("address", HOSTILE, ids=lambda address: repr(address)[1:60])
+async def test_a_call_that_names_a_hostile_address_is_412_and_nobody_is_looked_up(
+    guarded: tuple[Served, Network], address: str
+) -> None:
+    served, network = guarded
+    answer = await served.hook(call(fhirServer=address, fhirAuthorization=TOKEN))
+    assert answer.status_code == 412
+    assert issue_of(answer)["diagnostics"].endswith("its address is not one we may read from")
+    assert network.resolved == network.opened == []
+
+
+@pytest.mark.parametrize("address", HOSTILE[::7], ids=lambda address: repr(address)[1:60])
+async def test_a_call_that_lacks_only_optional_keys_is_answered_and_nobody_is_looked_up(
+    guarded: tuple[Served, Network], address: str
+) -> None:
+    served, network = guarded
+    answer = await served.hook(call(prefetch_of(myeloma(), keys=REQUIRED), fhirServer=address))
+    assert len(answer.json()["cards"]) == 1
+    assert network.resolved == network.opened == []
+
+
+INNER = ["127.0.0.1", "::1", "10.0.0.1", "192.168.0.1", "169.254.169.254", "fd00:ec2::254",
+         "100.100.100.200", "::", "::ffff:127.0.0.1", "64:ff9b::a9fe:a9fe"]  # fmt: skip
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("at_once", [True, False], ids=["one answer of two", "the second time"])
+async def test_a_name_that_turns_to_an_inner_address_gets_no_connection_there(
+    tmp_path: Path, inner: str, at_once: bool
+) -> None:
+    public = "93.184.216.34"
+    network = Network([public, inner]) if at_once else Network([public], [inner])
+    for served in over(network, OPEN, tmp_path):
+        body = call(fhirServer="https://rebinding.example/fhir", fhirAuthorization=TOKEN)
+        assert (await served.hook(body)).status_code == 412
+    assert network.resolved, "it was looked up"
+    assert set(network.opened) <= ({public} if not at_once else set())

@@ -255,7 +255,7 @@ BAD_ANSWERS = [
         REFUSED, id="too long",
     ),
     pytest.param(
-        said(gzip.compress(b" " * 50_000_000), **{"content-encoding": "gzip"}),
+        said(gzip.compress(b" " * 50_000_000), content_encoding="gzip"),
         REFUSED, id="a bomb",
     ),
     pytest.param(httpx.ConnectError("canary-word"), DOWN, id="no connection"),
@@ -273,7 +273,7 @@ async def test_an_endpoint_that_gives_no_token_is_an_error_without_its_words(
         else httpx.Response(
             answer.status_code,
             headers=answer.headers,
-            stream=httpx.ByteStream(b"".join(answer.stream)),  # type: ignore[arg-type]
+            stream=httpx.ByteStream(b"".join(answer.stream)),
         )
     )
     source = tokens(credentials(tmp_path, token_url=TOKEN_URL), server)

@@ -28,7 +28,7 @@ BASE = "http://ehr.test/fhir"
 
 def of_patient(resource_type: str, rid: str, **fields: Any) -> dict[str, Any]:
     owner = {"AllergyIntolerance": "patient", "ResearchSubject": "individual"}
-    reference = {owner.get(resource_type, "subject"): {"reference": "Patient/p1"}}
+    reference: dict[str, Any] = {owner.get(resource_type, "subject"): {"reference": "Patient/p1"}}
     if resource_type == "Specimen":
         reference["type"] = {"coding": [{"code": "119376003"}]}
     return {"resourceType": resource_type, "id": rid} | reference | fields

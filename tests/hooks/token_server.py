@@ -74,7 +74,8 @@ class TokenServer(httpx.AsyncBaseTransport):
 
 
 def said(body: bytes, status: int = 200, **headers: str) -> httpx.Response:
-    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(body))
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, headers=named, stream=httpx.ByteStream(body))
 
 
 def public(key: RSAKey | ECKey) -> RSAKey | ECKey:

@@ -14,6 +14,7 @@ import httpx
 import orjson
 import pytest
 from fixtures.stories import STORIES, Story
+from hooks.serving import knowledge
 from real.fetch import NotRun
 from real.hapi_server import hapi
 
@@ -175,7 +176,7 @@ async def answer_to(story: Story, folder: Path, **members: Any) -> bytes:
         audit_db=folder / "decisions.db", allow_loopback=True, fhir_seconds=UNHURRIED.seconds
     )
     ids = (f"00000000-0000-4000-8000-{number:012d}" for number in count())
-    app = create_app(settings, clock=lambda: noon, new_id=lambda: next(ids))
+    app = create_app(settings, clock=lambda: noon, new_id=lambda: next(ids), knowledge=knowledge())
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://cds") as client,
@@ -190,14 +191,16 @@ def prefetch_of(story: Story) -> dict[str, Any]:
     by_type: dict[str, list[dict[str, Any]]] = {}
     for resource in story.resources:
         by_type.setdefault(resource["resourceType"], []).append(resource)
-    searchset = {"resourceType": "Bundle", "type": "searchset"}
+    # a drug that stands apart comes with the orders, as some EHRs include it
+    by_type["MedicationRequest"] += by_type.pop("Medication", [])
     found = {
-        query.key: searchset
-        | {"entry": [{"resource": r} for r in by_type.get(query.resource_type, ())]}
+        query.key: {
+            "resourceType": "Bundle",
+            "type": "searchset",
+            "entry": [{"resource": r} for r in by_type.get(query.resource_type, ())],
+        }
         for query in QUERIES
     }
-    loose = [{"resource": resource} for resource in by_type.get("Medication", ())]
-    found["medicationRequests"]["entry"] += loose  # as some EHRs include them
     return found | {"patient": by_type["Patient"][0]}
 
 
