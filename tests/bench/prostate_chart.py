@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import orjson
 
+from cds_service.fhir.queries import QUERIES
+
 Resource = dict[str, Any]
 Chart = dict[str, list[Resource]]
 
