@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -19,6 +19,31 @@ NO_RESPONSES = frozenset({"minimal-response", "stable"})
 
 
 @dataclass(slots=True)
+class _Uses:
+    """What so many exposures of a list come to: asked anew for each use that may belong to them."""
+
+    of: list[Exposure]
+    count: int = 0
+    intents: set[str] = field(default_factory=set)
+    last_ends: dict[str, date] = field(default_factory=dict)
+    """By drug; of those that have an end."""
+    ongoing: set[str] = field(default_factory=set)
+    drugs: set[str] = field(default_factory=set)
+
+    def read_on(self) -> None:
+        for exposure in self.of[self.count :]:
+            name = exposure.drug
+            self.drugs.add(name)
+            self.intents.add(exposure.intent)
+            if exposure.end is None:
+                self.ongoing.add(name)
+            else:
+                last = exposure.end.last
+                self.last_ends[name] = max(self.last_ends.get(name, last), last)
+        self.count = len(self.of)
+
+
+@dataclass(slots=True)
 class Building:
     """A line while it is put together."""
 
@@ -27,18 +52,28 @@ class Building:
     induction: set[str] = field(default_factory=set)
     flags: set[str] = field(default_factory=set)
     is_maintenance: bool = False
+    _uses: _Uses | None = None
 
-    def drugs(self) -> set[str]:
-        return {exposure.drug for exposure in self.exposures}
+    def drugs(self) -> Set[str]:
+        return self._told().drugs
+
+    def intents(self) -> Set[str]:
+        return self._told().intents
 
     def last_covered(self, as_of: date, drugs: Iterable[str] | None = None) -> date:
-        wanted = None if drugs is None else set(drugs)
-        ends = (
-            as_of if e.end is None else e.end.last
-            for e in self.exposures
-            if wanted is None or e.drug in wanted
-        )
+        told = self._told()
+        names = told.drugs if drugs is None else told.drugs.intersection(drugs)
+        ends = [told.last_ends[name] for name in names if name in told.last_ends]
+        if not names.isdisjoint(told.ongoing):
+            ends.append(as_of)
         return max(ends, default=self.start)
+
+    def _told(self) -> _Uses:
+        """Read once: the list of exposures grows at its end, or is replaced."""
+        if self._uses is None or self._uses.of is not self.exposures:
+            self._uses = _Uses(self.exposures)
+        self._uses.read_on()
+        return self._uses
 
     def has(self, agents: Agents, course: Course) -> bool:
         drugs = (course.drug(name) for name in self.drugs())
