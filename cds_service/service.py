@@ -302,7 +302,7 @@ def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
 
 async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) -> None:
     """Put a call that was turned away on record, without its body."""
-    reason = {413: "oversized", 404: "unknown-service"}.get(error.http_status, "malformed")
+    reason = {413: "oversized", 404: "unknown-service", 408: "interrupted"}.get(error.http_status, "malformed")
     if isinstance(error, InterruptedRequest):
         reason = "interrupted"
     event = refusal_event(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import accumulate
+from operator import itemgetter
 
 from cds_service.clinical.record import Cancer, Event, Exposure, Record, Statement
 from cds_service.dates import PartialDate
@@ -92,6 +95,8 @@ class Course:
     """What the chart says of the course of this cancer."""
     signs: tuple[PartialDate, ...]
     """Days on which the chart speaks of progression."""
+    sign_steps: tuple[tuple[date, date], ...]
+    """By first day of a sign: the latest day of all that had begun by then."""
     transplants: tuple[date, ...]
     collections: tuple[date, ...]
     """Days on which stem cells were collected."""
@@ -106,7 +111,8 @@ class Course:
 
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
-        return any(after < sign.last and sign.first <= until for sign in self.signs)
+        begun = bisect_right(self.sign_steps, until, key=itemgetter(0))
+        return begun > 0 and self.sign_steps[begun - 1][1] > after
 
     def may_have_responded(self, after: date, until: date) -> bool:
         """False where the disease was assessed between two days, and never was in response."""
@@ -121,6 +127,13 @@ class Course:
 
     def _said(self, after: date, until: date) -> list[Statement]:
         return [s for s in self.statements if after < s.on.last and s.on.first <= until]
+
+
+def steps_of(signs: Iterable[PartialDate]) -> tuple[tuple[date, date], ...]:
+    """In order of their first days, with the latest day of each and all before it."""
+    in_order = sorted({(sign.first, sign.last) for sign in signs})
+    latest = accumulate((last for _, last in in_order), max)
+    return tuple(zip((first for first, _ in in_order), latest, strict=True))
 
 
 def is_curative(exposures: Sequence[Exposure], start: date, course: Course) -> bool:
