@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 from fastapi import FastAPI, Request, Response
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,6 +50,15 @@ from cds_service.web.knowledge_pages import knowledge_routes
 from cds_service.web.operations import operations_routes
 from cds_service.web.page import page_routes
 
+SECONDS_OF_PREFLIGHT = 600
+"""How long a browser need not ask again; a change of the allowed origins is felt after that."""
+_HEADERS_OF_ERRORS: dict[int, dict[str, str]] = {
+    HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
+        "Accept": "application/json, application/fhir+json",
+        "Accept-Encoding": "identity",
+    },
+}
 DESCRIPTION = (
     "Works out lines of cancer therapy from a chart and infers for each whether the disease is "
     "possibly refractory to it. Advisory: every card shows its evidence, its source and what "
@@ -118,11 +128,13 @@ def create_app(
     app.include_router(knowledge_routes(knowledge))
     _answer_errors(app)
     app.add_middleware(Unforeseen, service=service)
+    app.add_middleware(Head)
     app.add_middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["Authorization", "Content-Type"],
+        max_age=SECONDS_OF_PREFLIGHT,
     )
     return app
 
@@ -184,7 +196,8 @@ def _answer_errors(app: FastAPI) -> None:
     async def ours(_: Request, error: RefractoryCdsError) -> Response:
         if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error  # foreseen, but not by whoever called: as any other error of ours
-        return _outcome(error.http_status, outcome_of(error))
+        headers = _HEADERS_OF_ERRORS.get(error.http_status)
+        return _outcome(error.http_status, outcome_of(error), headers)
 
     @app.exception_handler(HTTPException)
     async def routing(_: Request, error: HTTPException) -> Response:
@@ -192,7 +205,43 @@ def _answer_errors(app: FastAPI) -> None:
             404: ("not-found", "there is nothing at this address"),
             405: ("not-supported", "this address does not take this method"),
         }.get(error.status_code, ("processing", "the request cannot be served"))
-        return _outcome(error.status_code, operation_outcome(code, sentence), error.headers)
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"
+        return _outcome(error.status_code, operation_outcome(code, sentence), headers)
+
+
+class Cors(CORSMiddleware):
+    """Which browsers may call; whom they are told not to, they are told as any other error."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == HTTPStatus.OK:
+            return answer
+        headers = {name: answer.headers[name] for name in ("vary",) if name in answer.headers}
+        if origin := answer.headers.get("access-control-allow-origin"):
+            headers["access-control-allow-origin"] = origin
+        sentence = "calls of this origin, method or headers are not taken from a browser"
+        return _outcome(answer.status_code, operation_outcome("forbidden", sentence), headers)
+
+
+class Head:
+    """HEAD as GET without its body, wherever there is a GET."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, without_body)
 
 
 class Unforeseen:

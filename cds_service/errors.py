@@ -3,6 +3,7 @@
     RefractoryCdsError
     ├── UsageError          the command line or a setting was used wrongly
     ├── UnreadableInput     a file or body cannot be read as FHIR
+    │   └── TooManyResources
     ├── InvalidRequest      a CDS Hooks call or its feedback is not what the contract says
     │   └── InterruptedRequest
     ├── KnowledgeError      a knowledge file does not hold together
@@ -22,6 +23,9 @@ No message holds anything out of a chart, a token or a URL: each ends in logs an
 """
 
 from __future__ import annotations
+
+_CODES = {404: "not-found", 408: "timeout", 413: "too-long", 415: "not-supported"}
+"""FHIR issue types of a request that is refused; of any other status it is invalid."""
 
 
 class RefractoryCdsError(Exception):
@@ -45,15 +49,25 @@ class UnreadableInput(RefractoryCdsError):
     http_status = 400
 
 
+class TooManyResources(UnreadableInput):
+    """A request body holds more resources than one chart has."""
+
+    code = "too-costly"
+    http_status = 413
+
+    def __init__(self) -> None:
+        super().__init__("more resources than are taken in one call")
+
+
 class InvalidRequest(RefractoryCdsError):
     """A call does not have the form that CDS Hooks asks for; `where` is a path into it."""
 
-    code = "invalid"
     http_status = 400
 
     def __init__(self, message: str, *, where: str = "", http_status: int = 400) -> None:
         self.where = where
         self.http_status = http_status
+        self.code = _CODES.get(http_status, "invalid")
         super().__init__(f"{where}: {message}" if where else message)
 
 

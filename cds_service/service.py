@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from cds_service.audit import (
@@ -204,43 +204,6 @@ def trace_of(traceparent: str | None) -> str | None:
     return found[1]
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The request body; raises InvalidRequest (413) beyond `most` bytes, without reading on.
-
-    What is not UTF-8 is no JSON, and is refused here: readers that pass over parts of it would
-    not notice.
-    """
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise _too_large(most)
-    parts, size = [], 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size > most:
-                raise _too_large(most)
-            parts.append(part)
-    except ClientDisconnect:
-        raise InterruptedRequest("the body ended early") from None
-    body = b"".join(parts)
-    if not is_text(body):
-        raise InvalidRequest("the body is not UTF-8 text")
-    return body
-
-
-def is_text(body: bytes) -> bool:
-    """Whether these bytes are UTF-8."""
-    try:
-        return body.isascii() or bool(body.decode())
-    except UnicodeDecodeError:
-        return False
-
-
-def _too_large(most: int) -> InvalidRequest:
-    limit = most // (1024 * 1024)
-    return InvalidRequest(f"the body is larger than {limit} MiB", http_status=413)
-
-
 async def assess_chart(
     resources: Iterable[RawResource],
     as_of: date,
@@ -339,7 +302,7 @@ def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
 
 async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) -> None:
     """Put a call that was turned away on record, without its body."""
-    reason = {413: "oversized", 404: "unknown-service"}.get(error.http_status, "malformed")
+    reason = {413: "oversized", 404: "unknown-service", 408: "interrupted"}.get(error.http_status, "malformed")
     if isinstance(error, InterruptedRequest):
         reason = "interrupted"
     event = refusal_event(

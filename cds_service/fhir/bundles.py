@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from cds_service.errors import UnreadableInput
+from cds_service.errors import TooManyResources, UnreadableInput
 from cds_service.fhir.bundle_parts import (
     UNREADABLE,
     Entry,
@@ -58,6 +58,7 @@ class Unpacked:
     where there may be one that cannot be reached.
     `outcomes` counts the OperationOutcomes that report an error, and one that stands in place
     of the document whatever it reports: so much was asked for and not given.
+    `entries` counts what was looked at, with and without a resource.
     `is_short`: it says that there are more resources than it holds. `is_broken`: it has entries,
     and none that can be read.
     """
@@ -68,6 +69,7 @@ class Unpacked:
     outcomes: int = 0
     problems: tuple[Problem, ...] = ()
     is_short: bool = False
+    entries: int = 1
 
     @property
     def is_broken(self) -> bool:
@@ -96,14 +98,15 @@ class Unpacked:
             yield Problem("Bundle", "holds fewer resources than its total says", NOT_READ)
 
 
-def unpack(document: bytes | msgspec.Raw) -> Unpacked:
+def unpack(document: bytes | msgspec.Raw, *, most: int | None = None) -> Unpacked:
     """Take a Bundle of any type apart, or take a single resource as the only one of its kind.
 
     A broken entry is left out and said in `problems`; it never costs the others. Bundles
     inside are taken apart too; of a history only the newest version of a resource is kept.
     Where a key stands twice in an object the last one counts, here and in every later reading
     of the same bytes.
-    Raises UnreadableInput where the whole is not JSON, or not a FHIR resource.
+    Raises UnreadableInput where the whole is not JSON, or not a FHIR resource, and its subclass
+    TooManyResources where it has more than `most` entries, those of Bundles inside included.
     """
     try:
         root = type_of(document) if (bundle := read_bundle(document)) is None else "Bundle"
@@ -119,7 +122,7 @@ def unpack(document: bytes | msgspec.Raw) -> Unpacked:
         return Unpacked(root, (), outcomes=1)
     if bundle is None:
         return Unpacked(root, (RawResource(bytes(document)),))
-    found = _Findings()
+    found = _Findings(most)
     found.take_bundle(bundle, "Bundle", depth=1)
     return Unpacked(
         root,
@@ -128,13 +131,16 @@ def unpack(document: bytes | msgspec.Raw) -> Unpacked:
         found.outcomes,
         tuple(found.problems),
         found.is_short,
+        found.entries,
     )
 
 
 class _Findings:
     """What has been met so far on the way through a Bundle."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None) -> None:
+        self.most = most
+        self.entries = 0
         self.resources: list[RawResource] = []
         self.problems: list[Problem] = []
         self.outcomes = 0
@@ -142,6 +148,9 @@ class _Findings:
 
     def take_bundle(self, bundle: ReadBundle, where: str, *, depth: int) -> None:
         self.problems.extend(Problem(f"{where}.{part}", what) for part, what in bundle.faults)
+        self.entries += len(bundle.entries)
+        if self.most is not None and self.entries > self.most:
+            raise TooManyResources
         self.is_short = self.is_short or bundle.is_short
         older = _older_versions(bundle.entries) if bundle.type == "history" else frozenset()
         for index, entry in enumerate(bundle.entries):

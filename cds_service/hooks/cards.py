@@ -14,6 +14,7 @@ from cds_service.hooks.card_text import detail_of, short_title
 from cds_service.hooks.eligibility import as_list, eligibility, sources_of
 from cds_service.hooks.markdown import escaped, plain
 from cds_service.hooks.orders import OrderTemplates, fill_in
+from cds_service.hooks.override_reasons import CODES, OVERRIDE_REASONS
 from cds_service.knowledge.model import Knowledge
 
 SUMMARY_LONGEST = 139
@@ -21,22 +22,6 @@ SUMMARY_LONGEST = 139
 MOST_SUGGESTIONS = 3
 QUIET = frozenset({"responding", "stable", "no-evidence"})
 EXTENSION = "org.refractory-cds"
-CODES = "https://refractory-cds.org/fhir/CodeSystem"
-
-OVERRIDE_REASONS = [
-    {"code": code, "system": f"{CODES}/override-reasons", "display": display}
-    for code, display in (
-        ("already-done", "Already done or ordered"),
-        ("patient-declined", "The patient declined"),
-        ("not-applicable", "Does not apply to this patient"),
-        ("evidence-wrong", "The evidence shown is wrong"),
-        ("disagree-with-criteria", "I disagree with the criteria"),
-        ("other-provider-managing", "Another clinician is managing this"),
-        ("palliative-focus", "Care has a palliative focus"),
-        ("remind-later", "Not now, remind me later"),
-        ("other", "Another reason"),
-    )
-]
 
 
 @dataclass(frozen=True, slots=True)

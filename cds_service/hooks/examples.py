@@ -69,7 +69,7 @@ _CALL = {
 DISCOVERY: dict[str, Any] = {"responses": answers({"services": [{"id": "refractory-status"}]})}
 HOOK_CALL: dict[str, Any] = {
     "requestBody": body("A CDS Hooks call of the hook patient-view.", _CALL),
-    "responses": answers({"cards": []}, "400", "412", "413", "503"),
+    "responses": answers({"cards": []}, "400", "408", "412", "413", "415", "503"),
 }
 FEEDBACK: dict[str, Any] = {
     "requestBody": body(
@@ -85,5 +85,5 @@ FEEDBACK: dict[str, Any] = {
             ]
         },
     ),
-    "responses": answers({}, "400", "404", "413", "503"),
+    "responses": answers({}, "400", "404", "408", "413", "415", "503"),
 }

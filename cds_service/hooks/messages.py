@@ -107,6 +107,8 @@ class FeedbackCall(Message):
     feedback: list[msgspec.Raw]
 
 
+MOST_ENTRIES = 500
+"""Of one feedback call: each is an entry of the decision log, written one after the other."""
 M = TypeVar("M")
 
 
@@ -182,6 +184,9 @@ def read_feedback(body: bytes) -> list[tuple[FeedbackEntry, bytes]]:
     entries = read_message(body, FeedbackCall).feedback
     if not entries:
         raise InvalidRequest("at least one entry is needed", where="feedback")
+    if len(entries) > MOST_ENTRIES:
+        what = f"more than {MOST_ENTRIES} entries in one call"
+        raise InvalidRequest(what, where="feedback", http_status=413)
     read = []
     for position, raw in enumerate(entries):
         where = f"feedback[{position}]"

@@ -30,7 +30,7 @@ from cds_service.fhir.queries import QUERIES, Fetched, Query, fetch_missing
 from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.authorization import Grant, grant_of
 from cds_service.hooks.messages import HookCall
-from cds_service.service import is_text
+from cds_service.intake import MOST_RESOURCES, is_text
 
 MissingCode = Literal[
     "omitted",
@@ -106,6 +106,7 @@ class _Sorted:
     resources: list[ChartResource] = field(default_factory=list)
     missing: dict[str, MissingCode] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    entries: int = 0
 
     def raw(self) -> list[RawResource]:
         return [RawResource(r.raw, r.full_url) for r in self.resources]
@@ -153,9 +154,11 @@ def _sort_one(
 ) -> None:
     key = query.key
     try:
-        unpacked = unpack(raw)
+        unpacked = unpack(raw, most=MOST_RESOURCES - found.entries)
     except UnreadableInput as fault:
-        raise InvalidRequest(str(fault), where=f"prefetch.{key}") from None
+        where, status = f"prefetch.{key}", fault.http_status
+        raise InvalidRequest(str(fault), where=where, http_status=status) from None
+    found.entries += unpacked.entries
     if query.is_read:
         names |= _names_of_patient(unpacked, patient_id)
     why = _why_not_had(unpacked, query, patient_id, names)

@@ -21,6 +21,7 @@ from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.messages import HookCall, read_call
 from cds_service.hooks.prefetch import Chart, ChartResource, Reach, complete_prefetch
+from cds_service.intake import read_body
 from cds_service.openapi import ANY_ERROR, JSON
 from cds_service.service import (
     Asked,
@@ -28,7 +29,6 @@ from cds_service.service import (
     Service,
     asked_by,
     assess_chart,
-    read_body,
     record_decision,
     record_refusal,
 )

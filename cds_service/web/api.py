@@ -15,6 +15,7 @@ from cds_service.dates import parse_day
 from cds_service.errors import InvalidRequest, UnreadableInput
 from cds_service.fhir.bundles import unpack
 from cds_service.fhir.charts import Chart, charts_of
+from cds_service.intake import MOST_RESOURCES, read_body
 from cds_service.openapi import ANY_ERROR, JSON, answers, body
 from cds_service.service import (
     Asked,
@@ -22,7 +23,6 @@ from cds_service.service import (
     Service,
     asked_by,
     assess_chart,
-    read_body,
     record_decision,
     record_refusal,
 )
@@ -52,7 +52,7 @@ _NOTHING_KNOWN = {
 }
 OPENAPI: dict[str, Any] = {
     "requestBody": body("A FHIR R4 Bundle of any type, with the chart of one patient.", _EXAMPLE),
-    "responses": answers(_NOTHING_KNOWN, "400", "413", "503"),
+    "responses": answers(_NOTHING_KNOWN, "400", "408", "413", "415", "503"),
 }
 Day = Annotated[
     str | None,
@@ -116,9 +116,9 @@ def _note_day(text: str | None, asked: Asked, service: Service) -> date:
 def _chart(body: bytes) -> Chart:
     """The one chart in a body, sorted as files are; raises InvalidRequest for none, or several."""
     try:
-        unpacked = unpack(body)
+        unpacked = unpack(body, most=MOST_RESOURCES)
     except UnreadableInput as error:
-        raise InvalidRequest(str(error)) from None
+        raise InvalidRequest(str(error), http_status=error.http_status) from None
     if unpacked.root == "OperationOutcome":
         raise InvalidRequest("an OperationOutcome stands in place of the Bundle")
     charts = list(charts_of(unpacked.resources, tuple(unpacked.shortfalls())))

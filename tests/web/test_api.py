@@ -373,24 +373,6 @@ async def test_a_body_beyond_the_limit_is_413_and_on_record(tmp_path: Path) -> N
         assert (small.last()["reason"], small.last()["httpStatus"]) == ("oversized", 413)
 
 
-@pytest.mark.parametrize(
-    "media_type",
-    [
-        "application/json",
-        "application/fhir+json; charset=utf-8",
-        "text/plain",
-        "text/xml",
-        "canary",
-    ],
-)
-async def test_the_media_type_decides_nothing(served: Served, media_type: str) -> None:
-    body = json.dumps(holding(*myeloma()))
-    headers = {"Content-Type": media_type}
-    answer = await served.http.post("/api/assess", content=body, headers=headers)
-    assert answer.status_code == 200
-    assert answer.headers["content-type"] == "application/json"
-
-
 async def test_an_assessment_is_a_decision_with_its_bytes_and_its_patient(served: Served) -> None:
     answer = await served.assess(holding(*myeloma()), asOf=AS_OF)
     decision = served.last()

@@ -17,9 +17,9 @@ HOOK = f"/cds-services/{SERVICE}"
 FEEDBACK = "/cds-services/{service_id}/feedback"
 ROUTES = {
     ("get", "/cds-services"): {"200"},
-    ("post", HOOK): {"200", "400", "412", "413", "503"},
-    ("post", FEEDBACK): {"200", "400", "404", "413", "503"},
-    ("post", "/api/assess"): {"200", "400", "413", "503"},
+    ("post", HOOK): {"200", "400", "408", "412", "413", "415", "503"},
+    ("post", FEEDBACK): {"200", "400", "404", "408", "413", "415", "503"},
+    ("post", "/api/assess"): {"200", "400", "408", "413", "415", "503"},
     ("get", "/healthz"): {"200"},
     ("get", "/readyz"): {"200", "503"},
     ("get", "/metrics"): {"200"},

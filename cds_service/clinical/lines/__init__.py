@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
 from cds_service.clinical.lines.belongs import GRACE_DAYS
-from cds_service.clinical.lines.course import Building, Course, event_days
+from cds_service.clinical.lines.course import Building, Course, event_days, steps_of
 from cds_service.clinical.lines.find import build_lines
 from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_infusions
 from cds_service.clinical.lines.intent import intent_and_setting
@@ -67,13 +67,15 @@ def _lines_of(
         if e.drug == CELLS or (e.drug in drugs and disease.lines.cellular.include(drugs[e.drug]))
     )
     statements = tuple(s for s in record.statements if _speaks_of(s, cancer, record))
+    signs = signs_of_progression(statements, uses)
     course = Course(
         record=replace(record, exposures=tuple(uses)),
         cancer=cancer,
         disease=disease,
         knowledge=knowledge,
         statements=statements,
-        signs=signs_of_progression(statements, uses),
+        signs=signs,
+        sign_steps=steps_of(signs),
         transplants=transplants,
         collections=_collections(events, infusions),
         surgeries=event_days(events, "surgery-resection"),

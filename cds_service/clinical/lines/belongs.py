@@ -74,7 +74,7 @@ def _gap_limit(line: Building, course: Course) -> int:
 
 def _is_other_intent(exposure: Exposure, line: Building, course: Course) -> bool:
     """Palliative treatment never continues a curative line, nor the other way round."""
-    said = {e.intent for e in line.exposures} & {"curative", "palliative"}
+    said = line.intents() & {"curative", "palliative"}
     return (
         exposure.intent in ("curative", "palliative") and bool(said) and exposure.intent not in said
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import accumulate
+from operator import itemgetter
 
 from cds_service.clinical.record import Cancer, Event, Exposure, Record, Statement
 from cds_service.dates import PartialDate
@@ -19,6 +22,31 @@ NO_RESPONSES = frozenset({"minimal-response", "stable"})
 
 
 @dataclass(slots=True)
+class _Uses:
+    """What so many exposures of a list come to: asked anew for each use that may belong to them."""
+
+    of: list[Exposure]
+    count: int = 0
+    intents: set[str] = field(default_factory=set)
+    last_ends: dict[str, date] = field(default_factory=dict)
+    """By drug; of those that have an end."""
+    ongoing: set[str] = field(default_factory=set)
+    drugs: set[str] = field(default_factory=set)
+
+    def read_on(self) -> None:
+        for exposure in self.of[self.count :]:
+            name = exposure.drug
+            self.drugs.add(name)
+            self.intents.add(exposure.intent)
+            if exposure.end is None:
+                self.ongoing.add(name)
+            else:
+                last = exposure.end.last
+                self.last_ends[name] = max(self.last_ends.get(name, last), last)
+        self.count = len(self.of)
+
+
+@dataclass(slots=True)
 class Building:
     """A line while it is put together."""
 
@@ -27,18 +55,28 @@ class Building:
     induction: set[str] = field(default_factory=set)
     flags: set[str] = field(default_factory=set)
     is_maintenance: bool = False
+    _uses: _Uses | None = None
 
-    def drugs(self) -> set[str]:
-        return {exposure.drug for exposure in self.exposures}
+    def drugs(self) -> Set[str]:
+        return self._told().drugs
+
+    def intents(self) -> Set[str]:
+        return self._told().intents
 
     def last_covered(self, as_of: date, drugs: Iterable[str] | None = None) -> date:
-        wanted = None if drugs is None else set(drugs)
-        ends = (
-            as_of if e.end is None else e.end.last
-            for e in self.exposures
-            if wanted is None or e.drug in wanted
-        )
+        told = self._told()
+        names = told.drugs if drugs is None else told.drugs.intersection(drugs)
+        ends = [told.last_ends[name] for name in names if name in told.last_ends]
+        if not names.isdisjoint(told.ongoing):
+            ends.append(as_of)
         return max(ends, default=self.start)
+
+    def _told(self) -> _Uses:
+        """Read once: the list of exposures grows at its end, or is replaced."""
+        if self._uses is None or self._uses.of is not self.exposures:
+            self._uses = _Uses(self.exposures)
+        self._uses.read_on()
+        return self._uses
 
     def has(self, agents: Agents, course: Course) -> bool:
         drugs = (course.drug(name) for name in self.drugs())
@@ -57,6 +95,8 @@ class Course:
     """What the chart says of the course of this cancer."""
     signs: tuple[PartialDate, ...]
     """Days on which the chart speaks of progression."""
+    sign_steps: tuple[tuple[date, date], ...]
+    """By first day of a sign: the latest day of all that had begun by then."""
     transplants: tuple[date, ...]
     collections: tuple[date, ...]
     """Days on which stem cells were collected."""
@@ -71,7 +111,8 @@ class Course:
 
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
-        return any(after < sign.last and sign.first <= until for sign in self.signs)
+        begun = bisect_right(self.sign_steps, until, key=itemgetter(0))
+        return begun > 0 and self.sign_steps[begun - 1][1] > after
 
     def may_have_responded(self, after: date, until: date) -> bool:
         """False where the disease was assessed between two days, and never was in response."""
@@ -86,6 +127,13 @@ class Course:
 
     def _said(self, after: date, until: date) -> list[Statement]:
         return [s for s in self.statements if after < s.on.last and s.on.first <= until]
+
+
+def steps_of(signs: Iterable[PartialDate]) -> tuple[tuple[date, date], ...]:
+    """In order of their first days, with the latest day of each and all before it."""
+    in_order = sorted({(sign.first, sign.last) for sign in signs})
+    latest = accumulate((last for _, last in in_order), max)
+    return tuple(zip((first for first, _ in in_order), latest, strict=True))
 
 
 def is_curative(exposures: Sequence[Exposure], start: date, course: Course) -> bool:

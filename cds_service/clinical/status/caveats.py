@@ -60,9 +60,15 @@ def caveats_of_line(case: Case, on: date | None = None) -> set[Caveat]:
 
     `on` is the day of what decides: tablets that were not supplied after it explain nothing.
     """
-    fired: set[Caveat] = set()
+    fired = set(steady_caveats(case) if case.steady is None else case.steady)
     if has_adherence_doubt(case, on):
         fired.add("adherence")
+    return fired
+
+
+def steady_caveats(case: Case) -> frozenset[Caveat]:
+    """The caveats of a line on whatever day: asked once, for there may be thousands of findings."""
+    fired: set[Caveat] = set()
     if case.cancer.is_unverified:
         fired.add("diagnosis-unclarified")
     if is_intolerance(case):
@@ -73,7 +79,7 @@ def caveats_of_line(case: Case, on: date | None = None) -> set[Caveat]:
         fired.add("stale-evidence")
     if has_unreadable_values(case):
         fired.add("not-comparable")
-    return fired
+    return frozenset(fired)
 
 
 def is_too_early(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:

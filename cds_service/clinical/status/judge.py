@@ -13,6 +13,7 @@ from cds_service.clinical.status.caveats import (
     has_unreadable_values,
     missing_facts,
     open_alternatives,
+    steady_caveats,
 )
 from cds_service.clinical.status.line_status import (
     DOUBTFUL,
@@ -62,7 +63,8 @@ class Verdict:
 
 def judge(case: Case, evidence: Sequence[Evidence]) -> LineStatus:
     """Where the line stands by this evidence, the last of it being the present."""
-    case = replace(case, evidence=tuple(evidence))
+    case = replace(case, evidence=tuple(evidence), steady=None)
+    case = replace(case, steady=steady_caveats(case))
     weighed = weigh(evidence)
     if weighed.is_mixed:
         return _plain(case, "indeterminate", {"mixed-response"})
@@ -165,9 +167,7 @@ def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
     reach = reach_of(progression.on, case)
     if progression.is_off_therapy:
         reach = replace(reach, hits=(), unknown=())
-    is_refractory_in_words = progression.is_refractory_in_words or any(
-        e.is_refractory_in_words for e in weighed.episode
-    )
+    is_refractory_in_words = progression.is_refractory_in_words or weighed.is_refractory_in_words
     if progression.missed:
         return _missed_milestone(progression, reach, case, is_refractory_in_words)
     if not reach.hits:

@@ -133,6 +133,8 @@ class Case:
     """The lines before it, with where each stands."""
     had_control: bool = field(default=False)
     """Whether response, stability or curative local therapy was ever recorded before this line."""
+    steady: frozenset[Caveat] | None = None
+    """The caveats of the line that no day changes, where they are known already."""
 
     def had_response_before(self, on: PartialDate) -> bool:
         """Whether the line had a response before a day."""

@@ -24,6 +24,8 @@ class Weighed:
     episode: tuple[Evidence, ...]
     is_mixed: bool
     """Whether the last word is a day on which the whole disease was said to go both ways."""
+    is_refractory_in_words: bool = False
+    """Whether a clinician says so, anywhere in the episode."""
 
     @property
     def progressions(self) -> tuple[Evidence, ...]:
@@ -59,11 +61,16 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     deciding = [_as_suspicion(e) if e.suggests else e for e in evidence if e.decides or e.suggests]
     mixed = _mixed_days(deciding)
     single = [e for e in deciding if not (_is_statement(e) and e.on in mixed)]
-    speaking = _with_confirmed([heard for e in single if (heard := _heard(e, single))])
+    loudest = min((e.rank for e in single), default=0)
+    speaking = _with_confirmed(
+        [heard for e in single if (heard := e if e.rank == loudest else _heard(e, single))]
+    )
     turn = max((i for i, e in enumerate(speaking) if _reverses(e, speaking[:i])), default=-1)
     told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
     is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
-    return Weighed(tuple(speaking), tuple(speaking[turn + 1 :]), is_mixed)
+    episode = tuple(speaking[turn + 1 :])
+    in_words = any(e.is_refractory_in_words for e in episode)
+    return Weighed(tuple(speaking), episode, is_mixed, in_words)
 
 
 def _as_suspicion(suggesting: Evidence) -> Evidence:
