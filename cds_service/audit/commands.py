@@ -66,6 +66,10 @@ def list_entries(
     disease: Annotated[str | None, typer.Option(help="Such as multiple-myeloma.")] = None,
     status: Annotated[str | None, typer.Option(help="Such as possible-refractory.")] = None,
     advice: Annotated[str | None, typer.Option(help="Such as restage; suppressed too.")] = None,
+    override_reason: Annotated[
+        str | None,
+        typer.Option(help="With `--type feedback`: such as evidence-wrong."),
+    ] = None,
     event_type: Annotated[
         str, typer.Option("--type", help="A type of entry, or `all`.")
     ] = EventType.DECISION,
@@ -84,6 +88,7 @@ def list_entries(
         "disease": disease,
         "status": status,
         "advice": advice,
+        "reason": override_reason,
     }
     wanted = Wanted(
         event_type=_event_type(event_type),
