@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -16,28 +17,28 @@ from cds_service.audit.envelope import given_to
 from cds_service.audit.events import timestamp
 from cds_service.audit.memory import CardGiven, CardThen, FeedbackThen, Remembered, Sought
 from cds_service.audit.pseudonyms import PseudonymKey
-from cds_service.audit.sqlite_file import UNREADABLE, file_ids, open_log
+from cds_service.audit.sqlite_file import UNREADABLE, open_log
 from cds_service.errors import AuditError, LogUnavailable
 
 MOST_FEEDBACK = 100
 MOST_DECISIONS = 32
 """The newest of each. What is beyond them is forgotten, and its advice is shown again."""
 
-# Terms lie in the order of their entries, so each list is one stretch of one index. It begins at
-# the first entry of its time; were the clock set back, a little less is remembered.
+# Terms lie in the order of their entries, so each list is one stretch of one index: what follows
+# the last entry from before its time.
 _SINCE = (
-    "coalesce((SELECT seq FROM events WHERE recorded_at >= :since ORDER BY recorded_at LIMIT 1),"
-    " 1 << 62)"
+    "coalesce((SELECT seq FROM events WHERE recorded_at < :since"
+    " ORDER BY recorded_at DESC LIMIT 1), 0)"
 )
 _FEEDBACK = f"""
 SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
- WHERE t.field = 'feedback' AND t.value = :value AND t.seq >= {_SINCE}
+ WHERE t.field = 'feedback' AND t.value = :value AND t.seq > {_SINCE}
  ORDER BY t.seq DESC LIMIT {MOST_FEEDBACK}
 """  # noqa: S608 # our own texts
 # An answer that did not leave gave nobody a card.
 _GIVEN = f"""
 SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
- WHERE t.field = 'given' AND t.value = :value AND t.seq >= {_SINCE} AND e.recorded_at < :before
+ WHERE t.field = 'given' AND t.value = :value AND t.seq > {_SINCE} AND e.recorded_at < :before
    AND NOT EXISTS (SELECT 1 FROM events d WHERE d.decision_id = e.event_id
                     AND d.decision_id <> d.event_id AND d.event_type = 'delivery')
  ORDER BY t.seq DESC LIMIT {MOST_DECISIONS}
@@ -95,7 +96,7 @@ class SqliteMemory:
         self._keys = keys
         self._patience_seconds = patience_seconds
         self._db: sqlite3.Connection | None = None
-        self._file_ids: tuple[tuple[int, int], ...] | None = None
+        self._file: tuple[int, int] | None = None
 
     def earlier(self, sought: Sought) -> list[Remembered]:
         """See `Memory.earlier`."""
@@ -129,12 +130,15 @@ class SqliteMemory:
                 yield key.pseudonym(sought.patient, row[0]), names
 
     def _connection(self) -> sqlite3.Connection:
-        ids = file_ids(str(self._path))
-        if self._db is not None and ids != self._file_ids:
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            raise AuditError(f"there is no such decision log: {error.strerror}") from error
+        file = (found.st_dev, found.st_ino)
+        if self._db is None or file != self._file:
             self.close()
-        if self._db is None:
             self._db = open_log(self._path, patience_seconds=self._patience_seconds, read_only=True)
-            self._file_ids = ids
+            self._file = file
         return self._db
 
 

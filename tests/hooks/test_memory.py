@@ -10,9 +10,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import charts
 import pytest
 
-import charts
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.log import DecisionLog, default_key_file, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
