@@ -20,8 +20,8 @@ from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.sqlite_file import UNREADABLE, open_log
 from cds_service.errors import AuditError, LogUnavailable
 
-MOST_FEEDBACK = 100
-MOST_DECISIONS = 32
+MOST_FEEDBACK = 64
+MOST_DECISIONS = 16
 """The newest of each. What is beyond them is forgotten, and its advice is shown again."""
 
 # Terms lie in the order of their entries, so each list is one stretch of one index: what follows
@@ -29,6 +29,10 @@ MOST_DECISIONS = 32
 _SINCE = (
     "coalesce((SELECT seq FROM events WHERE recorded_at < :since"
     " ORDER BY recorded_at DESC LIMIT 1), 0)"
+)
+_UNTIL = (
+    "coalesce((SELECT seq FROM events WHERE recorded_at >= :before"
+    " ORDER BY recorded_at LIMIT 1), 1 << 62)"
 )
 _FEEDBACK = f"""
 SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
@@ -38,7 +42,8 @@ SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
 # An answer that did not leave gave nobody a card.
 _GIVEN = f"""
 SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
- WHERE t.field = 'given' AND t.value = :value AND t.seq > {_SINCE} AND e.recorded_at < :before
+ WHERE t.field = 'given' AND t.value = :value AND t.seq > {_SINCE} AND t.seq < {_UNTIL}
+   AND e.recorded_at < :before
    AND NOT EXISTS (SELECT 1 FROM events d WHERE d.decision_id = e.event_id
                     AND d.decision_id <> d.event_id AND d.event_type = 'delivery')
  ORDER BY t.seq DESC LIMIT {MOST_DECISIONS}
