@@ -98,7 +98,8 @@ def list_entries(
         before=before,
         limit=limit,
     )
-    asked = {**terms, "type": event_type, "since": since, "until": until, "before": before}
+    terms_asked = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
+    asked = {**terms_asked, "type": event_type, "since": since, "until": until, "before": before}
     query = {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
     with _clear_errors(db):
         with open_reader(db) as reader:

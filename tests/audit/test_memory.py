@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner, Result
 
 from audit.samples import (
     EHR,
@@ -32,9 +33,18 @@ from audit.samples import (
     verified,
 )
 from audit.tampering import envelope_of
-from cds_service.audit import CardReturned, CardSubject, Client, Event, User, decision_event
+from cds_service.audit import (
+    AdviceDecided,
+    CardReturned,
+    CardSubject,
+    Client,
+    Event,
+    User,
+    decision_event,
+)
 from cds_service.audit.card_names import CardNames
 from cds_service.audit.chain import leaf_hash
+from cds_service.audit.commands import audit_app
 from cds_service.audit.decision import patient_of
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import index_of
@@ -421,3 +431,55 @@ def test_the_clock_may_go_back(tmp_path: Path) -> None:
         record(store, returning(2), feedback_on(card_id(2)))
     (known,) = remembered(path)
     assert len(known.feedback) == 2
+
+
+# --- what an auditor sees ----------------------------------------------------------------------
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(audit_app, [str(one) for one in arguments])
+
+
+def reasoned(card: str, code: str) -> Event:
+    event = feedback_on(card)
+    reason = {"system": "https://example.org/reasons", "code": code}
+    return replace(event, members={**event.members, "overrideReason": reason})
+
+
+def test_overrides_that_call_the_evidence_wrong_can_be_listed(tmp_path: Path) -> None:
+    events = (returning(), reasoned(card_id(1), "evidence-wrong"), reasoned(card_id(1), "other"))
+    path = a_log(tmp_path, *events)
+    asked = ("list", "--db", path, "--type", "feedback", "--override-reason", "evidence-wrong")
+    (entry,) = json.loads(run(*asked, "--format", "json").stdout)
+    assert (entry["seq"], entry["overrideReason"]) == (2, "evidence-wrong")
+    assert entry["lines"] == [
+        {"disease": "multiple-myeloma", "line": 2, "status": "possible-refractory"}
+    ]
+    assert envelopes(path)[-1]["query"] == {
+        "type": "feedback", "overrideReason": "evidence-wrong",
+    }  # fmt: skip
+    text = run(*asked).stdout
+    assert "feedback overridden evidence-wrong" in text
+    assert "multiple-myeloma line 2 possible-refractory" in text
+
+
+def test_show_names_the_entry_that_a_silence_lies_in_and_repeats(tmp_path: Path) -> None:
+    silent = AdviceDecided(
+        kind="restage", urgency="prompt", line=2, suppressed="overridden", suppressed_by="e-17"
+    )
+    events = (
+        returning(advice=(silent,), state=("e-17",)),
+        feedback_on(card_id(1)),
+        feedback_on(card_id(1)),
+    )
+    path = a_log(tmp_path, *events)
+    shown = run("show", 1, "--db", path).stdout
+    assert "suppressed, overridden (by entry e-17)" in shown
+    assert shown.count("said before; changes nothing") == 1
+    assert envelopes(path)[0]["state"] == ["e-17"]
+
+
+def test_an_orphan_is_listed_as_one(tmp_path: Path) -> None:
+    path = a_log(tmp_path, returning(), feedback_on(card_id(7)))
+    shown = run("list", "--db", path, "--type", "feedback").stdout
+    assert "(orphan: unknown-card)" in shown
