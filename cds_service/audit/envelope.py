@@ -181,7 +181,7 @@ def _remembered_by(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if user not in (None, SEALED, NOT_ID_SHAPED) and any(
         "about" in card for card in envelope.get("cards", ())
     ):
-        yield "given", given_to(envelope["patientPseudonym"], user)
+        yield "given", given_to(envelope["patientPseudonym"], envelope["serviceId"], user)
     on_card = envelope.get("onCard")
     if on_card is None:
         return
@@ -197,9 +197,9 @@ def _remembered_by(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "reason", code
 
 
-def given_to(pseudonym: str, user_id: str) -> str:
-    """The search term for cards about this patient that went to this user."""
-    return f"{pseudonym} {user_id}"
+def given_to(pseudonym: str, service_id: str, user_id: str) -> str:
+    """The search term for cards about this patient that a service gave to this user."""
+    return f"{pseudonym} {service_id} {user_id}"
 
 
 def feedback_key(members: Mapping[str, Any]) -> str:

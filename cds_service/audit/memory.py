@@ -16,10 +16,12 @@ from cds_service.audit.pseudonyms import PatientIdentity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sought:
-    """Whose memory is asked for: feedback since a moment, and the cards that this user was given
-    from one moment until before another. A user without an accountable id was given none."""
+    """Whose memory is asked for: feedback since a moment, and the cards that this user was given by
+    this service, from one moment until before another. A user without an accountable id was given
+    none."""
 
     patient: PatientIdentity
+    service_id: str
     user_id: str | None
     feedback_since: datetime
     cards_since: datetime

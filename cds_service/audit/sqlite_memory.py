@@ -170,7 +170,7 @@ def _given(
     if sought.user_id is None:
         return
     asked = {
-        "value": given_to(pseudonym, sought.user_id),
+        "value": given_to(pseudonym, sought.service_id, sought.user_id),
         "since": timestamp(sought.cards_since),
         "before": timestamp(sought.cards_before),
     }

@@ -22,43 +22,8 @@ from cds_service.clinical.advice import (
     snoozed,
 )
 from cds_service.clinical.record import RawResource
-from cds_service.hooks.cards import CODES
+from cds_service.hooks.override_reasons import our_reason
 from cds_service.service import Asked, Service
-
-OURS = f"{CODES}/override-reasons"
-OF_CDS_HOOKS = "http://terminology.hl7.org/CodeSystem/non-adherence-reason-codes"
-IN_OUR_WORDS: Mapping[str, str] = {
-    "cds-not-applicable": "not-applicable",
-    "patient-ineligible": "not-applicable",
-    "indication-order-exists": "already-done",
-    "action-completed": "already-done",
-    "action-not-priority": "remind-later",
-    "cds-suboptimal-context": "remind-later",
-    "limited-time": "remind-later",
-    "wrong-time-workflow": "remind-later",
-    "inappropriate-recipient": "other-provider-managing",
-    "recipient-disagrees-evidence": "disagree-with-criteria",
-    "does-not-align-latest-evidence": "disagree-with-criteria",
-    "expert-contradicts": "disagree-with-criteria",
-    "policy-contradicts": "disagree-with-criteria",
-    "recipient-does-not-trust": "disagree-with-criteria",
-    "does-not-align-preferences": "patient-declined",
-    "patient-fears-discomfort": "patient-declined",
-    "patient-does-not-want-change": "patient-declined",
-    "cultural-religious-reason": "patient-declined",
-    "patient-refuses": "patient-declined",
-}
-"""Example codes of CDS Hooks 3.0 that say the same as one of ours; the others say none of them."""
-
-
-def reason_in_our_words(system: str | None, code: str | None) -> str | None:
-    """The code of ours for an override reason; None for one that could mean anything.
-
-    A code without its system is one of ours: clients leave out what they were given.
-    """
-    if system == OF_CDS_HOOKS:
-        return IN_OUR_WORDS.get(code or "")
-    return code if system in (None, OURS) else None
 
 
 async def earlier_cards(
@@ -73,6 +38,7 @@ async def earlier_cards(
     today = asked.as_of.day
     sought = Sought(
         patient=patient_of(asked.client, asked.fhir_server, asked.patient_id),
+        service_id=asked.call.service_id,
         user_id=_accountable(asked.user),
         feedback_since=_begin(today - timedelta(days=LONGEST_DAYS)),
         cards_since=_begin(today - timedelta(days=UNCHANGED_DAYS)),
@@ -152,7 +118,7 @@ def _overrides(feedback: Sequence[FeedbackThen], present: Mapping[str, str]) -> 
         condition = present.get(one.card.condition)
         if condition is None or one.accepted is not None:
             continue
-        reason = reason_in_our_words(one.reason_system, one.reason_code)
+        reason = our_reason(one.reason_code, one.reason_system)
         for kind in one.card.kinds:
             if (one.card_id, kind) not in taken_up:
                 yield snoozed(

@@ -89,6 +89,7 @@ def accepting(card: str, *suggestions: str) -> Event:
 
 def sought(patient: PatientIdentity = PATIENT, **changes: Any) -> Sought:
     put: dict[str, Any] = {
+        "service_id": "refractory-status",
         "user_id": "Practitioner/dr-a",
         "feedback_since": NOON - timedelta(days=365),
         "cards_since": NOON - timedelta(days=7),
@@ -256,6 +257,7 @@ def test_nothing_else_is_remembered(
         pytest.param({"cards_before": NOON}, 1, 0, id="a card of the day itself"),
         pytest.param({"cards_since": NOON + timedelta(seconds=1)}, 1, 0, id="an older card"),
         pytest.param({"feedback_since": NOON + timedelta(seconds=1)}, 0, 1, id="older feedback"),
+        pytest.param({"service_id": "other"}, 1, 0, id="another service"),
         pytest.param({"user_id": None}, 1, 0, id="a user without an accountable id"),
     ],
 )

@@ -20,8 +20,7 @@ from cds_service.audit.pseudonyms import load_keys
 from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.clinical.advice.snooze import REASON_DAYS
 from cds_service.errors import LogUnavailable
-from cds_service.hooks.cards import OVERRIDE_REASONS
-from cds_service.hooks.memory import IN_OUR_WORDS, OF_CDS_HOOKS, OURS
+from cds_service.hooks.override_reasons import EXAMPLE_SET, OF_EXAMPLE_SET, OURS, REASONS
 from hooks.calls import Resource, call, myeloma, prefetch_of
 from hooks.serving import Entry, Served, issue_of, serving
 
@@ -167,19 +166,19 @@ async def test_an_override_is_silent_to_its_last_day_and_awake_the_day_after(
 
 
 def test_every_reason_that_a_card_offers_is_in_that_table() -> None:
-    assert {one["code"] for one in OVERRIDE_REASONS} <= {code for code, _ in DAYS}
+    assert set(REASONS) <= {code for code, _ in DAYS}
     assert {code: days for code, days in DAYS if code in REASON_DAYS} == REASON_DAYS
 
 
 @pytest.mark.parametrize(
     ("system", "code", "days"),
     [
-        pytest.param(OF_CDS_HOOKS, "patient-refuses", 180, id="CDS Hooks 3.0: declined"),
-        pytest.param(OF_CDS_HOOKS, "action-completed", 180, id="CDS Hooks 3.0: done"),
-        pytest.param(OF_CDS_HOOKS, "patient-ineligible", 365, id="CDS Hooks 3.0: not applicable"),
-        pytest.param(OF_CDS_HOOKS, "does-not-align-latest-evidence", 90, id="CDS Hooks 3.0: 90"),
-        pytest.param(OF_CDS_HOOKS, "too-costly-uncovered", 30, id="one that none of ours says"),
-        pytest.param(OF_CDS_HOOKS, "not-applicable", 30, id="a code of ours in that system"),
+        pytest.param(EXAMPLE_SET, "patient-refuses", 180, id="CDS Hooks 3.0: declined"),
+        pytest.param(EXAMPLE_SET, "action-completed", 180, id="CDS Hooks 3.0: done"),
+        pytest.param(EXAMPLE_SET, "patient-ineligible", 365, id="CDS Hooks 3.0: not applicable"),
+        pytest.param(EXAMPLE_SET, "does-not-align-latest-evidence", 90, id="CDS Hooks 3.0: 90"),
+        pytest.param(EXAMPLE_SET, "too-costly-uncovered", 30, id="one that none of ours says"),
+        pytest.param(EXAMPLE_SET, "not-applicable", 30, id="a code of ours in that system"),
         pytest.param("https://ehr.example", "not-applicable", 30, id="and in the client's own"),
         pytest.param(None, "not-applicable", 365, id="a code of ours without its system"),
     ],
@@ -198,7 +197,7 @@ async def test_reasons_of_other_systems(
 
 
 def test_what_says_the_same_as_a_reason_of_ours_names_one_of_ours() -> None:
-    assert set(IN_OUR_WORDS.values()) <= set(REASON_DAYS)
+    assert set(OF_EXAMPLE_SET.values()) <= set(REASON_DAYS)
 
 
 # --- the day that counts -----------------------------------------------------------------------

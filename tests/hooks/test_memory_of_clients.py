@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from cds_service.app import open_log
 from cds_service.audit import Call, Client, Feedback, Outcome, User, Versions, feedback_event
 from cds_service.hooks.cards import CardMaker, cards_for
-from cds_service.hooks.memory import OURS, earlier_cards
+from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import read_call
 from cds_service.hooks.orders import build_templates
+from cds_service.hooks.override_reasons import OURS
 from cds_service.hooks.prefetch import ChartResource
 from cds_service.hooks.routes import HOOK, SERVICE_ID, note_call
 from cds_service.service import Asked, Decided, Service, assess_chart, record_decision

@@ -19,6 +19,7 @@ from cds_service.clinical.advice.silence import (
     UNCHANGED_DAYS,
     answers_to,
     silence_of,
+    standing_override,
     without_ordered,
 )
 from cds_service.clinical.advice.situation import (
@@ -57,6 +58,7 @@ __all__ = [
     "choose_advice",
     "ecog_of",
     "snoozed",
+    "standing_override",
     "without_ordered",
 ]
 

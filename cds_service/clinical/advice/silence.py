@@ -13,13 +13,15 @@ from cds_service.clinical.advice.situation import (
     Accepted,
     Advice,
     AdviceKind,
+    EarlierCards,
+    Judged,
     Override,
     Returned,
     Situation,
     Suppressed,
 )
 from cds_service.clinical.advice.snooze import is_worse
-from cds_service.clinical.record import Event, Request
+from cds_service.clinical.record import Cancer, Event, Request
 from cds_service.knowledge.model import Disease
 
 ORDER_IS_PENDING_DAYS = 42
@@ -168,26 +170,28 @@ def _accepted(kind: AdviceKind, s: Situation) -> Accepted | None:
     found = [
         a
         for a in s.earlier_cards.accepted
-        if _is_of(a, kind, s)
+        if _is_of(a, kind, s.cancer, s.judged)
         and a.on >= since
-        and not _is_newer_than(a.evidence_on or a.on, s)
+        and not _is_newer_than(a.evidence_on or a.on, s.judged)
         and not _is_closed(kind, a.returned_on or a.on, s)
     ]
     return max(found, key=lambda a: (a.on, a.source), default=None)
 
 
-def _is_of(earlier: Accepted | Override | Returned, kind: AdviceKind, s: Situation) -> bool:
+def _is_of(
+    earlier: Accepted | Override | Returned, kind: str, cancer: Cancer, judged: Judged
+) -> bool:
     """Whether an earlier card was about this advice for this line of this cancer."""
     return (
         earlier.kind == kind
-        and earlier.line == s.judged.line.number
-        and earlier.condition in (s.cancer.condition, *s.cancer.conditions)
+        and earlier.line == judged.line.number
+        and earlier.condition in (cancer.condition, *cancer.conditions)
     )
 
 
-def _is_newer_than(day: date, s: Situation) -> bool:
+def _is_newer_than(day: date, judged: Judged) -> bool:
     """Whether any evidence of the line is later. No evidence is no news."""
-    latest = s.judged.latest_evidence
+    latest = judged.latest_evidence
     return latest is not None and latest > day
 
 
@@ -217,17 +221,24 @@ def _is_stale(_: AdviceKind, s: Situation) -> bool:
     return latest is not None and (s.record.as_of - latest).days > STALE_DAYS
 
 
-def _override(kind: AdviceKind, s: Situation) -> Override | None:
-    """The override that holds longest."""
+def standing_override(
+    kind: str, cancer: Cancer, judged: Judged, as_of: date, earlier_cards: EarlierCards
+) -> Override | None:
+    """The override that keeps this silent for a line of a cancer, of several the one that holds
+    longest; None where none does any more. `kind` is whatever a card has called it."""
     found = [
         o
-        for o in s.earlier_cards.overrides
-        if _is_of(o, kind, s)
-        and s.record.as_of <= o.until
-        and not _is_newer_than(o.evidence_on or o.on, s)
-        and not is_worse(o, s.status.status, s.status.confidence)
+        for o in earlier_cards.overrides
+        if _is_of(o, kind, cancer, judged)
+        and as_of <= o.until
+        and not _is_newer_than(o.evidence_on or o.on, judged)
+        and not is_worse(o, judged.status.status, judged.status.confidence)
     ]
     return max(found, key=lambda o: (o.until, o.source), default=None)
+
+
+def _override(kind: AdviceKind, s: Situation) -> Override | None:
+    return standing_override(kind, s.cancer, s.judged, s.record.as_of, s.earlier_cards)
 
 
 def _unchanged(kind: AdviceKind, s: Situation) -> Returned | None:
@@ -236,7 +247,9 @@ def _unchanged(kind: AdviceKind, s: Situation) -> Returned | None:
     returned = [
         c
         for c in s.earlier_cards.returned
-        if _is_of(c, kind, s) and since <= c.on < s.record.as_of and _stands_as_on(c, s)
+        if _is_of(c, kind, s.cancer, s.judged)
+        and since <= c.on < s.record.as_of
+        and _stands_as_on(c, s)
     ]
     if not returned:
         return None
