@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -27,14 +27,22 @@ from cds_service.audit import (
     Input,
     MissingInput,
     Outcome,
+    Remembered,
+    Sought,
     User,
     Versions,
     decision_event,
     delivery_event,
     refusal_event,
 )
-from cds_service.audit.of_assessment import advice_decided, cancers_decided, issues_counted
+from cds_service.audit.of_assessment import (
+    advice_decided,
+    cancers_decided,
+    issues_counted,
+    state_used,
+)
 from cds_service.batch import issue_of, with_issues
+from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
 from cds_service.clinical.assessment import Assessment, assess
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import RawResource
@@ -89,16 +97,21 @@ class Service:
             await self.log.append(event)
         except LogUnavailable as fault:
             self.log_state.is_failing = True
-            CALLS.labels(service_id, "log-unavailable").inc()
-            log_event(
-                "log.unavailable",
-                level=logging.ERROR,
-                service=service_id,
-                status=503,
-                cause=str(fault),
-            )
+            _say_unavailable(fault, service_id)
             raise
         self.log_state.is_failing = False
+
+    async def recall(self, sought: Sought, service_id: str) -> Sequence[Remembered]:
+        """What the decision log remembers of a patient's earlier cards.
+
+        Raises LogUnavailable where that cannot be told: an override that is not known of is no
+        reason to show its advice again.
+        """
+        try:
+            return await self.log.earlier(sought)
+        except LogUnavailable as fault:
+            _say_unavailable(fault, service_id)
+            raise
 
     async def can_record(self) -> bool:
         """Whether the decision log can take an entry now.
@@ -114,6 +127,17 @@ class Service:
         except AuditError:
             return False
         return True
+
+
+def _say_unavailable(fault: LogUnavailable, service_id: str) -> None:
+    CALLS.labels(service_id, "log-unavailable").inc()
+    log_event(
+        "log.unavailable",
+        level=logging.ERROR,
+        service=service_id,
+        status=503,
+        cause=str(fault),
+    )
 
 
 @dataclass(slots=True)
@@ -210,6 +234,7 @@ async def assess_chart(
     service: Service,
     patient: str | None,
     problems: Iterable[Problem] = (),
+    earlier_cards: EarlierCards = NO_EARLIER_CARDS,
 ) -> Assessment:
     """The assessment of one chart, with what could not be read on the way in among its issues.
 
@@ -217,10 +242,11 @@ async def assess_chart(
     """
     chart = list(resources)
     try:
+        given = (chart, as_of, service.knowledge, patient, earlier_cards)
         if sum(len(bytes(r.raw)) for r in chart) < LONG_CHART_BYTES:
-            assessment = assess(chart, as_of, service.knowledge, patient)
+            assessment = assess(*given)
         else:
-            assessment = await asyncio.to_thread(assess, chart, as_of, service.knowledge, patient)
+            assessment = await asyncio.to_thread(assess, *given)
     except UnreadableInput as fault:
         raise InvalidRequest(str(fault)) from None
     return with_issues(assessment, map(issue_of, problems))
@@ -252,6 +278,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         inputs=decided.inputs,
         inputs_missing=decided.missing,
         issues=issues_counted(assessment) if assessment else {},
+        state=state_used(assessment) if assessment else (),
         cancers=cancers_decided(assessment) if assessment else (),
         advice=advice_decided(assessment) if assessment else (),
         cards=decided.cards,

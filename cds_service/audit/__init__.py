@@ -1,5 +1,6 @@
 """The decision log: what was asked, returned and why, kept so that a change to it can be found."""
 
+from cds_service.audit.card_names import CardSubject
 from cds_service.audit.decided import (
     AdviceDecided,
     CancerDecided,
@@ -16,6 +17,7 @@ from cds_service.audit.decision import (
     User,
     Versions,
     decision_event,
+    patient_of,
 )
 from cds_service.audit.entries import (
     Feedback,
@@ -28,6 +30,7 @@ from cds_service.audit.entries import (
 from cds_service.audit.events import Call, Client, Event, EventType
 from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, open_decision_log
+from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.store import Recorded
 
 __all__ = [
@@ -37,6 +40,7 @@ __all__ = [
     "Call",
     "CancerDecided",
     "CardReturned",
+    "CardSubject",
     "Client",
     "Decision",
     "DecisionLog",
@@ -50,6 +54,8 @@ __all__ = [
     "Origin",
     "Outcome",
     "Recorded",
+    "Remembered",
+    "Sought",
     "Unmet",
     "User",
     "Versions",
@@ -57,6 +63,7 @@ __all__ = [
     "delivery_event",
     "feedback_event",
     "open_decision_log",
+    "patient_of",
     "refusal_event",
     "service_started_event",
     "service_stopped_event",

@@ -126,6 +126,7 @@ def _returned(shown: Mapping[str, Any]) -> Iterator[str]:
     for advice in members.get("advice", ()):
         line = f", line {advice['line']}" if "line" in advice else ""
         held = f": suppressed, {advice['suppressed']}" if "suppressed" in advice else ""
+        held += f" (by entry {advice['suppressedBy']})" if "suppressedBy" in advice else ""
         yield f"advice {advice['kind']} ({advice['urgency']}{line}){held}"
 
 
@@ -172,6 +173,7 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
             continue
         reason = entry.get("overrideReason", {}).get("code", "")
         orphan = f" (orphan: {entry['orphan']}; counts for nothing)" if "orphan" in entry else ""
+        orphan += " (said before; changes nothing)" if "duplicateOf" in entry else ""
         comment = f" {_quoted(entry['comment'])}" if "comment" in entry else ""
         if "unknownSuggestions" in entry:
             comment += f" (not of this card: {', '.join(entry['unknownSuggestions'])})"
@@ -207,12 +209,14 @@ def _record(shown: Mapping[str, Any]) -> Iterator[str]:
 
 def _what(entry: Mapping[str, Any]) -> str:
     if entry["eventType"] != EventType.DECISION:
-        return " ".join(filter(None, (entry["eventType"], entry.get("outcome"))))
+        said = (entry["eventType"], entry.get("outcome"), entry.get("overrideReason"))
+        orphan = f"(orphan: {entry['orphan']})" if "orphan" in entry else ""
+        return " ".join(filter(None, (*said, orphan)))
     return f"{entry.get('hook', entry.get('serviceId', ''))}: {entry.get('outcome', '')}"
 
 
 def _line_found(line: Mapping[str, Any]) -> str:
-    return f"{line['disease']} line {line['line']} {line['status']}"
+    return f"{line.get('disease', '')} line {line.get('line', '?')} {line.get('status', '')}"
 
 
 def _unmet(rule: Mapping[str, Any]) -> str:

@@ -66,6 +66,10 @@ def list_entries(
     disease: Annotated[str | None, typer.Option(help="Such as multiple-myeloma.")] = None,
     status: Annotated[str | None, typer.Option(help="Such as possible-refractory.")] = None,
     advice: Annotated[str | None, typer.Option(help="Such as restage; suppressed too.")] = None,
+    override_reason: Annotated[
+        str | None,
+        typer.Option(help="With `--type feedback`: such as evidence-wrong."),
+    ] = None,
     event_type: Annotated[
         str, typer.Option("--type", help="A type of entry, or `all`.")
     ] = EventType.DECISION,
@@ -84,6 +88,7 @@ def list_entries(
         "disease": disease,
         "status": status,
         "advice": advice,
+        "reason": override_reason,
     }
     wanted = Wanted(
         event_type=_event_type(event_type),
@@ -93,7 +98,8 @@ def list_entries(
         before=before,
         limit=limit,
     )
-    asked = {**terms, "type": event_type, "since": since, "until": until, "before": before}
+    terms_asked = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
+    asked = {**terms_asked, "type": event_type, "since": since, "until": until, "before": before}
     query = {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
     with _clear_errors(db):
         with open_reader(db) as reader:

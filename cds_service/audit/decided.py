@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Literal
 
 from cds_service.audit.canonical import Json
+from cds_service.audit.card_names import CardSubject
 from cds_service.audit.events import present
 
 
@@ -125,12 +126,22 @@ class AdviceDecided:
 
 @dataclass(frozen=True, slots=True)
 class CardReturned:
-    """One card of the answer; feedback comes back under its uuid and those of its suggestions."""
+    """One card of the answer; feedback comes back under its uuid and those of its suggestions.
+
+    `suggested` has the kind of advice of each suggestion, in their order. A card that says what it
+    is about (`subject`, and the line with how it stood) can be remembered; any other is not.
+    """
 
     uuid: str
     indicator: str
     advice: Sequence[str] = ()
     suggestions: Sequence[str] = ()
+    suggested: Sequence[str] = ()
+    disease: str | None = None
+    line: int | None = None
+    status: str | None = None
+    confidence: str | None = None
+    subject: CardSubject | None = None
 
     def as_json(self) -> dict[str, Json]:
         return present(
@@ -139,5 +150,10 @@ class CardReturned:
                 "indicator": self.indicator,
                 "advice": list(self.advice),
                 "suggestions": list(self.suggestions),
+                "suggested": list(self.suggested),
+                "disease": self.disease,
+                "line": self.line,
+                "status": self.status,
+                "confidence": self.confidence,
             }
         )

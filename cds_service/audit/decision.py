@@ -17,6 +17,7 @@ from cds_service.audit.decided import (
     Outcome,
 )
 from cds_service.audit.events import (
+    SEALED,
     Call,
     Client,
     Content,
@@ -28,6 +29,8 @@ from cds_service.audit.events import (
 )
 from cds_service.audit.inputs import Input, inputs_document, small_json, without_access_token
 from cds_service.audit.pseudonyms import PatientIdentity
+
+_BETWEEN_NAMES = "\x1e"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ class User:
     def as_json(self) -> dict[str, Json]:
         return present(
             {
-                "userId": id_shaped(self.user_id) if self.is_staff else "(sealed)",
+                "userId": id_shaped(self.user_id) if self.is_staff else SEALED,
                 "sub": id_shaped(self.sub) if self.is_staff else None,
                 "roles": [id_shaped(role) for role in self.roles],
                 "facility": id_shaped(self.facility),
@@ -154,6 +157,7 @@ def decision_event(decision: Decision) -> Event:
         members=_envelope(decision),
         sealed=_sealed(decision),
         patient=_patient(decision),
+        subjects={card.uuid: card.subject for card in decision.cards if card.subject},
         held=sum(
             map(len, filter(None, (decision.request, decision.response, decision.assessment)))
         ),
@@ -215,8 +219,16 @@ def _sealed(decision: Decision) -> dict[str, Content]:
 def _patient(decision: Decision) -> PatientIdentity | None:
     if decision.patient_id is None:
         return None
-    tenant = decision.client.tenant or decision.client.iss or ""
-    return PatientIdentity(tenant, decision.fhir_server or "", decision.patient_id)
+    return patient_of(decision.client, decision.fhir_server, decision.patient_id)
+
+
+def patient_of(client: Client, fhir_server: str | None, patient_id: str) -> PatientIdentity:
+    """Who a chart is about: ids of one client, and one tenant of it, mean nothing to another.
+
+    Raises ValueError where a part is no text that could be hashed.
+    """
+    tenant = _BETWEEN_NAMES.join(filter(None, (client.iss, client.tenant)))
+    return PatientIdentity(tenant, fhir_server or "", patient_id)
 
 
 def _to_the_microsecond(ms: float) -> float:

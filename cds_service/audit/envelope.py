@@ -15,6 +15,7 @@ from cds_service.audit.canonical import Json, canonical_json, digest, write_unam
 from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
 from cds_service.audit.events import (
     NOT_ID_SHAPED,
+    SEALED,
     Event,
     EventType,
     id_shaped,
@@ -168,3 +169,41 @@ def _terms(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     key = call_key(envelope)
     if key is not None:
         yield "call", key
+    yield from _remembered_by(envelope)
+
+
+def _remembered_by(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an entry is found by when the next decision about its patient is made.
+
+    Entries of earlier versions do not say what their cards were about: they have none of these.
+    """
+    user = envelope.get("user", {}).get("userId")
+    if user not in (None, SEALED, NOT_ID_SHAPED) and any(
+        "about" in card for card in envelope.get("cards", ())
+    ):
+        yield "given", given_to(envelope["patientPseudonym"], envelope["serviceId"], user)
+    on_card = envelope.get("onCard")
+    if on_card is None:
+        return
+    yield "said", feedback_key(envelope)
+    if "duplicateOf" not in envelope:
+        yield "feedback", envelope["patientPseudonym"]
+    for field in ("disease", "status"):
+        if field in on_card:
+            yield field, on_card[field]
+    for kind in on_card.get("advice", ()):
+        yield "advice", kind
+    if code := envelope.get("overrideReason", {}).get("code"):
+        yield "reason", code
+
+
+def given_to(pseudonym: str, service_id: str, user_id: str) -> str:
+    """The search term for cards about this patient that a service gave to this user."""
+    return f"{pseudonym} {service_id} {user_id}"
+
+
+def feedback_key(members: Mapping[str, Any]) -> str:
+    """The same text for feedback that says the same of the same card."""
+    said = {name: members.get(name) for name in ("card", "outcome", "overrideReason")}
+    said["acceptedSuggestions"] = sorted(members.get("acceptedSuggestions", ()))
+    return digest(canonical_json(present(said)))

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from cds_service.audit.canonical import Json
+from cds_service.audit.card_names import CardSubject
 from cds_service.audit.pseudonyms import PatientIdentity
 
 Content: TypeAlias = bytes | Callable[[], bytes | None]
@@ -53,7 +54,8 @@ class EventType(StrEnum):
 class Event:
     """One entry before it has its place. `event_id` None lets the log make one.
 
-    `held` is about how many bytes it keeps in memory while it waits to be written.
+    `held` is about how many bytes it keeps in memory while it waits to be written. `subjects` says
+    of cards, by uuid, what they are about: the log writes it down in names of its own.
     """
 
     type: EventType
@@ -61,6 +63,7 @@ class Event:
     members: Mapping[str, Json] = field(default_factory=dict)
     sealed: Mapping[str, Content] = field(default_factory=dict)
     patient: PatientIdentity | None = None
+    subjects: Mapping[str, CardSubject] = field(default_factory=dict)
     held: int = 0
 
 
@@ -113,6 +116,8 @@ class Call:
 
 
 NOT_ID_SHAPED = "(not an id)"
+SEALED = "(sealed)"
+"""Stands in an envelope for an id that is the patient's, or a relative's."""
 _ID = re.compile(r"[!-~]{1,256}")
 
 

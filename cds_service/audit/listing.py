@@ -17,8 +17,8 @@ class Wanted:
     """Which entries to list: all conditions hold; None or empty asks for nothing.
 
     `since` is inside the time, `until` outside it. `having` maps a field (disease, status, advice,
-    outcome, hook, service, card, patient) to the values of which one is there. `before` is the
-    last `seq` of the page before this one.
+    outcome, reason, hook, service, card, patient) to the values of which one is there. `before` is
+    the last `seq` of the page before this one.
     """
 
     event_type: EventType | None = EventType.DECISION

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,8 +16,10 @@ from uuid import uuid4
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, utc_now
+from cds_service.audit.memory import Memory, Remembered, Sought
 from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
 from cds_service.audit.sqlite_file import create_log
+from cds_service.audit.sqlite_memory import SqliteMemory
 from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.store import Recorded, Store
 from cds_service.errors import AuditError, LogUnavailable
@@ -45,12 +47,17 @@ class _Waiting:
 class DecisionLog:
     """One writer thread in front of a store. All events that wait go into one transaction.
 
+    Beside it one thread reads what is remembered of earlier cards, and waits for no writer.
     Nothing is dropped to save time: what cannot be stored raises LogUnavailable, and then no card
     may leave.
     """
 
-    def __init__(self, store: Store, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, store: Store, *, limits: Limits | None = None, memory: Memory | None = None
+    ) -> None:
         self._store = store
+        self._memory = memory
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="decision-log-memory")
         self._limits = limits or Limits()
         self._queue: deque[_Waiting] = deque()
         self._held = 0
@@ -79,6 +86,19 @@ class DecisionLog:
             raise LogUnavailable("the decision log gave no receipt")
         return recorded
 
+    async def earlier(self, sought: Sought) -> Sequence[Remembered]:
+        """What is remembered of a patient's earlier cards, as everything on disk says.
+
+        Raises LogUnavailable where that cannot be told. A log without a memory remembers nothing.
+        """
+        if self._memory is None:
+            return ()
+        try:
+            reading = self._reader.submit(self._memory.earlier, sought)
+        except RuntimeError:
+            raise LogUnavailable("the decision log is closed") from None
+        return await asyncio.wrap_future(reading)
+
     async def probe(self) -> None:
         """Raise LogUnavailable where an entry could not be stored now. Writes nothing."""
         await asyncio.wrap_future(self._offer(None))
@@ -93,6 +113,10 @@ class DecisionLog:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
+        if self._memory is not None:
+            with suppress(RuntimeError):  # closed before
+                self._reader.submit(self._memory.close)
+        self._reader.shutdown()
         self._writer.join()
 
     def _offer(self, event: Event | None) -> Future[Recorded | None]:
@@ -176,7 +200,8 @@ def open_decision_log(
     recorder = Recorder(keys=keys, clock=clock, make_id=make_id, process=Process.this())
     store = SqliteStore(path, recorder, patience_seconds=patience_seconds)
     store.append([])  # fails now rather than at the first decision
-    return DecisionLog(store, limits=limits)
+    memory = SqliteMemory(path, keys, patience_seconds=patience_seconds)
+    return DecisionLog(store, limits=limits, memory=memory)
 
 
 def default_key_file(path: Path) -> Path:

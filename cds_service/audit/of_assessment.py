@@ -51,10 +51,16 @@ def advice_decided(assessment: Assessment) -> tuple[AdviceDecided, ...]:
             disease=cancer.disease.id,
             line=advice.line,
             suppressed=advice.suppressed,
+            suppressed_by=advice.suppressed_by or None,
         )
         for cancer in assessment.cancers
         for advice in cancer.advice
     )
+
+
+def state_used(assessment: Assessment) -> tuple[str, ...]:
+    """The earlier entries of the log that changed this decision."""
+    return tuple(sorted({one.suppressed_by for c in assessment.cancers for one in c.advice} - {""}))
 
 
 def issues_counted(assessment: Assessment) -> Mapping[str, int]:

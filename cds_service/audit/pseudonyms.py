@@ -14,6 +14,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from cds_service.audit.card_names import CardNames
 from cds_service.audit.files import new_file
 from cds_service.errors import AuditError
 
@@ -59,6 +60,12 @@ class PseudonymKey:
     def pseudonym(self, patient: PatientIdentity, salt: bytes) -> str:
         """The patient's name in the log; gone for good once the salt is deleted."""
         return hmac.digest(self.secret, patient.as_bytes() + _SEPARATOR + salt, "sha256").hex()
+
+    def card_names(self, patient: PatientIdentity, salt: bytes) -> CardNames:
+        """What the patient's cards are about, in the log; gone for good with the salt, too."""
+        derived = hmac.digest(self.secret, b"refractory-cds earlier cards", "sha256")
+        message = patient.as_bytes() + _SEPARATOR + salt
+        return CardNames(hmac.digest(derived, message, "sha256"))
 
 
 def new_salt() -> bytes:

@@ -38,6 +38,9 @@ def summary(event: StoredEvent) -> dict[str, Any]:
         for cancer in members.get("cancers", ())
         for line in cancer.get("lines", ())
     ]
+    on_card = members.get("onCard")
+    if on_card:
+        lines = [{name: on_card[name] for name in ("disease", "line", "status") if name in on_card}]
     picked = {
         "seq": event.seq,
         "eventId": event.event_id,
@@ -48,6 +51,7 @@ def summary(event: StoredEvent) -> dict[str, Any]:
         "hook": members.get("hook"),
         "userId": members.get("user", {}).get("userId"),
         "outcome": members.get("outcome"),
+        "overrideReason": members.get("overrideReason", {}).get("code"),
         "httpStatus": members.get("httpStatus"),
         "patientPseudonym": members.get("patientPseudonym"),
         "lines": lines,

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from cds_service.audit.canonical import Json
-from cds_service.audit.envelope import Draft, Entry, Recorder, index_of
-from cds_service.audit.events import Event, EventType
+from cds_service.audit.card_names import CardNames
+from cds_service.audit.envelope import Draft, Entry, Recorder, feedback_key, index_of
+from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
 from cds_service.audit.pseudonyms import new_salt
 from cds_service.audit.sqlite_file import file_ids, open_log
 from cds_service.audit.sqlite_look import HeadMoved, Look
@@ -30,6 +31,17 @@ SELECT
     (SELECT envelope FROM terms JOIN events USING (seq)
       WHERE field = 'card' AND value = :card AND event_type = 'decision' ORDER BY seq LIMIT 1)
 """
+
+
+_SAID_BEFORE = """
+SELECT event_id FROM terms JOIN events USING (seq)
+ WHERE field = 'said' AND value = ? ORDER BY seq LIMIT 1
+"""
+
+_OF_CARD = (
+    "disease", "line", "status", "confidence", "advice", "about", "evidence", "latest",
+)  # fmt: skip
+"""What feedback repeats of the card that it is about."""
 
 
 class SqliteStore:
@@ -121,10 +133,15 @@ class SqliteStore:
                 db.execute("INSERT INTO patients VALUES (?, ?, ?, NULL)", row)
             links["patientPseudonym"] = key.pseudonym(event.patient, salt)
             links["pseudonymKeyId"] = key.key_id
+            if event.subjects:
+                links["cards"] = _with_subjects(event, key.card_names(event.patient, salt))
         if earlier is not None:
             links["duplicateOf"] = earlier
         if event.type is EventType.FEEDBACK:
             links |= _decision_of_card(event, decision)
+        if "onCard" in links:
+            row = db.execute(_SAID_BEFORE, (feedback_key(event.members),)).fetchone()
+            links |= {"duplicateOf": row[0]} if row else {}
         return links
 
     def _insert(self, db: sqlite3.Connection, draft: Draft, entry: Entry) -> None:
@@ -212,22 +229,50 @@ def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object
         db.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 # our own names
 
 
-def _decision_of_card(event: Event, decision: bytes | None) -> dict[str, Json]:
-    """The decision that returned this card; or why the feedback on it counts for nothing.
+def _with_subjects(event: Event, names: CardNames) -> list[Json]:
+    """The cards of a decision, each with what it was about, in names of the log's own."""
+    cards: Any = event.members.get("cards", ())
+    told = event.subjects
+    return [
+        card | (names.of_card(card["uuid"], told[card["uuid"]]) if card["uuid"] in told else {})
+        for card in cards
+    ]
 
-    Suggestions that the card did not have are named. (Earlier entries do not say which it had.)
+
+def _decision_of_card(event: Event, decision: bytes | None) -> dict[str, Json]:
+    """The decision that returned this card, its patient, and what the card was about; or why the
+    feedback on it counts for nothing.
+
+    Suggestions that the card did not have are named. (Earlier entries do not say which it had, nor
+    what their cards were about: feedback on these has no effect.)
     """
     if decision is None:
         return {"orphan": "unknown-card"}
     found = msgspec.json.decode(decision)
-    client: Any = event.members.get("client", {})
-    if found.get("client", {}).get("iss") != client.get("iss"):
+    if not _is_of_client(found, event):
         return {"orphan": "other-client"}
     links: dict[str, Json] = {"decisionId": found["decisionId"]}
+    for member in ("patientPseudonym", "pseudonymKeyId"):
+        if member in found:
+            links[member] = found[member]
     card: Any = next((one for one in found["cards"] if one["uuid"] == event.members["card"]), {})
     accepted: Any = event.members.get("acceptedSuggestions", ())
     unknown = [one for one in accepted if one not in card.get("suggestions", accepted)]
+    if "about" in card:
+        kinds = dict(zip(card.get("suggestions", ()), card.get("suggested", ()), strict=False))
+        taken_up = sorted({kinds[one] for one in accepted if one in kinds})
+        on_card = {name: card[name] for name in _OF_CARD if name in card}
+        links["onCard"] = present({**on_card, "accepted": taken_up, "asOf": found.get("asOf")})
     return links | ({"unknownSuggestions": unknown} if unknown else {})
+
+
+def _is_of_client(decision: Any, feedback: Event) -> bool:
+    """Whether the same client, and the same tenant of it, was given the card. A name that is not
+    id-shaped stands in no envelope, so it cannot be told from another such."""
+    given: Any = decision.get("client", {})
+    asked: Any = feedback.members.get("client", {})
+    names = [(given.get(name), asked.get(name)) for name in ("iss", "tenant")]
+    return all(one == other and one != NOT_ID_SHAPED for one, other in names)
 
 
 def _lost_a_race(error: sqlite3.Error) -> bool:

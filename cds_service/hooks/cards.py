@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
+from cds_service.audit import CardReturned, CardSubject
 from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
@@ -39,6 +40,9 @@ class Card:
 
     json: dict[str, Any]
     advice: tuple[str, ...]
+    suggested: tuple[str, ...]
+    cancer: CancerAssessment
+    judged: Judged
 
     @property
     def uuid(self) -> str:
@@ -51,6 +55,21 @@ class Card:
     @property
     def indicator(self) -> str:
         return str(self.json["indicator"])
+
+    @property
+    def returned(self) -> CardReturned:
+        """What the decision log keeps of it: also what it is about, for the next decision."""
+        status = self.judged.status
+        subject = CardSubject(
+            condition=self.cancer.cancer.condition,
+            evidence=self.judged.evidence_digest,
+            latest=self.judged.latest_evidence,
+        )
+        return CardReturned(
+            self.uuid, self.indicator, self.advice, self.suggestions, self.suggested,
+            self.cancer.disease.id, self.judged.line.number, status.status, status.confidence,
+            subject,
+        )  # fmt: skip
 
 
 def cards_for(
@@ -135,7 +154,7 @@ def _card(
     links = _links(cancer, judged, maker.knowledge)
     if links:
         card["links"] = links
-    return Card(card, kinds)
+    return Card(card, kinds, kinds[:MOST_SUGGESTIONS], cancer, judged)
 
 
 def _indicator(cancer: CancerAssessment, judged: Judged) -> str:

@@ -9,16 +9,17 @@ from typing import Any, cast
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from cds_service.audit import CardReturned, MissingInput, Outcome, User
+from cds_service.audit import MissingInput, Outcome, User
 from cds_service.audit.of_assessment import inputs_used, outcome_of_cards
 from cds_service.batch import issue_of, with_issues
-from cds_service.errors import FhirError, InvalidRequest
+from cds_service.errors import FhirError, InvalidRequest, LogUnavailable
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.fhir.queries import prefetch_templates
 from cds_service.hooks import examples
 from cds_service.hooks.card_text import not_seen
 from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.feedback import take_feedback
+from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import HookCall, read_call
 from cds_service.hooks.prefetch import Chart, ChartResource, Reach, complete_prefetch
 from cds_service.intake import read_body
@@ -128,16 +129,19 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
     try:
         with asked.watch.stage("fetch"):
             chart = await complete_prefetch(call, hooks.reach)
-    except FhirError as error:
+        with asked.watch.stage("recall"):
+            earlier = await earlier_cards(asked, chart.resources, service)
+    except (FhirError, LogUnavailable) as error:
+        is_ours = isinstance(error, LogUnavailable)
         return Decided(
-            outcome=Outcome.DATA_UNAVAILABLE,
+            outcome=Outcome.FAILED if is_ours else Outcome.DATA_UNAVAILABLE,
             http_status=error.http_status,
             response=orjson.dumps(outcome_of(error)),
             error_class=type(error).__name__,
         )
     with asked.watch.stage("assess"):
         assessment = await assess_chart(
-            chart.resources, as_of, service, call.patient, chart.problems
+            chart.resources, as_of, service, call.patient, chart.problems, earlier
         )
     with asked.watch.stage("render"):
         cards = cards_for(
@@ -155,9 +159,7 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
         assessment=with_issues(assessment, map(issue_of, chart.not_read)),
         inputs=inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
         missing=_missing(chart),
-        cards=tuple(
-            CardReturned(card.uuid, card.indicator, card.advice, card.suggestions) for card in cards
-        ),
+        cards=tuple(card.returned for card in cards),
     )
 
 

@@ -15,7 +15,13 @@ from collections.abc import Sequence
 from cds_service.clinical.advice.firing import fired_by
 from cds_service.clinical.advice.performance import Performance, ecog_of
 from cds_service.clinical.advice.reasons import reason_for, settles_between
-from cds_service.clinical.advice.silence import answers_to, why_silent, without_ordered
+from cds_service.clinical.advice.silence import (
+    UNCHANGED_DAYS,
+    answers_to,
+    silence_of,
+    standing_override,
+    without_ordered,
+)
 from cds_service.clinical.advice.situation import (
     IMAGING,
     NO_EARLIER_CARDS,
@@ -30,13 +36,15 @@ from cds_service.clinical.advice.situation import (
     Suppressed,
     Urgency,
 )
-from cds_service.clinical.advice.snooze import snoozed
+from cds_service.clinical.advice.snooze import LONGEST_DAYS, snoozed
 from cds_service.clinical.record import Cancer, CautionKind, Record
 from cds_service.clinical.status import Composites
 from cds_service.knowledge.model import Disease
 
 __all__ = [
+    "LONGEST_DAYS",
     "NO_EARLIER_CARDS",
+    "UNCHANGED_DAYS",
     "Accepted",
     "Advice",
     "AdviceKind",
@@ -50,6 +58,7 @@ __all__ = [
     "choose_advice",
     "ecog_of",
     "snoozed",
+    "standing_override",
     "without_ordered",
 ]
 
@@ -87,16 +96,18 @@ def choose_advice(
 
 def _advice(kind: AdviceKind, row: str, s: Situation) -> Advice:
     is_urgent = kind in MAY_BE_URGENT and _is_urgent(row, s)
+    silence = silence_of(kind, s)
     return Advice(
         kind=kind,
         line=s.judged.line.number,
         urgency="prompt" if is_urgent or _is_sure(s) else "routine",
         reason=reason_for(kind, row, s),
-        suppressed=why_silent(kind, s),
+        suppressed=silence.word,
         rule=row,
         between=settles_between(kind, row, s),
         is_urgent=is_urgent,
         cautions=_cautions(kind, s),
+        suppressed_by=silence.source,
     )
 
 

@@ -10,13 +10,18 @@ from cds_service.clinical.advice.situation import (
     IMAGING,
     TISSUE,
     WHOLE_BODY,
+    Accepted,
     Advice,
     AdviceKind,
+    EarlierCards,
+    Judged,
+    Override,
+    Returned,
     Situation,
     Suppressed,
 )
 from cds_service.clinical.advice.snooze import is_worse
-from cds_service.clinical.record import Event, Request
+from cds_service.clinical.record import Cancer, Event, Request
 from cds_service.knowledge.model import Disease
 
 ORDER_IS_PENDING_DAYS = 42
@@ -38,16 +43,35 @@ ANSWERED_BY: dict[AdviceKind, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason for silence: its ids in the order of checking, its word, and when it holds."""
+    """One reason for silence: its ids in the order of checking, its word, and when it holds.
+
+    A reason that lies in earlier cards answers with the one that it lies in.
+    """
 
     ids: tuple[str, ...]
     word: Suppressed
-    holds: Callable[[AdviceKind, Situation], bool]
+    holds: Callable[[AdviceKind, Situation], bool | Override | Accepted | Returned | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Why no card shows an advice, and which earlier card that lies in; both empty: one may."""
+
+    word: Suppressed | None = None
+    source: str = ""
+
+
+def silence_of(kind: AdviceKind, s: Situation) -> Silence:
+    """The first reason for which no card shows an advice."""
+    for reason in SILENCE:
+        if found := reason.holds(kind, s):
+            return Silence(reason.word, "" if found is True else found.source)
+    return Silence()
 
 
 def why_silent(kind: AdviceKind, s: Situation) -> Suppressed | None:
-    """The first reason for which no card shows an advice; None where a card may."""
-    return next((reason.word for reason in SILENCE if reason.holds(kind, s)), None)
+    """The word for it; None where a card may show the advice."""
+    return silence_of(kind, s).word
 
 
 def answers_to(kind: AdviceKind, disease: Disease) -> frozenset[str]:
@@ -140,18 +164,35 @@ def _pending_days(kind: AdviceKind) -> int:
     return REFERRAL_RECENT_DAYS if kind in REFERRALS else ORDER_IS_PENDING_DAYS
 
 
-def _is_accepted(kind: AdviceKind, s: Situation) -> bool:
+def _accepted(kind: AdviceKind, s: Situation) -> Accepted | None:
     """Taken up from an earlier card, on no newer evidence, and not closed since in the chart."""
     since = s.record.as_of - timedelta(days=_pending_days(kind))
-    return any(
-        a.condition == s.cancer.condition
-        and a.line == s.judged.line.number
-        and a.kind == kind
-        and a.on >= since
-        and _latest_evidence(s) <= a.on
-        and not _is_closed(kind, a.on, s)
+    found = [
+        a
         for a in s.earlier_cards.accepted
+        if _is_of(a, kind, s.cancer, s.judged)
+        and a.on >= since
+        and not _is_newer_than(a.evidence_on or a.on, s.judged)
+        and not _is_closed(kind, a.returned_on or a.on, s)
+    ]
+    return max(found, key=lambda a: (a.on, a.source), default=None)
+
+
+def _is_of(
+    earlier: Accepted | Override | Returned, kind: str, cancer: Cancer, judged: Judged
+) -> bool:
+    """Whether an earlier card was about this advice for this line of this cancer."""
+    return (
+        earlier.kind == kind
+        and earlier.line == judged.line.number
+        and earlier.condition in (cancer.condition, *cancer.conditions)
     )
+
+
+def _is_newer_than(day: date, judged: Judged) -> bool:
+    """Whether any evidence of the line is later. No evidence is no news."""
+    latest = judged.latest_evidence
+    return latest is not None and latest > day
 
 
 def _is_closed(kind: AdviceKind, since: date, s: Situation) -> bool:
@@ -176,37 +217,51 @@ def _is_declined(kind: AdviceKind, s: Situation) -> bool:
 
 
 def _is_stale(_: AdviceKind, s: Situation) -> bool:
-    said = [e.on.last for e in s.judged.evidence]
-    return bool(said) and (s.record.as_of - max(said)).days > STALE_DAYS
+    latest = s.judged.latest_evidence
+    return latest is not None and (s.record.as_of - latest).days > STALE_DAYS
 
 
-def _latest_evidence(s: Situation) -> date:
-    return max((e.on.last for e in s.judged.evidence), default=date.min)
+def standing_override(
+    kind: str, cancer: Cancer, judged: Judged, as_of: date, earlier_cards: EarlierCards
+) -> Override | None:
+    """The override that keeps this silent for a line of a cancer, of several the one that holds
+    longest; None where none does any more. `kind` is whatever a card has called it."""
+    found = [
+        o
+        for o in earlier_cards.overrides
+        if _is_of(o, kind, cancer, judged)
+        and as_of <= o.until
+        and not _is_newer_than(o.evidence_on or o.on, judged)
+        and not is_worse(o, judged.status.status, judged.status.confidence)
+    ]
+    return max(found, key=lambda o: (o.until, o.source), default=None)
 
 
-def _is_overridden(kind: AdviceKind, s: Situation) -> bool:
-    latest = max((e.on.last for e in s.judged.evidence), default=s.record.as_of)
-    return any(
-        o.condition == s.cancer.condition
-        and o.line == s.judged.line.number
-        and o.kind == kind
-        and s.record.as_of <= o.until
-        and latest <= o.on
-        and not is_worse(o, s.status.status, s.status.confidence)
-        for o in s.earlier_cards.overrides
-    )
+def _override(kind: AdviceKind, s: Situation) -> Override | None:
+    return standing_override(kind, s.cancer, s.judged, s.record.as_of, s.earlier_cards)
 
 
-def _is_unchanged(kind: AdviceKind, s: Situation) -> bool:
+def _unchanged(kind: AdviceKind, s: Situation) -> Returned | None:
+    """The same card of an earlier day: as it was, to the last piece of evidence."""
     since = s.record.as_of - timedelta(days=UNCHANGED_DAYS)
-    return any(
-        c.condition == s.cancer.condition
-        and c.line == s.judged.line.number
-        and c.kind == kind
-        and since <= c.on < s.record.as_of
-        and c.evidence == s.judged.evidence_digest
+    returned = [
+        c
         for c in s.earlier_cards.returned
-    )
+        if _is_of(c, kind, s.cancer, s.judged)
+        and since <= c.on < s.record.as_of
+        and _stands_as_on(c, s)
+    ]
+    if not returned:
+        return None
+    now = s.earlier_cards.known_as(s.judged.evidence_digest)
+    found = [c for c in returned if c.evidence in now]
+    return max(found, key=lambda c: (c.on, c.source), default=None)
+
+
+def _stands_as_on(card: Returned, s: Situation) -> bool:
+    is_known = bool(card.status)
+    then = (card.status, card.confidence)
+    return not is_known or then == (s.status.status, s.status.confidence or "")
 
 
 SILENCE: tuple[Reason, ...] = (
@@ -215,10 +270,10 @@ SILENCE: tuple[Reason, ...] = (
     Reason(("S5", "S6", "S7"), "recently-done", _is_done),
     Reason(("S3", "S5", "S6", "S7"), "already-ordered", _is_ordered),
     Reason(("S8",), "next-line-started", lambda _, s: not s.is_latest),
-    Reason(("S9",), "overridden", _is_overridden),
-    Reason(("S10",), "already-ordered", _is_accepted),
+    Reason(("S9",), "overridden", _override),
+    Reason(("S10",), "already-ordered", _accepted),
     Reason(("S11",), "patient-declined", _is_declined),
-    Reason(("S15",), "unchanged", _is_unchanged),
+    Reason(("S15",), "unchanged", _unchanged),
     Reason(("S17",), "stale", _is_stale),
 )
 """In this order. S4 is an answer of its own (412), S12 and S14 change the order that is drafted,

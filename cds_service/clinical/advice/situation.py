@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -47,6 +47,8 @@ class Advice:
 
     `rule` is the row of the firing table. `between`: days on which a repeat could settle the
     question. `is_urgent`: the draft order is urgent. `cautions`: what the order has to mind.
+    `suppressed_by` is the `source` of the earlier card, or of what was said of it, that keeps this
+    one silent; empty where the chart does.
     """
 
     kind: AdviceKind
@@ -58,13 +60,17 @@ class Advice:
     between: tuple[date, date | None] | None = None
     is_urgent: bool = False
     cautions: tuple[CautionKind, ...] = ()
+    suppressed_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A clinician set an advice aside; it is silent until `until`, or until new evidence.
+    """A clinician set an advice aside on day `on`; it is silent until `until`, or until new
+    evidence.
 
-    New is a later date, or a surer or worse status than the card's own, where that is known.
+    New is a later date than `evidence_on`, the latest evidence of the card (where that is not
+    known, than `on`), or a surer or worse status than the card's own, where that is known. `kind`
+    is free: cards name their own. `source` is handed back with what it silences.
     """
 
     condition: str
@@ -74,36 +80,59 @@ class Override:
     until: date
     status: str = ""
     confidence: str = ""
+    evidence_on: date | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A card that was returned before, by the digest of the evidence it stood on."""
+    """A card that this user was given before, by the digest of the evidence it stood on, and by
+    how the line stood, where that is known."""
 
     condition: str
     line: int
     kind: str
     on: date
     evidence: str
+    status: str = ""
+    confidence: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A suggestion that a clinician took up: its order is under way, unless the chart closes it."""
+    """A suggestion that a clinician took up on day `on`: its order is under way, unless the chart
+    closes it.
+
+    `returned_on` is the day of its card, since when an order may have been drawn up;
+    `evidence_on` the latest evidence of the card. Where they are not known, `on` stands for them.
+    """
 
     condition: str
     line: int
     kind: str
     on: date
+    returned_on: date | None = None
+    evidence_on: date | None = None
+    source: str = ""
+
+
+def _as_it_is(digest: str) -> tuple[str, ...]:
+    return (digest,)
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierCards:
-    """What clinicians did with earlier cards, and what those were."""
+    """What clinicians did with earlier cards, and what those were.
+
+    `known_as` gives the names under which the evidence of a returned card may have been written
+    down, from its digest: whoever remembers cards need not keep the digest itself.
+    """
 
     overrides: tuple[Override, ...] = ()
     returned: tuple[Returned, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    known_as: Callable[[str], Collection[str]] = _as_it_is
 
 
 NO_EARLIER_CARDS = EarlierCards()
@@ -131,6 +160,11 @@ class Judged:
         if on is None or any(e.missed for e in that_day):
             return on is not None
         return not any(e.is_progression or e.is_unconfirmed or e.suggests for e in that_day)
+
+    @property
+    def latest_evidence(self) -> date | None:
+        """The last day that any evidence of the line may be of; None without evidence."""
+        return max((e.on.last for e in self.evidence), default=None)
 
     @property
     def evidence_digest(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from cds_service.clinical.advice.situation import AdviceKind, Override
+from cds_service.clinical.advice.situation import Override
 from cds_service.clinical.status import Confidence, Status
 
 SAME_ADVICE_DAYS = 90
@@ -13,10 +13,16 @@ REASON_DAYS = {
     "already-done": 180,
     "patient-declined": 180,
     "not-applicable": 365,
+    "evidence-wrong": SAME_ADVICE_DAYS,
+    "disagree-with-criteria": SAME_ADVICE_DAYS,
+    "other-provider-managing": SAME_ADVICE_DAYS,
+    "palliative-focus": SAME_ADVICE_DAYS,
     "remind-later": WITHOUT_REASON_DAYS,
     "other": WITHOUT_REASON_DAYS,
 }
-"""Operational, by the codes of the cards' override reasons; every other reason 90 days."""
+"""Operational, by the codes of the cards' override reasons. Without a reason, or for one that is
+not among them, 30 days: nobody knows what it says."""
+LONGEST_DAYS = max(REASON_DAYS.values())
 
 _WORSE: tuple[Status, ...] = (
     "no-evidence", "responding", "stable", "indeterminate", "progressing", "relapsed",
@@ -28,15 +34,17 @@ _SURER: tuple[Confidence, ...] = ("signal", "criteria", "documented")
 def snoozed(
     condition: str,
     line: int,
-    kind: AdviceKind,
+    kind: str,
     on: date,
     reason: str | None = None,
     status: str = "",
     confidence: str = "",
+    evidence_on: date | None = None,
+    source: str = "",
 ) -> Override:
-    """The override of one advice, with the last day of its silence."""
-    days = WITHOUT_REASON_DAYS if not reason else REASON_DAYS.get(reason, SAME_ADVICE_DAYS)
-    return Override(condition, line, kind, on, on + timedelta(days=days), status, confidence)
+    """The override of one advice on day `on`, with the last day of its silence."""
+    until = on + timedelta(days=REASON_DAYS.get(reason or "", WITHOUT_REASON_DAYS))
+    return Override(condition, line, kind, on, until, status, confidence, evidence_on, source)
 
 
 def is_worse(override: Override, status: Status, confidence: Confidence | None) -> bool:

@@ -10,7 +10,7 @@ from clinical.advice.situations import AS_OF, CONDITION, caution, fact, situatio
 from clinical.values import KNOWLEDGE, cancer, day, event, on, seen, value
 
 from cds_service.clinical.advice import Advice, snoozed, without_ordered
-from cds_service.clinical.advice.silence import SILENCE, why_silent
+from cds_service.clinical.advice.silence import SILENCE, Silence, silence_of, why_silent
 from cds_service.clinical.advice.situation import (
     Accepted,
     AdviceKind,
@@ -48,13 +48,13 @@ def override(until: str, **more: Any) -> EarlierCards:
     return EarlierCards((Override(condition=CONDITION, kind="restage", **put),))
 
 
-def returned(when: str, digest: str = "") -> EarlierCards:
+def returned(when: str, digest: str = "", **more: Any) -> EarlierCards:
     own = digest or situation(REFRACTORY).judged.evidence_digest
-    return EarlierCards(returned=(Returned(CONDITION, 1, "restage", day(when), own),))
+    return EarlierCards(returned=(Returned(CONDITION, 1, "restage", day(when), own, **more),))
 
 
-def accepted(when: str, kind: AdviceKind = "restage") -> EarlierCards:
-    return EarlierCards(accepted=(Accepted(CONDITION, 1, kind, day(when)),))
+def accepted(when: str, kind: AdviceKind = "restage", **more: Any) -> EarlierCards:
+    return EarlierCards(accepted=(Accepted(CONDITION, 1, kind, day(when), **more),))
 
 
 OTHER: Final = replace(cancer("breast"), condition="Condition/c2", conditions=("Condition/c2",))
@@ -160,6 +160,14 @@ CASES: Final = [
         earlier=override(AS_OF, status="possible-refractory", confidence="signal")),
     row("the same status does not", "S9", "restage", "overridden",
         earlier=override(AS_OF, status="possible-refractory", confidence="criteria")),
+    row("evidence of before the override, not on its card, opens it", "S9", "restage", None,
+        earlier=override(AS_OF, evidence_on=day("2024-06-01")),
+        evidence=(seen("progression", "2024-06-10"),)),
+    row("the card's own evidence does not, whatever its day", "S9", "restage", "overridden",
+        earlier=override(AS_OF, evidence_on=day("2024-06-20")),
+        evidence=(seen("progression", "2024-06-20"),)),
+    row("no evidence is no news", "S9", "restage", "overridden", earlier=override(AS_OF),
+        evidence=()),
     # S10
     row("taken up 42 days ago", "S10", "restage", ORDERED, earlier=accepted("2024-05-19"),
         evidence=(seen("progression", "2024-05-01"),)),
@@ -169,6 +177,15 @@ CASES: Final = [
         requests=(request("imaging-ct", "2024-06-10", "revoked"),)),
     row("taken up, newer evidence", "S10", "restage", None, earlier=accepted("2024-06-10"),
         evidence=(seen("progression", "2024-06-11"),)),
+    row("taken up, evidence that its card did not have", "S10", "restage", None,
+        earlier=accepted("2024-06-10", evidence_on=day("2024-06-01")),
+        evidence=(seen("progression", "2024-06-05"),)),
+    row("taken up, the order of the card's day was revoked", "S10", "restage", None,
+        earlier=accepted("2024-06-12", returned_on=day("2024-06-10")),
+        requests=(request("imaging-ct", "2024-06-10", "revoked"),)),
+    row("taken up, an order of before the card was revoked", "S10", "restage", ORDERED,
+        earlier=accepted("2024-06-12", returned_on=day("2024-06-11")),
+        requests=(request("imaging-ct", "2024-06-10", "revoked"),)),
     row("another advice was taken up", "S10", "biopsy", None, earlier=accepted("2024-06-10")),
     # S11
     row("declined 180 days ago", "S11", "biopsy", DECLINED,
@@ -189,6 +206,13 @@ CASES: Final = [
     row("the same card 7 days ago", "S15", "restage", "unchanged", earlier=returned("2024-06-23")),
     row("the same card 8 days ago", "S15", "restage", None, earlier=returned("2024-06-22")),
     row("another card 7 days ago", "S15", "restage", None, earlier=returned("2024-06-23", "other")),
+    row("the same card the same day", "S15", "restage", None, earlier=returned(AS_OF)),
+    row("as it stood then", "S15", "restage", "unchanged",
+        earlier=returned("2024-06-23", status="possible-refractory", confidence="criteria")),
+    row("it stood otherwise then", "S15", "restage", None,
+        earlier=returned("2024-06-23", status="progressing", confidence="criteria")),
+    row("it was less sure then", "S15", "restage", None,
+        earlier=returned("2024-06-23", status="possible-refractory", confidence="signal")),
     # S17
     row("latest evidence 365 days old", "S17", "restage", None, as_of="2025-06-01"),
     row("latest evidence 366 days old", "S17", "restage", "stale", as_of="2025-06-02"),
@@ -286,6 +310,7 @@ def test_an_advice_that_is_silent_keeps_its_own_reason() -> None:
         pytest.param("evidence-wrong", "2024-09-28", id="90 days, a review beside"),
         pytest.param(None, "2024-07-30", id="30 days without a reason"),
         pytest.param("other", "2024-07-30", id="30 days for no particular one"),
+        pytest.param("made-up", "2024-07-30", id="30 days for one that nobody knows"),
         pytest.param("remind-later", "2024-07-30", id="30 days to be reminded"),
         pytest.param("already-done", "2024-12-27", id="180 days"),
         pytest.param("patient-declined", "2024-12-27", id="180 days too"),
@@ -294,6 +319,61 @@ def test_an_advice_that_is_silent_keeps_its_own_reason() -> None:
 )
 def test_how_long_an_override_is_kept(reason: str | None, until: str) -> None:
     assert snoozed(CONDITION, 1, "restage", day(AS_OF), reason).until == day(until)
+
+
+@pytest.mark.parametrize("turned", [1, -1], ids=["in order", "turned round"])
+@pytest.mark.parametrize(
+    ("earlier", "word", "source"),
+    [
+        pytest.param(
+            (
+                Override(CONDITION, 1, "restage", day("2024-06-15"), day("2024-07-01"), source="a"),
+                Override(CONDITION, 1, "restage", day("2024-06-15"), day("2024-08-01"), source="b"),
+                Override(CONDITION, 1, "biopsy", day("2024-06-15"), day("2024-09-01"), source="c"),
+            ),
+            "overridden", "b", id="the override that holds longest",
+        ),
+        pytest.param(
+            (
+                Accepted(CONDITION, 1, "restage", day("2024-06-20"), source="a"),
+                Accepted(CONDITION, 1, "restage", day("2024-06-10"), source="b"),
+            ),
+            ORDERED, "a", id="the acceptance that holds longest",
+        ),
+    ],
+)  # fmt: skip
+def test_a_silence_names_the_earlier_card_that_it_lies_in(
+    earlier: tuple[Any, ...], word: str, source: str, turned: int
+) -> None:
+    put = earlier[::turned]
+    cards = EarlierCards(
+        overrides=tuple(one for one in put if isinstance(one, Override)),
+        accepted=tuple(one for one in put if isinstance(one, Accepted)),
+    )
+    silence = silence_of("restage", situation(REFRACTORY, earlier=cards))
+    assert (silence.word, silence.source) == (word, source)
+
+
+def test_a_silence_that_the_chart_explains_names_no_card() -> None:
+    done = situation(REFRACTORY, earlier=override(AS_OF, source="a"),
+                     events=(event("imaging-ct", "2024-06-10"),))  # fmt: skip
+    silence = silence_of("restage", done)
+    assert (silence.word, silence.source) == (DONE, "")
+    assert silence_of("restage", situation(REFRACTORY)) == Silence()
+
+
+def test_a_card_is_known_under_any_name_that_its_evidence_may_have() -> None:
+    own = situation(REFRACTORY).judged.evidence_digest
+    given = Returned(CONDITION, 1, "restage", day("2024-06-23"), f"new {own}", source="card")
+
+    def silent(*names: str) -> Silence:
+        cards = EarlierCards(
+            returned=(given,), known_as=lambda digest: [f"{name} {digest}" for name in names]
+        )
+        return silence_of("restage", situation(REFRACTORY, earlier=cards))
+
+    assert silent("old", "new") == Silence("unchanged", "card")
+    assert silent("old") == Silence()
 
 
 def test_facts_of_a_chart_do_not_silence_anything() -> None:
