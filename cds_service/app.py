@@ -115,6 +115,7 @@ def create_app(
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
+        allow_private_network=True,  # for these origins only; else browsers keep pages off it
     )
     return app
 
