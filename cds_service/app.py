@@ -135,6 +135,7 @@ def create_app(
         allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["Authorization", "Content-Type"],
         max_age=SECONDS_OF_PREFLIGHT,
+        allow_private_network=True,  # for these origins only; else browsers keep pages off it
     )
     return app
 

@@ -177,7 +177,8 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
         comment = f" {_quoted(entry['comment'])}" if "comment" in entry else ""
         if "unknownSuggestions" in entry:
             comment += f" (not of this card: {', '.join(entry['unknownSuggestions'])})"
-        what = f"{entry['outcome']} {reason}".strip()
+        accepted = ", ".join(_accepted(entry, shown["envelope"]))
+        what = " ".join(filter(None, (entry["outcome"], accepted, reason)))
         yield f"{entry['recordedAt']} card {entry['card']}: {what}{comment}{orphan}"
     without = [
         card["uuid"]
@@ -186,6 +187,14 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
     ]
     if without:
         yield f"no feedback on {len(without)} of the cards (which is not an override)"
+
+
+def _accepted(entry: Mapping[str, Any], decision: Mapping[str, Any]) -> Iterator[str]:
+    """What the accepted suggestions advise; a card names them in the order of its advice."""
+    cards: Mapping[str, Any] = {one["uuid"]: one for one in decision.get("cards", ())}
+    card = cards.get(entry["card"], {})
+    advice = dict(zip(card.get("suggestions", ()), card.get("advice", ()), strict=False))
+    yield from (advice[name] for name in entry.get("acceptedSuggestions", ()) if name in advice)
 
 
 def _quoted(comment: str) -> str:

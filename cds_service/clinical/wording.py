@@ -67,7 +67,7 @@ CAVEATS: dict[Caveat, str] = {
 
 CAVEAT_IN_SHORT: dict[Caveat, str] = {
     "diagnosis-unclarified": "diagnosis not settled",
-    "adherence": "adherence or access on record",
+    "adherence": "adherence or access in doubt",
     "inadequate-exposure": "exposure too short",
     "assessment-too-early": "assessed early",
     "pseudoprogression-possible": "may be pseudoprogression",

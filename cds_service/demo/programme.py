@@ -22,6 +22,7 @@ from cds_service.report import plain
 from cds_service.version import __version__
 
 SANDBOX = "https://sandbox.cds-hooks.org/"
+OWN_SANDBOX = "http://localhost:8080/"
 PROGRAM = "refractory-cds"
 
 
@@ -157,7 +158,9 @@ def where_next(addresses: Addresses, patient_id: str) -> Iterator[str]:
         ("Metrics", f"{base}/metrics"),
         ("FHIR server", addresses.fhir),
         ("Decision log", f"{_program()} audit list --db {addresses.log}"),
-        ("In a browser", f"{SANDBOX}?{urlencode(parameters)}"),
+        ("Sandbox", f"{SANDBOX}?{urlencode(parameters)}"),
+        ("or your own", f"{OWN_SANDBOX}?{urlencode(parameters)}"),
+        ("", "(the CDS Hooks Sandbox in a browser: docs/sandbox.md)"),
     ):
         yield f"{name:13} {where}"
 

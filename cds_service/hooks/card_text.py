@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -21,6 +22,8 @@ from cds_service.clinical.wording import (
     ORIGIN,
     STATUS,
 )
+from cds_service.hooks.citations import CitationsOfACard
+from cds_service.hooks.drug_classes import drug_class_in_words
 from cds_service.hooks.eligibility import known_and_unknown
 from cds_service.hooks.markdown import escaped
 from cds_service.knowledge.model import Knowledge, Told
@@ -45,6 +48,9 @@ _KEYS = {
     "researchStudies": "what those trials are about",
     "bodyStructures": "tumours that findings point at",
 }
+_SEMANTIC_TAG = re.compile(r" \((?:finding|disorder|procedure|situation|observable entity)\)")
+"""What SNOMED CT's fully specified names end with; to a reader of a card it says nothing."""
+_STATE = re.compile(r"(^|; )state ")
 _WHY_NOT_SEEN = {
     "omitted": "not sent, and no FHIR server to ask",
     "operation-outcome": "sent with an error",
@@ -102,10 +108,14 @@ def short_title(judged: Judged, longest: int = 60) -> str:
 
 def _heading(cancer: CancerAssessment, judged: Judged) -> str:
     line = judged.line
-    until = "ongoing" if line.is_ongoing or line.end is None else f"to {line.end}"
+    if line.is_ongoing or line.end is None:
+        when = f"since {line.start}, ongoing"
+    else:
+        when = f"on {line.start}" if line.start == line.end else f"{line.start} to {line.end}"
+    counted = re.sub(r"(\d+) \+ (\d+)", r"\1 curative + \2 other", cancer.notation)
     return (
-        f"{_upper(cancer.disease.name)}, {cancer.notation}: "
-        f"line {line.number}, {escaped(short_title(judged))}, {line.start} {until}"
+        f"{_upper(cancer.disease.name)}, line {line.number} ({escaped(short_title(judged))}), "
+        f"{when}; {counted}"
     )
 
 
@@ -121,23 +131,21 @@ def _seen(judged: Judged) -> list[str]:
 
 
 def _one(evidence: Evidence) -> str:
+    detail = _SEMANTIC_TAG.sub("", evidence.detail)
     return (
-        f"{evidence.on}: {escaped(evidence.detail)} "
+        f"{evidence.on}: {escaped(detail)} "
         f"({evidence.kind.replace('-', ' ')}, {escaped(evidence.resource)})"
     )
 
 
 def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
     told = knowledge.rules_named(judged.status.rules, cancer.disease)
-    return [_rule(rule, knowledge) for rule in told] or ["No rule of the definition decided"]
+    citations = CitationsOfACard(knowledge)
+    return [_rule(rule, citations) for rule in told] or ["No rule of the definition decided"]
 
 
-def _rule(rule: Told, knowledge: Knowledge) -> str:
-    cited = "; ".join(
-        escaped(knowledge.citations[key].text.rstrip("."), longest=400)
-        for key in rule.cites
-        if key in knowledge.citations
-    )
+def _rule(rule: Told, citations: CitationsOfACard) -> str:
+    cited = "; ".join(citations.named(rule.cites))
     says = escaped(rule.says, longest=600)
     return f"{says} ({ORIGIN[rule.origin]}, rule {escaped(rule.id)}: {cited})"
 
@@ -149,21 +157,37 @@ def _reading(cancer: CancerAssessment, judged: Judged) -> list[str]:
     sure = f" ({CONFIDENCE[status.confidence]})" if status.confidence else ""
     lines = [f"Line {line.number}: {STATUS[status.status]}{pattern}{sure}"]
     if status.refractory_to:
-        classes = ", ".join(status.refractory_classes)
-        lines.append(f"Possibly refractory to {', '.join(status.refractory_to)} ({classes})")
+        lines.append(f"Possibly refractory to {_with_classes(judged)}")
     if status.interval_days is not None and status.interval_days > 0:
         lines.append(f"Progression {status.interval_days} days after the last dose")
     if status.best_response:
         lines.append(f"Best response on this line: {status.best_response.replace('-', ' ')}")
-    lines += [_upper(COMPOSITES[c]) for c in cancer.composites.ids if c in COMPOSITES]
+    composites = [COMPOSITES[c] for c in cancer.composites.ids if c in COMPOSITES]
+    if composites:
+        lines.append(f"All lines together: {'; '.join(composites)}")
     lines += _other_classes(cancer, judged)
     return lines
+
+
+def _with_classes(judged: Judged) -> str:
+    """The drugs, each with its class, then classes that none of them is of."""
+    classes = {use.drug.name: use.drug.drug_class for use in judged.line.uses}
+    status = judged.status
+    named = [_with_class(name, classes.get(name)) for name in status.refractory_to]
+    own = {classes.get(name) for name in status.refractory_to}
+    further = [drug_class_in_words(c) for c in status.refractory_classes if c not in own]
+    return ", ".join([*named, *further])
+
+
+def _with_class(name: str, drug_class: str | None) -> str:
+    return f"{name} ({drug_class_in_words(drug_class)})" if drug_class else name
 
 
 def _other_classes(cancer: CancerAssessment, judged: Judged) -> list[str]:
     """Classes to which other lines were possibly refractory, each with its day and drugs."""
     return [
-        f"Also possibly refractory to {one.drug_class} ({', '.join(one.drugs)}), "
+        f"Also possibly refractory to {', '.join(one.drugs)} "
+        f"({drug_class_in_words(one.drug_class)}), "
         f"since {one.since} on line {one.line}"
         + (f"; a response again on line {one.responded_on}" if one.responded_on else "")
         for one in cancer.refractory_classes
@@ -173,6 +197,11 @@ def _other_classes(cancer: CancerAssessment, judged: Judged) -> list[str]:
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _lower(text: str) -> str:
+    """The text as it goes on after a colon; an abbreviation stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _doubts(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> list[str]:
@@ -188,7 +217,7 @@ def _doubts(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> 
     if left_out:
         what = "entry" if left_out == 1 else "entries"
         lines.append(f"{left_out} {what} of the chart could not be used.")
-    return lines or ["No caveat of the definition applies to what is on record."]
+    return lines or ["The record may lack something; no caveat applies to what is in it."]
 
 
 def _options(
@@ -208,15 +237,30 @@ def _option(
         texts.adherence or "interactions, cost and side effects, before the response is read"
     )
     said = {
-        "restage": f"{texts.restage.text}; add {texts.restage_also}",
+        "restage": f"{_lower(texts.restage.text)}; add {texts.restage_also}",
         "confirm-progression": texts.confirm + _when_to_repeat(advice, assessment.as_of),
-        "biopsy": f"{texts.biopsy.text}; {texts.molecular}",
-        "trial-referral": f"{texts.trial}; {_known(cancer, judged, assessment)}",
+        "biopsy": f"{_lower(texts.biopsy.text)}; {texts.molecular}",
+        "trial-referral": f"{_offered(texts.trial)}; {_known(cancer, judged, assessment)}",
         "adherence-review": f"{_supply(advice)}{_upper(adherence)}",
-        "supportive-care": "symptoms and goals of care, alongside cancer treatment",
+        "supportive-care": "symptoms and goals of care",
     }
     minding = "".join(f"; {CAUTIONS[name]}" for name in advice.cautions)
-    return f"{ADVICE[advice.kind]}: {said[advice.kind]}{minding}"
+    return f"{_offer(advice, judged)}: {said[advice.kind]}{minding}"
+
+
+def _offer(advice: Advice, judged: Judged) -> str:
+    """What could be considered; where no progression was seen, there is none to confirm."""
+    if advice.kind != "confirm-progression":
+        return ADVICE[advice.kind]
+    if judged.is_missed_response:
+        return "Consider confirming that the response was missed"
+    seen = judged.status.status in ("possible-refractory", "progressing", "relapsed")
+    return ADVICE[advice.kind] if seen else "Consider confirming the finding"
+
+
+def _offered(trial: str) -> str:
+    """What a referral could state, not what to state."""
+    return _STATE.sub(r"\1it could state ", trial)
 
 
 def _supply(advice: Advice) -> str:
@@ -227,7 +271,8 @@ def _supply(advice: Advice) -> str:
 def _known(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> str:
     """What of a trial's questions the chart answers, and what not."""
     known, unknown = known_and_unknown(cancer, judged, assessment)
-    return f"on record: {', '.join(known)}; not on record: {', '.join(unknown) or 'nothing listed'}"
+    missing = f"; not on record: {', '.join(unknown)}" if unknown else ""
+    return f"on record: {', '.join(known)}{missing}"
 
 
 def _when_to_repeat(advice: Advice, as_of: date) -> str:

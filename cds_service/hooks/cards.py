@@ -12,6 +12,7 @@ from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
 from cds_service.hooks.card_text import detail_of, short_title
+from cds_service.hooks.citations import label_of
 from cds_service.hooks.eligibility import as_list, eligibility, sources_of
 from cds_service.hooks.markdown import escaped, plain
 from cds_service.hooks.orders import OrderTemplates, fill_in
@@ -240,7 +241,7 @@ def _links(cancer: CancerAssessment, judged: Judged, knowledge: Knowledge) -> li
     found = [(key, knowledge.citations[key]) for key in dict.fromkeys(cited)]
     return [
         {
-            "label": key.replace("-", " ").title(),
+            "label": label_of(key),
             "url": f"https://doi.org/{citation.doi}",
             "type": "absolute",
         }

@@ -5,7 +5,7 @@ docs/decisions/0024-what-a-trial-referral-carries.md says why so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cds_service.clinical.advice import Judged, ecog_of
 from cds_service.clinical.assessment import Assessment, CancerAssessment
@@ -16,11 +16,13 @@ from cds_service.hooks.markdown import escaped
 
 Known = tuple[str, str]
 NO_BIOMARKERS = frozenset({"ecog", "karnofsky", "hospice"})
+VARIANT = "variant-"
 STAGES = frozenset({"stage-group", "t-category", "n-category", "m-category"})
 
 
 def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment) -> list[Known]:
     """Facts by their key, which may stand several times; no name, no address, no birth date."""
+    facts = facts_of(cancer, assessment)
     return [
         ("Disease", f"{cancer.disease.name} [{cancer.cancer.disease}]"),
         ("Lines of therapy", cancer.notation),
@@ -30,8 +32,8 @@ def eligibility(cancer: CancerAssessment, judged: Judged, assessment: Assessment
         *(("Prior class", name) for name in _prior_classes(cancer)),
         *(("Label", COMPOSITES[name]) for name in cancer.composites.ids if name in COMPOSITES),
         ("Performance status", _performance(assessment)),
-        *(("Known", _fact(fact)) for fact in facts_of(cancer, assessment)),
-        *(("Unknown", name) for name in _unknown(cancer, judged)),
+        *(("Known", _fact(fact)) for fact in facts),
+        *(("Unknown", name) for name in _unknown(cancer, judged, facts)),
     ]
 
 
@@ -41,9 +43,10 @@ def known_and_unknown(
     """The same in short: lines, performance status and biomarkers on record, and those not."""
     performance = ecog_of(assessment.record.facts)
     known = [cancer.notation, *([str(performance)] if performance else [])]
-    known += [_fact(fact) for fact in facts_of(cancer, assessment)]
+    facts = facts_of(cancer, assessment)
+    known += [_fact_in_short(fact) for fact in facts]
     missing = [] if performance else ["performance status"]
-    return known, [*_unknown(cancer, judged), *missing]
+    return known, [*_unknown(cancer, judged, facts), *missing]
 
 
 def as_list(facts: list[Known]) -> str:
@@ -126,6 +129,23 @@ def _fact(fact: Fact) -> str:
     return escaped(f"{name} {fact.value}{when}")
 
 
-def _unknown(cancer: CancerAssessment, judged: Judged) -> list[str]:
+def _fact_in_short(fact: Fact) -> str:
+    """The same for a reader: "EGFR variant (2025-05-20)", "stage IV (2025-05-14)"."""
+    value = fact.value.replace("-", " ")
+    name = fact_in_words(fact.name)
+    if fact.name in STAGES:
+        kind, _, level = value.partition(" ")
+        said = f"{kind} {level.upper()}".strip() if kind == "stage" else f"{name} {value}"
+    elif fact.name.startswith(VARIANT):
+        gene = fact.name.removeprefix(VARIANT).upper()
+        said = f"{gene} variant" if value == "positive" else f"{gene} variant {value}"
+    else:
+        said = f"{name} {value}"
+    return escaped(f"{said} ({fact.on})" if fact.on else said)
+
+
+def _unknown(cancer: CancerAssessment, judged: Judged, facts: Sequence[Fact]) -> list[str]:
+    """What the definition asks for and the record lacks; a variant of a gene tells of the gene."""
+    variants = {fact.name.removeprefix(VARIANT) for fact in facts if fact.name.startswith(VARIANT)}
     names = dict.fromkeys((*cancer.unknown_facts, *judged.status.missing))
-    return [escaped(fact_in_words(name)) for name in names]
+    return [escaped(fact_in_words(name)) for name in names if name not in variants]

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from audit.samples import (
+    EHR,
     NOON,
     Ids,
     a_decision,
@@ -27,7 +28,18 @@ from audit.samples import (
     feedback_on,
     record,
 )
-from cds_service.audit import Client, Input, Outcome, User, decision_event, delivery_event
+from cds_service.audit import (
+    Call,
+    CardReturned,
+    Client,
+    Feedback,
+    Input,
+    Outcome,
+    User,
+    decision_event,
+    delivery_event,
+    feedback_event,
+)
 from cds_service.audit.commands import audit_app
 
 
@@ -119,6 +131,22 @@ def test_show_answers_on_one_screen_who_what_why_on_what_data_and_what_followed(
     ):
         assert said in shown.stdout, said
     assert len(shown.stdout.splitlines()) <= 40
+
+
+def test_show_names_the_advice_of_which_the_suggestion_was_accepted(tmp_path: Path) -> None:
+    suggestions = (card_id(8), card_id(9))
+    card = CardReturned(card_id(1), "info", ("restage", "biopsy"), suggestions)
+    path = tmp_path / "log.db"
+    taken = Feedback(
+        card=card_id(1), outcome="accepted", entry=b"{}", outcome_timestamp="2026-11-21T12:30:00Z",
+        accepted_suggestions=(card_id(9),),
+    )  # fmt: skip
+    call = Call(service_id="refractory-status")
+    with closing(a_store(path)) as store:
+        record(store, an_event(1, cards=(card,)))
+        record(store, feedback_event(taken, call=call, client=EHR, received_at=NOON))
+    shown = run("show", decision_id(1), "--db", path)
+    assert f"card {card_id(1)}: accepted biopsy" in shown.stdout, shown.stdout
 
 
 def test_show_says_what_was_not_kept(tmp_path: Path) -> None:

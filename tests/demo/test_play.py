@@ -22,11 +22,20 @@ from cds_service.demo.card_text import card_panel
 from cds_service.demo.ehr import Answer, Ehr
 from cds_service.demo.fhir_server import create_fhir_app
 from cds_service.demo.http_calls import Caller, CallFailed
-from cds_service.demo.programme import Addresses, Tally, chart_opened, closing, where_next
+from cds_service.demo.programme import (
+    OWN_SANDBOX,
+    SANDBOX,
+    Addresses,
+    Tally,
+    chart_opened,
+    closing,
+    where_next,
+)
 from cds_service.demo.stage import HOST, listen_near, running
 from cds_service.demo.stories import Story, read_stories
 from cds_service.errors import UsageError
 from cds_service.report import Page
+from cds_service.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 STORIES = read_stories()
@@ -108,11 +117,18 @@ def test_the_addresses_can_be_copied_whole(shown: str) -> None:
     assert service is not None
     assert f"Discovery     {service[1]}/cds-services" in lines
     assert any(line.startswith("Decision log  ") and line.endswith(".db") for line in lines)
-    link = next(line for line in lines if "sandbox.cds-hooks.org" in line).split()[-1]
-    asked = parse_qs(urlsplit(link).query)
-    assert asked["serviceDiscoveryURL"] == [f"{service[1]}/cds-services"]
-    assert asked["hook"] == ["patient-view"]
-    assert set(asked) == {"fhirServiceUrl", "serviceDiscoveryURL", "patientId", "hook"}
+    for where in ("https://sandbox.cds-hooks.org/?", "http://localhost:8080/?"):
+        link = next(line for line in lines if where in line).split()[-1]
+        asked = parse_qs(urlsplit(link).query)
+        assert asked["serviceDiscoveryURL"] == [f"{service[1]}/cds-services"]
+        assert asked["hook"] == ["patient-view"]
+        assert set(asked) == {"fhirServiceUrl", "serviceDiscoveryURL", "patientId", "hook"}
+
+
+def test_the_pages_that_it_sends_people_to_are_admitted_by_default() -> None:
+    """Else the address that the demo prints would show a patient and "All clear!"."""
+    for where in (SANDBOX, OWN_SANDBOX):
+        assert where.rstrip("/") in Settings(_env_file=None).cors_origins  # type: ignore[call-arg]
 
 
 def test_it_serves_until_ctrl_c_and_then_stops_cleanly(tmp_path: Path) -> None:
