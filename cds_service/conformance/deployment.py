@@ -118,17 +118,18 @@ class Deployment:
                 asyncio.timeout(self._seconds),
                 self._http.stream(method, address, content=content, headers=headers) as answer,
             ):
-                got = b""
+                got = bytearray()
                 async for part in answer.aiter_bytes():
                     got += part
                     if len(got) > MOST_BYTES:
                         trouble = f"more than {MOST_BYTES // 1024**2} MiB"
                         return Reply(what, answer.status_code, answer.headers, trouble=trouble)
                 spent = (time.perf_counter() - began) * 1000
-                value, trouble, liberties = read_json(got)
+                value, trouble, liberties = read_json(bytes(got))
                 return Reply(
-                    what, answer.status_code, answer.headers, got, value, trouble, liberties, spent
-                )
+                    what, answer.status_code, answer.headers, bytes(got),
+                    value, trouble, liberties, spent,
+                )  # fmt: skip
         except TimeoutError:
             return Reply(what, trouble=f"not within {self._seconds:g} s")
         except httpx.TimeoutException:
@@ -170,14 +171,16 @@ class Deployment:
     @property
     def offered(self) -> list[Offered]:
         """The services that can be called here; raises NotChecked without any."""
-        found = [
-            Offered(one["id"], one["hook"], _templates(one.get("prefetch")))
+        found = {
+            (one["id"], one["hook"]): Offered(
+                one["id"], one["hook"], _templates(one.get("prefetch"))
+            )
             for one in self.services
             if is_text(one.get("id")) and one.get("hook") in HOOKS
-        ]
+        }
         if not found:
             raise NotChecked(f"no service of the hooks {', '.join(HOOKS)}")
-        return found
+        return list(found.values())
 
     def hook(self, service: Offered, call: Call, what: str, **headers: str) -> Reply:
         return self.post(service.path, call, f"{service.id}, {what}", **headers)

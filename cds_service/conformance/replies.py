@@ -77,8 +77,9 @@ def _loads(text: str, liberties: list[str]) -> Any:
             liberties.append("a member stands twice")
         return dict(pairs)
 
-    def constant(_: str) -> None:
+    def constant(_: str) -> float:
         liberties.append("a number that JSON does not have")
+        return 0.0
 
     return json.loads(text, object_pairs_hook=members, parse_constant=constant)
 

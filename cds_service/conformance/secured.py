@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import TypeAlias
+from uuid import uuid4
 
 from cds_service.conformance.called import good_call
 from cds_service.conformance.calls import Offered
@@ -58,7 +59,7 @@ def _needed(d: Deployment) -> Iterator[str]:
         d,
         {
             "no token": lambda *_: None,
-            "a token that is none": lambda *_: "abc",
+            "a token that is none": lambda *_: f"no-token-{uuid4().hex}",
             "a token with a broken signature": lambda s, aud: _broken(s.token(aud)),
         },
     )

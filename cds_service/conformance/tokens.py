@@ -14,14 +14,14 @@ from uuid import uuid4
 
 from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+from joserfc.jwk import ECKey, RSAKey, import_key
 
 from cds_service.errors import UsageError
 
 SECONDS = 300
 ALGORITHMS = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
-SigningKey = ECKey | RSAKey | OKPKey
+SigningKey = ECKey | RSAKey
 Audience = str | list[str]
 
 
@@ -43,14 +43,14 @@ class Signer:
             raise UsageError(f"{file}: {fault.strerror or 'cannot be read'}") from None
         key = _key_in(content)
         if key is None or not key.is_private:
-            raise UsageError(f"{file}: no private key of kind EC, RSA or OKP, as PEM or JWK")
+            raise UsageError(f"{file}: no private key of kind EC or RSA, as PEM or JWK")
         return cls(key, iss, kid, jku)
 
     @property
     def alg(self) -> str:
         if isinstance(self.key, ECKey):
             return ALGORITHMS.get(self.key.curve_name, "ES384")
-        return "RS384" if isinstance(self.key, RSAKey) else "EdDSA"
+        return "RS384"
 
     def header(self) -> dict[str, Any]:
         made = {"alg": self.alg, "kid": self.kid, "typ": "JWT"}
@@ -74,10 +74,8 @@ class Signer:
         key: SigningKey
         if isinstance(self.key, ECKey):
             key = ECKey.generate_key(self.key.curve_name)
-        elif isinstance(self.key, RSAKey):
-            key = RSAKey.generate_key(2048)
         else:
-            key = OKPKey.generate_key("Ed25519")
+            key = RSAKey.generate_key(2048)
         return replace(self, key=key)
 
     def unsigned(self, aud: str) -> str:
@@ -96,7 +94,7 @@ def _key_in(content: bytes) -> SigningKey | None:
         return _asymmetric(import_key(json.loads(content)))
     except (ValueError, TypeError, KeyError, JoseError):
         pass
-    for kind in (ECKey, RSAKey, OKPKey):
+    for kind in (ECKey, RSAKey):
         try:
             return kind.import_key(content)
         except (ValueError, TypeError, KeyError, AttributeError, JoseError):
@@ -105,7 +103,7 @@ def _key_in(content: bytes) -> SigningKey | None:
 
 
 def _asymmetric(key: object) -> SigningKey | None:
-    return key if isinstance(key, ECKey | RSAKey | OKPKey) else None
+    return key if isinstance(key, ECKey | RSAKey) else None
 
 
 def _signing_input(header: dict[str, Any], claims: dict[str, Any]) -> str:
