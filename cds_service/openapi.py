@@ -43,17 +43,64 @@ def or_null(shape: Shape) -> Shape:
     return {"anyOf": [shape, {"type": "null"}]}
 
 
-def resource(*types: str) -> Shape:
-    """A FHIR resource, of these types or of any; its inside is FHIR's to describe."""
-    kind: Shape = one_of(types) if types else TEXT
-    return record({"resourceType": kind}, closed=False)
+CONCEPT = record(
+    {},
+    {
+        "coding": listed(record({}, {"system": TEXT, "code": TEXT, "display": TEXT}, closed=False)),
+        "text": TEXT,
+    },
+    closed=False,
+)
+_OF_PATIENT = record({}, {"reference": TEXT}, closed=False)
+_QUANTITY = record(
+    {}, {"value": {"type": "number"}, "unit": TEXT, "system": TEXT, "code": TEXT}, closed=False
+)
+_MOMENT: Shape = {
+    "type": "string",
+    "pattern": r"^(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8])"
+    r"(T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z)?)?)?$",
+}
+_OF_CHART: Shape = {"id": TEXT, "subject": _OF_PATIENT, "code": CONCEPT, "status": TEXT}
+LOOKED_AT: dict[str, Shape] = {
+    "Patient": {"id": TEXT, "birthDate": _MOMENT, "gender": TEXT},
+    "Condition": _OF_CHART
+    | {
+        "clinicalStatus": CONCEPT,
+        "verificationStatus": CONCEPT,
+        "onsetDateTime": _MOMENT,
+        "abatementDateTime": _MOMENT,
+    },
+    "MedicationRequest": _OF_CHART
+    | {"intent": TEXT, "authoredOn": _MOMENT, "medicationCodeableConcept": CONCEPT},
+    "MedicationAdministration": _OF_CHART
+    | {"effectiveDateTime": _MOMENT, "medicationCodeableConcept": CONCEPT},
+    "Observation": _OF_CHART
+    | {
+        "effectiveDateTime": _MOMENT,
+        "valueCodeableConcept": CONCEPT,
+        "valueQuantity": _QUANTITY,
+    },
+    "Procedure": _OF_CHART | {"performedDateTime": _MOMENT},
+    "ServiceRequest": _OF_CHART | {"intent": TEXT, "authoredOn": _MOMENT},
+    "DiagnosticReport": _OF_CHART
+    | {"effectiveDateTime": _MOMENT, "conclusionCode": listed(CONCEPT)},
+}
+"""Members of FHIR resources that are often looked at; there are more, and none has to be there."""
+
+
+def resource(kind: str = "") -> Shape:
+    """A FHIR resource of this type, or of any; the rest of its inside is FHIR's to describe."""
+    named: Shape = {"resourceType": one_of([kind]) if kind else TEXT}
+    return record(named, LOOKED_AT.get(kind), closed=False)
 
 
 def bundle(*types: str) -> Shape:
-    """A Bundle of resources."""
-    entry = record({}, {"fullUrl": TEXT, "resource": resource(*types)}, closed=False)
-    kind = {"resourceType": one_of(["Bundle"])}
-    return record(kind, {"type": TEXT, "entry": listed(entry)}, closed=False)
+    """A Bundle of resources of these types, or of all that are read."""
+    kinds = [resource(kind) for kind in types or LOOKED_AT]
+    inside = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+    entry = record({}, {"fullUrl": TEXT, "resource": inside}, closed=False)
+    named = {"resourceType": one_of(["Bundle"])}
+    return record(named, {"type": TEXT, "entry": listed(entry)}, closed=False)
 
 
 OUTCOME_SHAPE = record(
