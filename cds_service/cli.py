@@ -161,6 +161,55 @@ def assess(
         assessing.assess_files(paths or (), day, as_text=as_text, explain=explain)
 
 
+@app.command(epilog="Example: refractory-cds conformance --base https://cds.example.org")
+def conformance(
+    base: Annotated[
+        str, typer.Option("--base", metavar="URL", help="Where the service is, as clients call it.")
+    ],
+    output: Output = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Let what only SHOULD hold count as well.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=600, help="Seconds to wait for each answer.")
+    ] = 10.0,
+    origin: Annotated[
+        str | None,
+        typer.Option(metavar="ORIGIN", help="An origin whose pages may call it. Else the Sandbox."),
+    ] = None,
+    jwt_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Private key of a client it knows, as PEM or JWK."),
+    ] = None,
+    jwt_iss: Annotated[
+        str | None, typer.Option(metavar="ISS", help="That client's name (iss).")
+    ] = None,
+    jwt_kid: Annotated[
+        str | None, typer.Option(metavar="KID", help="The key's name (kid).")
+    ] = None,
+    jwt_jku: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the client's keys are (jku).")
+    ] = None,
+) -> None:
+    """Check a running deployment against CDS Hooks, over HTTP, with invented charts.
+
+    Each call is one more decision in its log, by Practitioner/conformance-test.
+    Exit code 0: it conforms; 1: something does not hold; 2: no CDS service there.
+    """
+    from cds_service.conformance.deployment import Deployment
+    from cds_service.conformance.programme import run
+    from cds_service.conformance.tokens import Signer
+
+    named = (jwt_key is not None, jwt_iss is not None, jwt_kid is not None)
+    if any(named) and not all(named):
+        raise UsageError("--jwt-key, --jwt-iss and --jwt-kid go together")
+    if jwt_jku is not None and not any(named):
+        raise UsageError("--jwt-jku needs --jwt-key")
+    signer = Signer.from_file(jwt_key, jwt_iss or "", jwt_kid or "", jwt_jku) if jwt_key else None
+    deployment = Deployment(base, seconds=timeout, signer=signer, origin=origin)
+    raise typer.Exit(run(deployment, text=_is_text(output), strict=strict))
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,

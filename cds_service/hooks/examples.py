@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cds_service.openapi import answers, body
+from cds_service.hooks import shapes
+from cds_service.openapi import answers, body, record
 
 _CALL = {
     "hook": "patient-view",
@@ -66,10 +67,20 @@ _CALL = {
         },
     },
 }
-DISCOVERY: dict[str, Any] = {"responses": answers({"services": [{"id": "refractory-status"}]})}
+_SERVICE = {
+    "id": "refractory-status",
+    "hook": "patient-view",
+    "title": "Possible refractory cancer status",
+    "description": "…",
+    "prefetch": {"patient": "Patient/{{context.patientId}}"},
+}
+NOTHING = record({})
+DISCOVERY: dict[str, Any] = {"responses": answers({"services": [_SERVICE]}, shape=shapes.SERVICES)}
 HOOK_CALL: dict[str, Any] = {
-    "requestBody": body("A CDS Hooks call of the hook patient-view.", _CALL),
-    "responses": answers({"cards": []}, "400", "408", "412", "413", "415", "503"),
+    "requestBody": body(
+        "A CDS Hooks call of the hook patient-view.", _CALL, shapes.call_shape("patient-view")
+    ),
+    "responses": answers({"cards": []}, "400", "408", "412", "413", "415", "503", shape=shapes.CARDS),
 }
 FEEDBACK: dict[str, Any] = {
     "requestBody": body(
@@ -84,6 +95,7 @@ FEEDBACK: dict[str, Any] = {
                 }
             ]
         },
+        shapes.FEEDBACK,
     ),
-    "responses": answers({}, "400", "404", "408", "413", "415", "503"),
+    "responses": answers({}, "400", "404", "408", "413", "415", "503", shape=NOTHING),
 }

@@ -26,6 +26,7 @@ from cds_service.service import (
     record_decision,
     record_refusal,
 )
+from cds_service.web import shapes
 
 SERVICE_ID = "assess"
 _EXAMPLE = {
@@ -51,8 +52,10 @@ _NOTHING_KNOWN = {
     "issues": [],
 }
 OPENAPI: dict[str, Any] = {
-    "requestBody": body("A FHIR R4 Bundle of any type, with the chart of one patient.", _EXAMPLE),
-    "responses": answers(_NOTHING_KNOWN, "400", "408", "413", "415", "503"),
+    "requestBody": body(
+        "A FHIR R4 Bundle of any type, with the chart of one patient.", _EXAMPLE, shapes.CHART
+    ),
+    "responses": answers(_NOTHING_KNOWN, "400", "408", "413", "415", "503", shape=shapes.ASSESSMENT),
 }
 Day = Annotated[
     str | None,

@@ -10,10 +10,11 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from cds_service.metrics import WAITING, exposition
-from cds_service.openapi import JSON, answers
+from cds_service.openapi import JSON, answers, content
 from cds_service.service import Service
+from cds_service.web import shapes
 
-HEALTH: dict[str, Any] = {"responses": answers({"status": "ok"})}
+HEALTH: dict[str, Any] = {"responses": answers({"status": "ok"}, shape=shapes.HEALTH)}
 _READY = {
     "status": "ready",
     "knowledge": {"version": "2026.11.0", "digest": "sha256:" + 64 * "0", "diseases": 10},
@@ -21,11 +22,16 @@ _READY = {
 }
 _NOT_READY = _READY | {"status": "not-ready", "decisionLog": "unavailable"}
 READINESS: dict[str, Any] = {
-    "responses": answers(_READY)
-    | {"503": {"description": "Not ready.", "content": {JSON: {"example": _NOT_READY}}}}
+    "responses": answers(_READY, shape=shapes.READY)
+    | {"503": {"description": "Not ready.", "content": content(_NOT_READY, shapes.READY)}}
 }
 METRICS: dict[str, Any] = {
-    "responses": {"200": {"description": "The answer.", "content": {"text/plain": {}}}}
+    "responses": {
+        "200": {
+            "description": "The answer.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    }
 }
 
 

@@ -66,6 +66,46 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
 def _content(what: str, described: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h3>{escape(what)}</h3><p>{escape(described.get('description', ''))}</p>"
     for content in described.get("content", {}).values():
+        members = "".join(_members(content.get("schema", {})))
+        if members:
+            yield f"<details><summary>members</summary>{members}</details>"
         if "example" in content:
             example = json.dumps(content["example"], indent=2, ensure_ascii=False)
             yield f"<pre>{escape(example)}</pre>"
+
+
+def _members(shape: Mapping[str, Any]) -> Iterator[str]:
+    """The members of an object, one a line, with those inside of them; none of anything else."""
+    inside = _objects(shape)
+    if not inside:
+        return
+    yield "<ul>"
+    for name, member in inside.get("properties", {}).items():
+        needed = "" if name in inside.get("required", ()) else ", optional"
+        yield f"<li><code>{escape(name)}</code> {escape(_kind(member))}{needed}"
+        yield from _members(member)
+        yield "</li>"
+    yield "</ul>"
+
+
+def _objects(shape: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The one shape of an object that a shape is, lists, or may be; else none."""
+    found = shape.get("items", shape)
+    several = [one for one in found.get("anyOf", ()) if one.get("properties")]
+    found = several[0] if len(several) == 1 else found
+    return found if found.get("properties") else {}
+
+
+def _kind(shape: Mapping[str, Any]) -> str:
+    """What a member is, in a few words."""
+    if "anyOf" in shape:
+        return " or ".join(dict.fromkeys(_kind(one) for one in shape["anyOf"]))
+    if "enum" in shape:
+        return " | ".join(map(str, shape["enum"]))
+    kind = str(shape.get("properties", {}).get("resourceType", {}).get("enum", [""])[0])
+    if shape.get("type") == "array":
+        return f"list of {_kind(shape.get('items', {}))}"
+    words = {"string": shape.get("format", "text"), "object": kind or "object"}
+    said = words.get(str(shape.get("type")), str(shape.get("type", "anything")))
+    longest = f", at most {shape['maxLength']} characters" if "maxLength" in shape else ""
+    return f"{said}{longest}"

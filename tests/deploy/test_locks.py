@@ -25,7 +25,13 @@ PLATFORMS = [
 ]
 
 each_lock = pytest.mark.parametrize(
-    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-mutation.lock"]
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-mutation.lock",
+        "requirements-fuzz.lock",
+    ],
 )
 
 

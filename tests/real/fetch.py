@@ -20,6 +20,7 @@ from pathlib import Path
 
 HAPI = Path(__file__).resolve().parent / "hapi"
 PINNED = HAPI / "jars.sha256"
+FUZZ_LOCK = HAPI.parents[2] / "deploy" / "requirements-fuzz.lock"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "refractory-cds"
 CLASS_PATH = CACHE / "hapi.classpath"
 
@@ -145,9 +146,28 @@ def _output(command: Sequence[str], seconds: float) -> str:
     return done.stdout
 
 
+def fuzzer() -> str:
+    """The program that fuzzes the API by its description; raises NotRun."""
+    program = Path(sys.executable).with_name("schemathesis")
+    if not program.is_file():
+        raise NotRun("not installed yet; `make test-all` does it")
+    return str(program)
+
+
+def fetch_fuzzer() -> None:
+    """Have it in this environment, by its lock; raises NotRun."""
+    try:
+        fuzzer()
+    except NotRun:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _output([*pip, "--require-hashes", "-r", str(FUZZ_LOCK)], FETCH_SECONDS)
+        fuzzer()
+
+
 PARTS: tuple[tuple[str, Callable[[], object]], ...] = (
     ("HAPI FHIR server", fetch_hapi),
     ("Chromium", browser),
+    ("API fuzzing (schemathesis)", fetch_fuzzer),
 )
 
 
