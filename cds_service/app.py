@@ -28,7 +28,7 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
-from cds_service.errors import AuditError, RefractoryCdsError
+from cds_service.errors import AuditError, RefractoryCdsError, UsageError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
@@ -41,6 +41,11 @@ from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
 from cds_service.service import Service, record_failure
 from cds_service.settings import Settings
+from cds_service.trust.addresses import shared_rules
+from cds_service.trust.admission import Admission
+from cds_service.trust.clients import Clients, load_clients
+from cds_service.trust.headers import CarefulHeaders
+from cds_service.trust.opening import Trust, TrustChoices, open_trust
 from cds_service.version import __version__
 from cds_service.web.api import api_routes
 from cds_service.web.knowledge_pages import knowledge_routes
@@ -71,6 +76,7 @@ def create_app(
     decision does not begin to make any.
     """
     settings = settings or Settings()
+    clients = known_clients(settings)
     knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
@@ -96,11 +102,24 @@ def create_app(
     hooks = HookService(
         service,
         CardMaker(knowledge, build_templates(knowledge), settings.public_url),
-        Reach(rules, transport or open_connections(rules), settings.fhir_seconds),
+        Reach(rules, transport or _connections(rules, clients), settings.fhir_seconds),
+    )
+    trust = open_trust(
+        TrustChoices(
+            clients=clients,
+            store_file=settings.trust_file,
+            public_url=settings.public_url,
+            calls_a_minute=settings.calls_a_minute,
+            calls_at_once=settings.calls_at_once,
+        ),
+        record=lambda event: service.record(event, str(event.members["serviceId"])),
+        clock=clock,
+        services=lambda: _service_ids(app),
+        transport=transport,
     )
     app = FastAPI(
         title="refractory-cds", version=__version__, description=DESCRIPTION,
-        lifespan=_lifespan(service, settings), redirect_slashes=False,
+        lifespan=_lifespan(service, settings, trust), redirect_slashes=False,
         docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.include_router(hook_routes(hooks))
@@ -109,7 +128,9 @@ def create_app(
     app.include_router(page_routes())
     app.include_router(knowledge_routes(knowledge))
     _answer_errors(app)
+    app.add_middleware(Admission, door=trust.door)  # the innermost
     app.add_middleware(Unforeseen, service=service)
+    app.add_middleware(CarefulHeaders)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
@@ -117,6 +138,32 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
     )
     return app
+
+
+def known_clients(settings: Settings) -> Clients | None:
+    """The clients that may call; None where nobody is asked for a token.
+
+    Raises UsageError where tokens are required and nobody could have one.
+    """
+    if not settings.checks_tokens:
+        return None
+    if settings.clients_file is None:
+        raise UsageError(
+            "REFRACTORY_CDS_JWT: tokens are required, but REFRACTORY_CDS_CLIENTS_FILE names "
+            "nobody who could have one"
+        )
+    return load_clients(settings.clients_file)
+
+
+def _connections(rules: AddressRules, clients: Clients | None) -> Transport:
+    return open_connections(shared_rules(rules, clients or {}))
+
+
+def _service_ids(app: FastAPI) -> frozenset[str]:
+    """The ids of the services that have a route."""
+    paths = (str(getattr(route, "path", "")) for route in app.routes)
+    named = (path.removeprefix("/cds-services/") for path in paths)
+    return frozenset(name for name in named if name and not set("/{") & set(name))
 
 
 def config_digest(settings: Settings) -> str:
@@ -140,17 +187,22 @@ def open_log(
 
 
 def _lifespan(
-    service: Service, settings: Settings
+    service: Service, settings: Settings, trust: Trust
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         started = service_started_event(
-            service.versions, settings={"fhirServers": len(settings.fhir_servers)}
+            service.versions,
+            settings={
+                "fhirServers": len(settings.fhir_servers),
+                "jwt": "required" if settings.checks_tokens else "off",
+            },
         )
         await service.log.append(started)
         _settle_memory()
         log_event("service.started", version=__version__, knowledge=service.knowledge.version)
         yield
+        await trust.close()
         with suppress(AuditError):
             await service.log.append(service_stopped_event(cause="shutdown"))
         service.log.close()

@@ -221,7 +221,8 @@ def _decision_of_card(event: Event, decision: bytes | None) -> dict[str, Json]:
         return {"orphan": "unknown-card"}
     found = msgspec.json.decode(decision)
     client: Any = event.members.get("client", {})
-    if found.get("client", {}).get("iss") != client.get("iss"):
+    earlier = found.get("client", {})
+    if any(earlier.get(name) != client.get(name) for name in ("iss", "tenant")):
         return {"orphan": "other-client"}
     links: dict[str, Json] = {"decisionId": found["decisionId"]}
     card: Any = next((one for one in found["cards"] if one["uuid"] == event.members["card"]), {})

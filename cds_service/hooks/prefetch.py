@@ -25,6 +25,7 @@ from cds_service.fhir.queries import (
 from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.messages import HookCall
 from cds_service.service import is_text
+from cds_service.trust.checking import Caller
 
 MissingCode = Literal[
     "omitted",
@@ -83,6 +84,10 @@ class Reach:
     rules: AddressRules
     transport: Transport
     seconds: float
+
+    def of(self, caller: Caller) -> Reach:
+        """The same for one caller, who may have a list of servers of its own."""
+        return self if caller.fhir_rules is None else replace(self, rules=caller.fhir_rules)
 
 
 @dataclass(slots=True)

@@ -127,7 +127,7 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
     service = hooks.service
     try:
         with asked.watch.stage("fetch"):
-            chart = await complete_prefetch(call, hooks.reach)
+            chart = await complete_prefetch(call, hooks.reach.of(asked.caller))
     except FhirError as error:
         return Decided(
             outcome=Outcome.DATA_UNAVAILABLE,

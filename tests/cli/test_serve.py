@@ -170,7 +170,9 @@ def test_a_fhir_server_of_this_machine_is_read_only_by_a_service_of_this_machine
     )
     with (
         running(create_fhir_app([bundle]), listen_near(0)) as fhir,
-        serving(tmp_path / "log.db", "--host", listens_on, FHIR_SERVERS=fhir_servers) as (_, out),
+        serving(
+            tmp_path / "log.db", "--host", listens_on, FHIR_SERVERS=fhir_servers, JWT="off"
+        ) as (_, out),
     ):
         port = wait_for(out, "service.listening")["port"]
         called = httpx.post(
