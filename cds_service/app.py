@@ -35,7 +35,7 @@ from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
 from cds_service.hooks.prefetch import Reach
-from cds_service.hooks.routes import HookService, hook_routes
+from cds_service.hooks.routes import HookService, discovery, hook_routes
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
@@ -114,7 +114,7 @@ def create_app(
         ),
         record=lambda event: service.record(event, str(event.members["serviceId"])),
         clock=clock,
-        services=lambda: _service_ids(app),
+        services=frozenset(service["id"] for service in discovery()["services"]),
         transport=transport,
     )
     app = FastAPI(
@@ -157,13 +157,6 @@ def known_clients(settings: Settings) -> Clients | None:
 
 def _connections(rules: AddressRules, clients: Clients | None) -> Transport:
     return open_connections(shared_rules(rules, clients or {}))
-
-
-def _service_ids(app: FastAPI) -> frozenset[str]:
-    """The ids of the services that have a route."""
-    paths = (str(getattr(route, "path", "")) for route in app.routes)
-    named = (path.removeprefix("/cds-services/") for path in paths)
-    return frozenset(name for name in named if name and not set("/{") & set(name))
 
 
 def config_digest(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -44,7 +43,7 @@ class Door:
     refusals: RefusalRecord
     public_url: str = ""
     calls_a_minute: int | None = None
-    services: Callable[[], frozenset[str]] = frozenset
+    services: frozenset[str] = frozenset()
 
     async def aclose(self) -> None:
         """Put on record what waits, and let go of connections, thread and file."""
@@ -155,7 +154,7 @@ class Admission:
         if path == HOOKS:
             return "discovery"
         service = path.removeprefix(f"{HOOKS}/").removesuffix(FEEDBACK)
-        return service if service in self._door.services() else "unknown"
+        return service if service in self._door.services else "unknown"
 
 
 def is_guarded(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -17,6 +18,7 @@ LEAST_RSA_BITS = 2048
 MOST_RSA_BITS = 8192
 MOST_KEYS = 100
 LONGEST_ID = 256
+UNREADABLE = "not a key that can be read"
 _OF_CURVE = {"P-256": ("ES256",), "P-384": ("ES384",)}
 _OF_RSA = ("RS256", "RS384")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
@@ -73,18 +75,15 @@ def _is_for_signatures(jwk: Mapping[str, Any]) -> bool:
 
 def _suited(jwk: Mapping[str, Any]) -> dict[str, Key]:
     """The algorithms that a key may check; ValueError for one too weak, broken or not known."""
-    try:
-        if jwk.get("kty") == "RSA":
-            rsa = RSAKey.import_key(_parts(jwk, "n", "e"))
-            bits = rsa.raw_value.key_size
-            if not LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
-                raise ValueError(f"an RSA key of {bits} bits, not {LEAST_RSA_BITS} or more")
-            return _for_algorithms(rsa, _OF_RSA, jwk.get("alg"))
-        if jwk.get("kty") == "EC" and jwk.get("crv") in _OF_CURVE:
-            ec = ECKey.import_key(_parts(jwk, "crv", "x", "y"))
-            return _for_algorithms(ec, _OF_CURVE[jwk["crv"]], jwk.get("alg"))
-    except (JoseError, TypeError, KeyError, OverflowError):
-        raise ValueError("not a key that can be read") from None
+    if jwk.get("kty") == "RSA":
+        parts = _parts(jwk, "n", "e")
+        bits = _bits(parts["n"])
+        if not LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
+            raise ValueError(f"an RSA key of {bits} bits, not {LEAST_RSA_BITS} or more")
+        return _for_algorithms(_imported(RSAKey, parts), _OF_RSA, jwk.get("alg"))
+    if jwk.get("kty") == "EC" and jwk.get("crv") in tuple(_OF_CURVE):
+        key = _imported(ECKey, _parts(jwk, "crv", "x", "y"))
+        return _for_algorithms(key, _OF_CURVE[jwk["crv"]], jwk.get("alg"))
     raise ValueError("neither RSA nor EC on curve P-256 or P-384")
 
 
@@ -93,9 +92,25 @@ def _for_algorithms(key: Key, suited: tuple[str, ...], named: object) -> dict[st
     return {algorithm: key for algorithm in suited if named in (None, algorithm)}
 
 
-def _parts(jwk: Mapping[str, Any], *names: str) -> dict[str, str | list[str]]:
+def _parts(jwk: Mapping[str, Any], *names: str) -> dict[str, str]:
     """Only what makes the key, so that nothing else of a stranger's JSON is interpreted."""
-    parts = {name: jwk[name] for name in names}
+    parts = {name: jwk.get(name) for name in names}
     if not all(isinstance(part, str) and part.isascii() for part in parts.values()):
-        raise ValueError("not a key that can be read")
+        raise ValueError(UNREADABLE)
     return {"kty": jwk["kty"], **parts}
+
+
+def _bits(modulus: str) -> int:
+    """How long a modulus is, before anything is reckoned with it."""
+    try:
+        raw = base64.urlsafe_b64decode(modulus + "=" * (-len(modulus) % 4))
+    except ValueError:
+        raise ValueError(UNREADABLE) from None
+    return int.from_bytes(raw, "big").bit_length()
+
+
+def _imported(kind: type[RSAKey] | type[ECKey], parts: dict[str, str]) -> Key:
+    try:
+        return kind.import_key({**parts})
+    except (JoseError, ValueError, TypeError, OverflowError):
+        raise ValueError(UNREADABLE) from None

@@ -47,7 +47,7 @@ def open_trust(
     *,
     record: Callable[[Event], Awaitable[None]],
     clock: Callable[[], datetime],
-    services: Callable[[], frozenset[str]],
+    services: frozenset[str],
     transport: Transport | None = None,
 ) -> Trust:
     """The door as chosen. `record` puts an event into the decision log; `transport` is a test's.
