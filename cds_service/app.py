@@ -28,7 +28,7 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
-from cds_service.errors import AuditError, RefractoryCdsError, UsageError
+from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
@@ -43,7 +43,7 @@ from cds_service.service import Service, record_failure
 from cds_service.settings import Settings
 from cds_service.trust.addresses import shared_rules
 from cds_service.trust.admission import Admission
-from cds_service.trust.clients import Clients, load_clients
+from cds_service.trust.clients import Clients, required_clients
 from cds_service.trust.headers import CarefulHeaders
 from cds_service.trust.opening import Trust, TrustChoices, open_trust
 from cds_service.version import __version__
@@ -76,7 +76,7 @@ def create_app(
     decision does not begin to make any.
     """
     settings = settings or Settings()
-    clients = known_clients(settings)
+    clients = required_clients(settings.clients_file) if settings.checks_tokens else None
     knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
@@ -138,21 +138,6 @@ def create_app(
         allow_headers=["Authorization", "Content-Type"],
     )
     return app
-
-
-def known_clients(settings: Settings) -> Clients | None:
-    """The clients that may call; None where nobody is asked for a token.
-
-    Raises UsageError where tokens are required and nobody could have one.
-    """
-    if not settings.checks_tokens:
-        return None
-    if settings.clients_file is None:
-        raise UsageError(
-            "REFRACTORY_CDS_JWT: tokens are required, but REFRACTORY_CDS_CLIENTS_FILE names "
-            "nobody who could have one"
-        )
-    return load_clients(settings.clients_file)
 
 
 def _connections(rules: AddressRules, clients: Clients | None) -> Transport:

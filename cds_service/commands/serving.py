@@ -21,7 +21,7 @@ from cds_service.commands.setting import unknown_settings
 from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.operations_log import log_event, set_up
 from cds_service.settings import Settings
-from cds_service.trust.clients import load_clients
+from cds_service.trust.clients import required_clients
 from cds_service.version import __version__
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
 def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> None:
     """Raise UsageError where others could call and no setting says whether they may."""
     if settings.checks_tokens:
-        if settings.clients_file is not None:
-            load_clients(settings.clients_file)  # said once, not by every process
+        required_clients(settings.clients_file)  # a fault is said once, not by every process
         if not settings.public_url:
             log_event("settings.no-public-url", level=logging.WARNING)
     elif is_loopback(sock):

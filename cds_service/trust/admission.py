@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 import orjson
@@ -162,6 +163,7 @@ def is_guarded(path: str) -> bool:
     return path in (HOOKS, API) or path.startswith((f"{HOOKS}/", f"{API}/"))
 
 
+@lru_cache(4096)
 def is_this_machine(address: str | None) -> bool:
     """Whether an address is one of the machine's own."""
     try:
@@ -170,6 +172,7 @@ def is_this_machine(address: str | None) -> bool:
         return False
 
 
+@lru_cache(4096)
 def place_of(address: str | None) -> str:
     """What counts as one place: an IPv4 address, or a network of IPv6, where one has very many."""
     try:

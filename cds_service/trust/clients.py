@@ -110,6 +110,16 @@ def load_clients(file: Path) -> Clients:
     return clients
 
 
+def required_clients(file: Path | None) -> Clients:
+    """The clients where tokens are required; raises UsageError where nobody could have one."""
+    if file is None:
+        raise UsageError(
+            "REFRACTORY_CDS_JWT: tokens are required, but REFRACTORY_CDS_CLIENTS_FILE names "
+            "nobody who could have one"
+        )
+    return load_clients(file)
+
+
 class _Wrong(Exception):
     def __init__(self, member: str, reason: str) -> None:
         super().__init__(f".{member}: {reason}" if member else f": {reason}")
