@@ -38,12 +38,17 @@ from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
 from cds_service.hooks.prefetch import Reach
-from cds_service.hooks.routes import HookService, hook_routes
+from cds_service.hooks.routes import HookService, discovery, hook_routes
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
 from cds_service.service import Service, record_failure
 from cds_service.settings import Settings
+from cds_service.trust.addresses import shared_rules
+from cds_service.trust.admission import Admission
+from cds_service.trust.clients import Clients, required_clients
+from cds_service.trust.headers import CarefulHeaders
+from cds_service.trust.opening import Trust, TrustChoices, open_trust
 from cds_service.version import __version__
 from cds_service.web.api import api_routes
 from cds_service.web.knowledge_pages import knowledge_routes
@@ -83,6 +88,7 @@ def create_app(
     decision does not begin to make any.
     """
     settings = settings or Settings()
+    clients = required_clients(settings.clients_file) if settings.checks_tokens else None
     knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
@@ -105,7 +111,7 @@ def create_app(
         keeps_requests=settings.audit_keep_requests,
         day_from=day_from,
     )
-    reach = Reach(rules, transport or open_connections(rules), settings.fhir_seconds)
+    reach = Reach(rules, transport or _connections(rules, clients), settings.fhir_seconds)
     if settings.fhir_credentials_file is not None:
         own = open_credentials(
             settings.fhir_credentials_file, rules, reach.transport, new_id=lambda: str(uuid4())
@@ -116,9 +122,22 @@ def create_app(
         CardMaker(knowledge, build_templates(knowledge), settings.public_url),
         reach,
     )
+    trust = open_trust(
+        TrustChoices(
+            clients=clients,
+            store_file=settings.trust_file,
+            public_url=settings.public_url,
+            calls_a_minute=settings.calls_a_minute,
+            calls_at_once=settings.calls_at_once,
+        ),
+        record=lambda event: service.record(event, str(event.members["serviceId"])),
+        clock=clock,
+        services=frozenset(service["id"] for service in discovery()["services"]),
+        transport=transport,
+    )
     app = FastAPI(
         title="refractory-cds", version=__version__, description=DESCRIPTION,
-        lifespan=_lifespan(service, settings), redirect_slashes=False,
+        lifespan=_lifespan(service, settings, trust), redirect_slashes=False,
         docs_url=None, redoc_url=None,
     )  # fmt: skip
     app.include_router(hook_routes(hooks))
@@ -127,8 +146,10 @@ def create_app(
     app.include_router(page_routes())
     app.include_router(knowledge_routes(knowledge))
     _answer_errors(app)
+    app.add_middleware(Admission, door=trust.door)  # the innermost
     app.add_middleware(Unforeseen, service=service)
     app.add_middleware(Head)
+    app.add_middleware(CarefulHeaders)
     app.add_middleware(
         Cors,
         allow_origins=list(settings.cors_origins),
@@ -138,6 +159,10 @@ def create_app(
         allow_private_network=True,  # for these origins only; else browsers keep pages off it
     )
     return app
+
+
+def _connections(rules: AddressRules, clients: Clients | None) -> Transport:
+    return open_connections(shared_rules(rules, clients or {}))
 
 
 def config_digest(settings: Settings) -> str:
@@ -161,17 +186,22 @@ def open_log(
 
 
 def _lifespan(
-    service: Service, settings: Settings
+    service: Service, settings: Settings, trust: Trust
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         started = service_started_event(
-            service.versions, settings={"fhirServers": len(settings.fhir_servers)}
+            service.versions,
+            settings={
+                "fhirServers": len(settings.fhir_servers),
+                "jwt": "required" if settings.checks_tokens else "off",
+            },
         )
         await service.log.append(started)
         _settle_memory()
         log_event("service.started", version=__version__, knowledge=service.knowledge.version)
         yield
+        await trust.close()
         with suppress(AuditError):
             await service.log.append(service_stopped_event(cause="shutdown"))
         service.log.close()

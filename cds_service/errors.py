@@ -16,6 +16,7 @@
     │   ├── FhirNotFound
     │   ├── FhirUnavailable
     │   └── FhirNotFhir
+    ├── TrustUnavailable    it cannot be known whether a call may be taken
     └── AuditError          the decision log cannot take, or cannot give, an entry
         └── LogUnavailable
 
@@ -158,6 +159,16 @@ class FhirNotFhir(FhirError):
 
     def __init__(self, resource_type: str, why: str) -> None:
         super().__init__(f"the answer for {resource_type} is not usable FHIR: {why}")
+
+
+class TrustUnavailable(RefractoryCdsError):
+    """What the workers remember of callers cannot be read or written: no call is taken."""
+
+    code = "no-store"
+    http_status = 503
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"it cannot be checked who calls: {why}")
 
 
 class AuditError(RefractoryCdsError):

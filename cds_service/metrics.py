@@ -24,6 +24,10 @@ CARDS = Counter(
     "refractory_cds_cards", "Cards returned, by advice that leads and indicator.",
     ("advice", "indicator"), registry=REGISTRY,
 )  # fmt: skip
+REFUSALS = Counter(
+    "refractory_cds_refusals", "Calls turned away before they were read, by cause.",
+    ("cause",), registry=REGISTRY,
+)  # fmt: skip
 FEEDBACK = Counter(
     "refractory_cds_feedback", "Feedback entries taken, by outcome.",
     ("outcome",), registry=REGISTRY,

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from starlette.requests import Request
@@ -57,6 +57,7 @@ from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, STAGES
 from cds_service.operations_log import log_event
+from cds_service.trust.checking import Caller
 
 LONG_CHART_BYTES = 2 * 1024 * 1024
 """A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
@@ -179,6 +180,7 @@ class Asked:
     watch: Stopwatch = field(default_factory=Stopwatch)
     is_gone: Callable[[], Awaitable[bool]] | None = None
     is_on_record: bool = False
+    caller: Caller = field(default_factory=Caller)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +200,15 @@ class Decided:
 def asked_by(request: Request, service: Service, service_id: str) -> Asked:
     """The beginning of a call's record; `request.state` keeps it for when the call fails."""
     origin = request.client.host if request.client else None
+    caller: Caller = getattr(request.state, "caller", None) or Caller()
     asked = request.state.asked = Asked(
         call=Call(
             service_id=service_id,
             request_id=request.headers.get("x-request-id"),
             trace_id=trace_of(request.headers.get("traceparent")),
         ),
-        client=Client(network_origin=origin),
+        client=replace(caller.client, network_origin=origin),
+        caller=caller,
         received_at=service.clock(),
         decision_id=service.new_id(),
         is_gone=request.is_disconnected,

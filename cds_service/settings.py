@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,7 +73,29 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="",
         pattern=r"^(https?://\S+)?$",
-        description="Where clients reach this service; cards then link to its documentation.",
+        description="Where clients reach this service; cards then link to its documentation, and "
+        "tokens have to name it as their audience.",
+    )
+    jwt: Literal["required", "off"] | None = Field(
+        default=None,
+        description="Whether callers are known by a token (`required`) or by nothing (`off`). "
+        "Unset: required where `CLIENTS_FILE` is set; off where `serve` listens on this machine "
+        "alone; elsewhere `serve` does not start.",
+    )
+    clients_file: Path | None = Field(
+        default=None,
+        description="File of the clients that may call, with their keys (docs/ehr.md).",
+    )
+    calls_a_minute: int | None = Field(
+        default=None,
+        gt=0,
+        description="Calls a minute of one client, or without tokens of one address; feedback "
+        "counts apart. Unset: 6000, and no limit for callers on this machine.",
+    )
+    calls_at_once: int = Field(
+        default=64,
+        gt=0,
+        description="Calls that one process answers at a time; a few more wait, then get 503.",
     )
     log_level: str = Field(
         default="info", description="Level of the operations log on standard error."
@@ -84,6 +107,16 @@ class Settings(BaseSettings):
         for base in bases:
             BaseUrl.parse(base)
         return bases
+
+    @property
+    def checks_tokens(self) -> bool:
+        """Whether callers need a token; where nothing is said, whether any client is known."""
+        return self.jwt == "required" or (self.jwt is None and self.clients_file is not None)
+
+    @property
+    def trust_file(self) -> Path:
+        """Where workers remember tokens and calls: beside the decision log."""
+        return self.audit_db.with_name(self.audit_db.name + ".trust")
 
     @property
     def max_body_bytes(self) -> int:

@@ -43,7 +43,7 @@ async def test_start_and_stop_are_on_record_around_the_decisions(
     assert started["eventType"] == "service-started"
     assert started["knowledge"] == {"version": knowledge().version, "digest": knowledge().digest}
     assert started["software"]["version"] == __version__
-    assert started["settings"] == {"fhirServers": 0}
+    assert started["settings"] == {"fhirServers": 0, "jwt": "off"}
     assert decision["eventType"] == "decision"
     assert (stopped["eventType"], stopped["cause"]) == ("service-stopped", "shutdown")
     assert events(said) == ["service.started", "call.answered", "service.stopped"]
@@ -79,7 +79,7 @@ async def test_the_start_says_how_many_servers_are_listed_and_not_which(tmp_path
     servers = ("https://canary.example/a", "https://canary.example/b")
     with serving(tmp_path, settings={"fhir_servers": servers}) as served:
         async with lifespan(served):
-            assert served.last()["settings"] == {"fhirServers": 2}
+            assert served.last()["settings"]["fhirServers"] == 2
             assert "canary" not in served.searchable()
 
 

@@ -22,6 +22,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "max_body_mib": ("4", 4),
     "cors_origins": ("[]", ()),
     "public_url": ("https://cds.example", "https://cds.example"),
+    "jwt": ("required", "required"),
+    "clients_file": ("/srv/clients.toml", Path("/srv/clients.toml")),
+    "calls_a_minute": ("120", 120),
+    "calls_at_once": ("8", 8),
     "log_level": ("warning", "warning"),
 }
 

@@ -67,7 +67,20 @@ def feedback_event(
     )
 
 
-AuthFailure = Literal["bad-token", "replayed-token", "unlisted-issuer", "unlisted-tenant"]
+AuthFailure = Literal[
+    "no-token",
+    "bad-token",
+    "unlisted-issuer",
+    "unlisted-algorithm",
+    "wrong-audience",
+    "expired-token",
+    "future-token",
+    "long-lived-token",
+    "unlisted-tenant",
+    "unknown-key",
+    "bad-signature",
+    "replayed-token",
+]
 Refusal = Literal[
     "unlisted-fhir-server",
     "oversized",
@@ -76,6 +89,7 @@ Refusal = Literal[
     "rate-limited",
     "overloaded",
     "unknown-service",
+    "trust-unavailable",
 ]
 
 
@@ -86,10 +100,12 @@ def refusal_event(
     call: Call,
     client: Client,
     received_at: datetime,
+    repeated: int | None = None,
 ) -> Event:
     """The entry for a call that was turned away. Nothing of its body is kept.
 
-    The claims of a token that failed are what somebody claimed, no more.
+    The claims of a token that failed are what somebody claimed, no more. `repeated`: so many such
+    calls that this one entry stands for, since they were too many to be told singly.
     """
     is_authentication = reason in get_args(AuthFailure)
     members: dict[str, Json] = {
@@ -99,6 +115,7 @@ def refusal_event(
         "reason": reason,
         "httpStatus": http_status,
         "outcome": "refused",
+        "repeated": repeated,
     }
     kind = EventType.AUTH_FAILURE if is_authentication else EventType.REQUEST_REFUSED
     return Event(type=kind, members=present(members))

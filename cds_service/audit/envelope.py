@@ -141,8 +141,9 @@ def call_key(members: Mapping[str, Any]) -> str | None:
     instance = members.get("hookInstance")
     if members["eventType"] != EventType.DECISION or instance in (None, NOT_ID_SHAPED):
         return None
-    client = members.get("client", {}).get("iss", "")
-    return digest("\x1f".join((client, members["serviceId"], instance.lower())).encode())
+    client = members.get("client", {})
+    caller = [client[name] for name in ("iss", "tenant") if name in client] or [""]
+    return digest("\x1f".join((*caller, members["serviceId"], instance.lower())).encode())
 
 
 _TERMS_OF_ONE = {

@@ -21,6 +21,7 @@ from cds_service.commands.setting import unknown_settings
 from cds_service.errors import RefractoryCdsError, UsageError
 from cds_service.operations_log import log_event, set_up
 from cds_service.settings import Settings
+from cds_service.trust.clients import required_clients
 from cds_service.version import __version__
 
 if TYPE_CHECKING:
@@ -31,20 +32,26 @@ SECONDS_TO_FINISH = 20
 UNUSABLE = 2
 """Exit code where the processes cannot start, as for any unusable setting."""
 ALLOW_LOOPBACK = "REFRACTORY_CDS_ALLOW_LOOPBACK"
+JWT = "REFRACTORY_CDS_JWT"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM or Ctrl-C; calls under way are answered first.
 
-    Raises UsageError where the address cannot be listened on, or the log level is none.
+    Raises UsageError where the address cannot be listened on, the log level is none, or anybody
+    could call without anybody having said so.
     """
     sock = listen_on(host, port)
     try:
         set_up(settings.log_level)
+        check_who_may_call(settings, host, sock)
     except ValueError:
         sock.close()
         raise UsageError(f"REFRACTORY_CDS_LOG_LEVEL: no level {settings.log_level!r}") from None
+    except UsageError:
+        sock.close()
+        raise
     if settings.allow_loopback is None and is_loopback(sock) and not settings.fhir_servers:
         os.environ[ALLOW_LOOPBACK] = "true"  # read by `application` of every process
     for sign in (signal.SIGTERM, signal.SIGINT):
@@ -62,6 +69,23 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         processes.run()
         if processes.could_not_start:
             raise SystemExit(UNUSABLE)
+
+
+def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> None:
+    """Raise UsageError where others could call and no setting says whether they may."""
+    if settings.checks_tokens:
+        required_clients(settings.clients_file)  # a fault is said once, not by every process
+        if not settings.public_url:
+            log_event("settings.no-public-url", level=logging.WARNING)
+    elif is_loopback(sock):
+        return
+    elif settings.jwt is None:
+        raise UsageError(
+            f"{host} can be reached from other machines: name the clients that may call in "
+            f"REFRACTORY_CDS_CLIENTS_FILE, or say {JWT}=off where a gateway checks them"
+        )
+    else:
+        log_event("settings.anybody-may-call", level=logging.WARNING)
 
 
 def application() -> FastAPI:

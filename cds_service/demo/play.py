@@ -101,6 +101,8 @@ def _service(log: Path, today: date) -> FastAPI:
             "audit_key_file": None,
             "allow_loopback": True,
             "fhir_servers": (),
+            "jwt": "off",
+            "calls_a_minute": None,
         }
     )
     noon = datetime.combine(today, time_of_day(12), UTC)

@@ -31,6 +31,7 @@ from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.authorization import Grant, grant_of
 from cds_service.hooks.messages import HookCall
 from cds_service.intake import MOST_RESOURCES, is_text
+from cds_service.trust.checking import Caller
 
 MissingCode = Literal[
     "omitted",
@@ -97,6 +98,10 @@ class Reach:
     seconds: float
     offers: Offers = field(default_factory=Offers)
     credentials: Credentials | None = None
+
+    def of(self, caller: Caller) -> Reach:
+        """The same for one caller, who may have a list of servers of its own."""
+        return self if caller.fhir_rules is None else replace(self, rules=caller.fhir_rules)
 
 
 @dataclass(slots=True)

@@ -128,7 +128,7 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
     service = hooks.service
     try:
         with asked.watch.stage("fetch"):
-            chart = await complete_prefetch(call, hooks.reach)
+            chart = await complete_prefetch(call, hooks.reach.of(asked.caller))
         with asked.watch.stage("recall"):
             earlier = await earlier_cards(asked, chart.resources, service)
     except (FhirError, LogUnavailable) as error:

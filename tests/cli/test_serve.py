@@ -170,7 +170,9 @@ def test_a_fhir_server_of_this_machine_is_read_only_by_a_service_of_this_machine
     )
     with (
         running(create_fhir_app([bundle]), listen_near(0)) as fhir,
-        serving(tmp_path / "log.db", "--host", listens_on, FHIR_SERVERS=fhir_servers) as (_, out),
+        serving(
+            tmp_path / "log.db", "--host", listens_on, FHIR_SERVERS=fhir_servers, JWT="off"
+        ) as (_, out),
     ):
         port = wait_for(out, "service.listening")["port"]
         called = httpx.post(
@@ -220,3 +222,60 @@ def test_any_address_is_shown_as_this_machine() -> None:
 def test_a_name_that_is_no_address_is_refused() -> None:
     with pytest.raises(UsageError):
         listen_on("no such host", 0)
+
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - that is what is tested
+
+
+def test_a_service_that_others_reach_does_not_start_before_it_knows_who_may_call() -> None:
+    ended = process("serve", "--host", ANYWHERE, "--port", "0")
+    complaint = ended.one_complaint()
+    assert ended.code == 2
+    assert complaint.startswith(f"{ANYWHERE} can be reached from other machines: ")
+    assert "REFRACTORY_CDS_CLIENTS_FILE" in complaint
+    assert "REFRACTORY_CDS_JWT=off" in complaint
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_fault_in_the_clients_file_is_one_line(workers: int, tmp_path: Path) -> None:
+    file = tmp_path / "clients.toml"
+    file.write_text('[[clients]]\niss = "https://ehr.example"\nalgorithms = ["none"]\n')
+    ended = process(
+        "serve", "--port", "0", "--workers", workers, REFRACTORY_CDS_CLIENTS_FILE=str(file)
+    )
+    assert ended.code == 2
+    assert ended.one_complaint().startswith(f"{file}: clients[0].algorithms[0]: ")
+
+
+def test_tokens_that_nobody_could_have_are_one_line() -> None:
+    ended = process("serve", "--port", "0", REFRACTORY_CDS_JWT="required")
+    assert ended.code == 2
+    assert "REFRACTORY_CDS_CLIENTS_FILE" in ended.one_complaint()
+
+
+@pytest.mark.parametrize(
+    ("host", "settings", "status", "warned"),
+    [
+        pytest.param("127.0.0.1", {}, 200, None, id="this machine, nothing said"),
+        pytest.param(ANYWHERE, {"JWT": "off"}, 200, "settings.anybody-may-call", id="off"),
+        pytest.param(ANYWHERE, {"CLIENTS_FILE": "x"}, 401, "settings.no-public-url", id="clients"),
+        pytest.param("127.0.0.1", {"CLIENTS_FILE": "x"}, 401, None, id="clients, here"),
+        pytest.param("127.0.0.1", {"CLIENTS_FILE": "x", "JWT": "off"}, 200, None, id="off"),
+    ],
+)
+def test_who_has_to_bring_a_token(
+    host: str, settings: dict[str, str], status: int, warned: str | None, tmp_path: Path
+) -> None:
+    if "CLIENTS_FILE" in settings:
+        file = tmp_path / "clients.toml"
+        file.write_text(
+            '[[clients]]\niss = "https://ehr.example"\njwks_url = "https://ehr.example/keys"\n'
+        )
+        settings = settings | {"CLIENTS_FILE": str(file)}
+    with serving(tmp_path / "log.db", "--host", host, **settings) as (_, out):
+        port = wait_for(out, "service.listening")["port"]
+        answer = httpx.get(f"http://127.0.0.1:{port}/cds-services", timeout=SECONDS)
+        assert answer.status_code == status
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS).status_code == 200
+        if warned:
+            assert wait_for(out, warned)["level"] == "warning"

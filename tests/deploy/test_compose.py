@@ -100,6 +100,14 @@ def test_the_service_starts_with_these_settings(monkeypatch: pytest.MonkeyPatch)
     }
 
 
+def test_tokens_are_off_only_where_nobody_else_can_call() -> None:
+    """Without a clients file the service would not start, and off is for invented patients."""
+    service = SERVICES["refractory-cds"]
+    assert service["environment"][f"{PREFIX}JWT"] == "off"
+    assert f"{PREFIX}CLIENTS_FILE" not in service["environment"]
+    assert service["ports"] == ["127.0.0.1:8000:8000"]
+
+
 def test_there_is_no_password_in_it() -> None:
     words = re.findall(r"PASSWORD: (.*)", TEXT)
     assert len(words) == 2

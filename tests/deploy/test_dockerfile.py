@@ -80,6 +80,10 @@ def test_the_settings_it_names_exist() -> None:
     assert {name.removeprefix(prefix).lower() for name in named} <= set(Settings.model_fields)
 
 
+def test_it_does_not_say_that_anybody_may_call() -> None:
+    assert "REFRACTORY_CDS_JWT" not in SERVICE.environment
+
+
 def test_it_serves_and_asks_itself_without_a_shell() -> None:
     assert SERVICE.only("ENTRYPOINT").command == ["refractory-cds"]
     assert SERVICE.only("CMD").command == ["serve", "--host", "0.0.0.0"]  # noqa: S104

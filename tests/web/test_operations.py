@@ -19,6 +19,7 @@ ROUTES = ("/healthz", "/readyz", "/metrics")
 LABELS = {
     "refractory_cds_calls": {"service", "outcome"},
     "refractory_cds_cards": {"advice", "indicator"},
+    "refractory_cds_refusals": {"cause"},
     "refractory_cds_feedback": {"outcome"},
     "refractory_cds_stage_seconds": {"stage", "le"},
     "refractory_cds_issues": {"code"},

@@ -1,0 +1,131 @@
+"""What workers share: of two that ask at once, one is first; a minute is counted once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from cds_service.errors import TrustUnavailable
+from cds_service.trust.sqlite_store import SqliteTrustStore
+from cds_service.trust.store import Share
+
+HERE = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
+
+
+def workers(file: Path, *arguments: object, count: int = 3) -> list[int]:
+    """What so many processes were told, all asking at once."""
+    running = [
+        subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, str(HERE / "seen_by_another.py"), str(file), *map(str, arguments)],
+            env=ENVIRONMENT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    return [int(process.communicate(timeout=100)[0]) for process in running]
+
+
+def test_of_several_workers_one_sees_a_token_first(tmp_path: Path) -> None:
+    assert sum(workers(tmp_path / "seen.db", "seen", 300)) == 300
+
+
+def test_a_token_seen_by_one_worker_is_seen_by_all(tmp_path: Path) -> None:
+    assert workers(tmp_path / "seen.db", "seen", 20, count=1) == [20]
+    assert workers(tmp_path / "seen.db", "seen", 25, count=1) == [5]
+
+
+def test_several_workers_share_one_minute(tmp_path: Path) -> None:
+    assert sum(workers(tmp_path / "seen.db", "share", 100, 50)) == 100
+
+
+def test_a_token_is_forgotten_when_its_time_is_over(tmp_path: Path) -> None:
+    store = SqliteTrustStore(tmp_path / "seen.db")
+    assert store.first_seen("iss", "a", until=100.0, now=0.0)
+    assert not store.first_seen("iss", "a", until=100.0, now=99.9)
+    store.first_seen("iss", "b", until=200.0, now=110.0)
+    with closing(sqlite3.connect(tmp_path / "seen.db")) as db:
+        assert db.execute("SELECT count(*) FROM seen").fetchone() == (1,)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("iss", "jti", "is_first"),
+    [("iss", "a", False), ("iss", "A", True), ("is", "sa", True), ("issa", "", True)],
+)
+def test_issuer_and_id_are_told_apart(iss: str, jti: str, is_first: bool, tmp_path: Path) -> None:
+    store = SqliteTrustStore(tmp_path / "seen.db")
+    assert store.first_seen("iss", "a", 100.0, 0.0)
+    assert store.first_seen(iss, jti, 100.0, 0.0) is is_first
+    assert store.first_seen("iss", "\ud800\x00", 100.0, 0.0)
+    store.close()
+
+
+def test_a_minute_begins_with_the_first_call_and_the_next_one_after_it(tmp_path: Path) -> None:
+    store = SqliteTrustStore(tmp_path / "seen.db")
+    assert store.share("a", 5, 3, now=1000.0) == Share(3, 1060.0)
+    assert store.share("a", 5, 3, now=1030.0) == Share(2, 1060.0)
+    assert store.share("a", 5, 3, now=1059.9) == Share(0, 1060.0)
+    assert store.share("b", 5, 1, now=1059.9) == Share(1, 1119.9)
+    assert store.share("a", 5, 3, now=1060.0) == Share(3, 1120.0)
+    assert store.share("a", 5, 3, now=900.0) == Share(3, 960.0), "the clock was set back"
+    store.close()
+
+
+def test_the_file_is_its_owners_and_holds_no_token(tmp_path: Path) -> None:
+    file = tmp_path / "seen.db"
+    store = SqliteTrustStore(file)
+    store.first_seen("https://canary.example", "canary-id", 100.0, 0.0)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any(b"canary" in path.read_bytes() for path in tmp_path.iterdir())
+    store.close()
+
+
+def test_a_file_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "seen.db"
+    store, other = SqliteTrustStore(file), SqliteTrustStore(file)
+    assert store.first_seen("iss", "a", 100.0, 0.0)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert other.first_seen("iss", "b", 100.0, 0.0)
+    assert not store.first_seen("iss", "b", 100.0, 0.0), "both workers are on one file"
+    store.close()
+    other.close()
+
+
+def damage(file: Path) -> None:
+    file.write_bytes(b"not a database" * 1000)
+
+
+def lock(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    return db
+
+
+def test_a_store_that_cannot_be_used_says_so_and_recovers(tmp_path: Path) -> None:
+    file = tmp_path / "seen.db"
+    store = SqliteTrustStore(file, patience_seconds=0.05)
+    assert store.first_seen("iss", "a", 100.0, 0.0)
+    locked = lock(file)
+    with pytest.raises(TrustUnavailable):
+        store.first_seen("iss", "b", 100.0, 0.0)
+    with pytest.raises(TrustUnavailable):
+        store.share("caller", 5, 1, 0.0)
+    locked.close()
+    assert store.first_seen("iss", "b", 100.0, 0.0)
+    store.close()
+
+
+def test_a_damaged_file_is_no_store(tmp_path: Path) -> None:
+    damage(tmp_path / "seen.db")
+    with pytest.raises(TrustUnavailable):
+        SqliteTrustStore(tmp_path / "seen.db").first_seen("iss", "a", 100.0, 0.0)
