@@ -8,7 +8,7 @@ out against them, and once the salt is deleted, nobody can make them again.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from cds_service.audit.canonical import Json
@@ -33,7 +33,7 @@ class CardSubject:
 class CardNames:
     """How the log writes down what the cards of one patient are about."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def about(self, condition: str) -> str:
         """The name of a condition, from its reference."""

@@ -1,4 +1,5 @@
-"""What the decision log costs: appending alone and in group commits, hashing inputs, verifying.
+"""What the decision log costs: appending alone and in group commits, remembering earlier cards,
+hashing inputs, verifying.
 
     python tests/bench/audit.py [--folder DIR] [--events N]
 
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,17 +26,22 @@ from cds_service.audit import (
     Call,
     CancerDecided,
     CardReturned,
+    CardSubject,
     Client,
     Decision,
     Event,
+    Feedback,
     Input,
     LineDecided,
     Outcome,
+    Sought,
     Unmet,
     User,
     Versions,
     decision_event,
+    feedback_event,
     open_decision_log,
+    patient_of,
 )
 from cds_service.audit.canonical import content_hashes, digest
 from cds_service.audit.events import utc_now
@@ -57,6 +64,21 @@ OBSERVATION = json.dumps(
         "note": [{"text": "x" * 300}],
     }
 ).encode()
+
+
+def a_card() -> CardReturned:
+    return CardReturned(
+        uuid=str(uuid4()),
+        indicator="warning",
+        advice=["restage"],
+        suggestions=[str(uuid4())],
+        suggested=["restage"],
+        disease="multiple-myeloma",
+        line=3,
+        status="possible-refractory",
+        confidence="criteria",
+        subject=CardSubject("Condition/c1", "ab" * 16, date(2026, 11, 2)),
+    )
 
 
 def a_decision(inputs: Sequence[Input], request: bytes) -> Event:
@@ -92,7 +114,7 @@ def a_decision(inputs: Sequence[Input], request: bytes) -> Event:
                 AdviceDecided(kind="restage", urgency="prompt"),
                 AdviceDecided(kind="biopsy", urgency="routine", suppressed="recently-done"),
             ],
-            cards=[CardReturned(str(uuid4()), "warning", ["restage"])],
+            cards=[a_card()],
         )
     )
 
@@ -124,6 +146,34 @@ async def append(
     a_second = len(took) / (time.perf_counter() - start)
     log.close()
     return a_second, sorted(took)
+
+
+async def remembering(path: Path) -> None:
+    """Of a patient whose every card was answered; the log at this path is about that patient."""
+    with open_reader(path) as reader:
+        cards = [card["uuid"] for e in reader.events() for card in e.read().get("cards", ())]
+    log = open_decision_log(path)
+    call, client = Call(service_id="refractory-status"), Client(iss="https://ehr.example")
+    for card in cards[:500]:
+        given = Feedback(card=card, outcome="overridden", entry=b"{}", reason_code="other")
+        await log.append(feedback_event(given, call=call, client=client, received_at=utc_now()))
+    for patient in ("p1", "nobody"):
+        sought = Sought(
+            patient=patient_of(client, None, patient),
+            service_id=call.service_id,
+            user_id="Practitioner/1",
+            feedback_since=utc_now() - timedelta(days=365),
+            cards_since=utc_now() - timedelta(days=7),
+            cards_before=utc_now(),
+        )
+        took = []
+        for _ in range(200):
+            start = time.perf_counter()
+            known = await log.earlier(sought)
+            took.append((time.perf_counter() - start) * 1000)
+        read = sum(len(one.feedback) + len(one.given) for one in known)
+        say(f"  {patient:6}   p50 {statistics.median(took):6.3f} ms   {read} entries read")
+    log.close()
 
 
 def say(line: str) -> None:
@@ -173,6 +223,8 @@ def main() -> None:
             _, took = asyncio.run(append(path, 30, 1, resources))
             size = f"{path.stat().st_size / 30 / 1024:5.0f} KiB on disk"
             say(f"  {resources:6} resources   p50 {statistics.median(took):6.2f} ms   {size}")
+        say(f"\nremembered of a patient with {chosen.events} earlier decisions")
+        asyncio.run(remembering(Path(folder) / "log-64.db"))
         start = time.perf_counter()
         with open_reader(Path(folder) / "log-64.db") as reader:
             report = verify(reader)

@@ -336,6 +336,16 @@ async def test_the_same_id_on_another_server_is_another_patient(clinic: Clinic) 
     assert await clinic.opens(DR_B, fhirServer="https://ehr.example/fhir/") == []
 
 
+@pytest.mark.parametrize("character", ["\x1f", "\x00", "\n", "\x7f"])
+async def test_a_server_that_no_patient_can_be_told_by_is_refused(
+    clinic: Clinic, character: str
+) -> None:
+    address = f"https://ehr.example{character}/fhir"
+    answer = await clinic.served.hook(call(prefetch_of(myeloma()), fhirServer=address))
+    assert answer.status_code == 400
+    assert issue_of(answer)["expression"] == ["fhirServer"]
+
+
 async def test_another_condition_is_not_concerned(clinic: Clinic) -> None:
     (card,) = await clinic.opens()
     await clinic.says(overridden(card, "not-applicable"))
