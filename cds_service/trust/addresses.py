@@ -23,9 +23,9 @@ class SharedRules(AddressRules):
     def permits(self, host: str, address: str) -> bool:
         """See `AddressRules.permits`."""
         general = AddressRules(self.bases, self.loopback_ok, self.ports)
-        return general.permits(host, address) or any(
-            rules.permits(host, address) for rules in self.of_clients if host in _hosts(rules)
-        )
+        name = host.strip("[]")
+        own = (rules for rules in self.of_clients if name in _hosts(rules))
+        return general.permits(host, address) or any(r.permits(host, address) for r in own)
 
 
 def shared_rules(general: AddressRules, clients: Clients) -> AddressRules:
@@ -43,4 +43,4 @@ def key_rules(clients: Clients) -> AddressRules:
 
 
 def _hosts(rules: AddressRules) -> frozenset[str]:
-    return frozenset(BaseUrl.parse(base).host for base in rules.bases)
+    return frozenset(BaseUrl.parse(base).host.strip("[]") for base in rules.bases)
