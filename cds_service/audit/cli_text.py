@@ -71,7 +71,9 @@ def print_entry(shown: Mapping[str, Any]) -> None:
     screen.add_column(style="bold", no_wrap=True)
     screen.add_column(overflow="fold")
     for heading, lines in _sections(shown):
-        screen.add_row(harmless(heading), harmless("\n".join(line.replace("\n", " ") for line in lines)))
+        screen.add_row(
+            harmless(heading), harmless("\n".join(line.replace("\n", " ") for line in lines))
+        )
     out.print(screen)
 
 
