@@ -35,6 +35,7 @@ from cds_service.audit import (
     delivery_event,
     refusal_event,
 )
+from cds_service.audit.entries import Refusal
 from cds_service.audit.of_assessment import (
     advice_decided,
     cancers_decided,
@@ -331,13 +332,20 @@ def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
     )
 
 
+_REFUSALS: dict[int, Refusal] = {
+    404: "unknown-service",
+    408: "interrupted",
+    413: "oversized",
+}
+
+
 async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) -> None:
     """Put a call that was turned away on record, without its body."""
-    reason = {413: "oversized", 404: "unknown-service", 408: "interrupted"}.get(error.http_status, "malformed")
+    reason = _REFUSALS.get(error.http_status, "malformed")
     if isinstance(error, InterruptedRequest):
         reason = "interrupted"
     event = refusal_event(
-        reason,  # type: ignore[arg-type]
+        reason,
         http_status=error.http_status,
         call=asked.call,
         client=asked.client,

@@ -22,6 +22,7 @@ from cds_service.audit.findings import Report
 _WIDTH_WITHOUT_TERMINAL = 200
 _MOST_RESOURCES = 15
 _LONGEST_COMMENT = 500
+_UNSEEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
 
 def console() -> Console:
@@ -70,7 +71,9 @@ def print_entry(shown: Mapping[str, Any]) -> None:
     screen.add_column(style="bold", no_wrap=True)
     screen.add_column(overflow="fold")
     for heading, lines in _sections(shown):
-        screen.add_row(harmless(heading), harmless("\n".join(lines)))
+        screen.add_row(
+            harmless(heading), harmless("\n".join(line.replace("\n", " ") for line in lines))
+        )
     out.print(screen)
 
 
@@ -233,6 +236,6 @@ def _unmet(rule: Mapping[str, Any]) -> str:
 
 
 def _visible(character: str) -> str:
-    if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Co", "Cs"):
+    if character == "\n" or unicodedata.category(character) not in _UNSEEN:
         return character
     return "\N{REPLACEMENT CHARACTER}"

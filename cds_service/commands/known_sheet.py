@@ -105,7 +105,7 @@ def sources_report(sources: Mapping[str, Citation]) -> Iterator[RenderableType]:
     for key, citation in sources.items():
         text = citation_text(citation)
         if citation.where:
-            text.append_text(plain(f"\n{citation.where}", "dim"))
+            text.append_text(plain(f"\n{citation.where}", "dim", is_of_lines=True))
         if not citation.checked:
             text.append_text(plain("\nbibliographic data not confirmed a second time", "dim"))
         table.add_row("", plain(key), text)

@@ -136,7 +136,7 @@ def closing(tally: Tally) -> RenderableType:
 
 def _story(story: Story, place: str) -> tuple[RenderableType, ...]:
     title = plain(f"{place}  {story.title}", "bold")
-    lines = plain("\n".join(story.lines), "italic")
+    lines = plain("\n".join(story.lines), "italic", is_of_lines=True)
     return (
         Rule(title.append_text(plain(f"  {story.patient_id}", "dim")), align="left", style="dim"),
         Padding(lines, (0, 0, 0, 2)),

@@ -54,12 +54,13 @@ class Page:
         self._file.flush()
 
 
-def plain(value: object, style: str | Style = "") -> Text:
-    """A value as text that only shows itself.
+def plain(value: object, style: str | Style = "", *, is_of_lines: bool = False) -> Text:
+    """A value as text that only shows itself, on one line unless it is ours and has several.
 
     Control characters, changes of writing direction and rich's own markup do nothing.
     """
-    return Text(harmless(str(value)), style=style)
+    said = harmless(str(value))
+    return Text(said if is_of_lines else said.replace("\n", " "), style=style)
 
 
 def harmless(text: str) -> str:

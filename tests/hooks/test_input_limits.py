@@ -13,6 +13,7 @@ import random
 import time
 import tracemalloc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,7 @@ async def test_a_body_that_is_slow_and_in_time_is_read(
 
 def deep(route: str, depth: int, *, brackets: str = "[]") -> bytes:
     """A good body with a member that nobody knows, nested so deep, itself included."""
-    opening, closing = brackets
+    opening, closing = brackets[0], brackets[1]
     if brackets == "{}":
         inside = '{"x":' * (depth - 2) + "{}" + "}" * (depth - 2)
     else:
@@ -362,9 +363,8 @@ async def test_a_bomb_costs_no_more_memory_than_a_few_times_its_length(bomb: str
     scope = {"type": "http", "method": "POST", "path": "/", "headers": headers}
     tracemalloc.start()
     try:
-        with pytest.raises(InvalidRequest):
-            text = await intake.read_body(Request(scope, receive), 16 * MIB)
-            raise InvalidRequest(f"{len(text)} bytes for the reader of JSON")
+        with suppress(InvalidRequest):  # or it is for the reader of JSON to refuse
+            await intake.read_body(Request(scope, receive), 16 * MIB)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
