@@ -90,21 +90,27 @@ async def test_errors_fit_the_shape_of_an_outcome(
     assert faults(answer.json(), OUTCOME_SHAPE) == []
 
 
-@pytest.mark.parametrize("hook", ["order-select", "order-sign"])
+@pytest.mark.parametrize(
+    ("hook", "besides"),
+    [("order-select", ["selections", "draftOrders"]), ("order-sign", ["draftOrders"])],
+)
 def test_the_call_of_an_ordering_hook_is_described_by_what_its_context_has_besides(
-    hook: str,
+    hook: str, besides: list[str]
 ) -> None:
-    orders = {"draftOrders": shapes.DRAFT_ORDERS["draftOrders"]}
-    shape = shapes.call_shape(hook, orders)
-    good = call(hook=hook, context={
-        "userId": "Practitioner/1", "patientId": "p1",
-        "draftOrders": {"resourceType": "Bundle", "entry": [
-            {"resource": {"resourceType": "MedicationRequest", "id": "m1"}}
-        ]},
-    })  # fmt: skip
-    assert faults(good, shape) == []
-    assert faults(call(hook=hook), shape) == [".context.draftOrders is missing"]
-    assert faults(call(), shape)[0] == ".hook: 'patient-view' is none of the words"
+    drafts = {
+        "selections": ["MedicationRequest/m1"],
+        "draftOrders": {
+            "resourceType": "Bundle",
+            "entry": [{"resource": {"resourceType": "MedicationRequest", "id": "m1"}}],
+        },
+    }
+    context = {"userId": "Practitioner/1", "patientId": "p1"}
+    shape = shapes.call_shape(hook)
+    own = {name: drafts[name] for name in besides}
+    assert faults(call(hook=hook, context=context | own), shape) == []
+    missing = [f".context.{name} is missing" for name in besides]
+    assert faults(call(hook=hook, context=context), shape) == missing
+    assert ".hook: 'patient-view' is none of the words" in faults(call(), shape)
 
 
 def test_the_page_shows_the_members_that_a_shape_has() -> None:
