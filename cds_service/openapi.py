@@ -57,8 +57,8 @@ _QUANTITY = record(
 )
 _MOMENT: Shape = {
     "type": "string",
-    "pattern": r"^(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-(0[1-9]|1[0-9]|2[0-8])"
-    r"(T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z)?)?)?$",
+    "pattern": r"^[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01])"
+    r"(T[0-9:.]{8,18}(Z|[+-][0-9]{2}:[0-9]{2}))?)?)?$",
 }
 _OF_CHART: Shape = {"id": TEXT, "subject": _OF_PATIENT, "code": CONCEPT, "status": TEXT}
 LOOKED_AT: dict[str, Shape] = {
@@ -96,7 +96,7 @@ def resource(kind: str = "") -> Shape:
 
 def bundle(*types: str) -> Shape:
     """A Bundle of resources of these types, or of all that are read."""
-    kinds = [resource(kind) for kind in types or LOOKED_AT]
+    kinds = [resource(kind) for kind in types or (*LOOKED_AT, "")]
     inside = kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
     entry = record({}, {"fullUrl": TEXT, "resource": inside}, closed=False)
     named = {"resourceType": one_of(["Bundle"])}

@@ -7,6 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -25,6 +26,9 @@ MOST_BYTES = 8 * 1024 * 1024
 """Of one answer; more is not read."""
 SILENT_CALLS = 3
 """So many calls without an answer end it: the rest would only wait as long."""
+WAITS = 3
+"""So often a request is repeated where the deployment asks to come more slowly."""
+LONGEST_WAIT = 15.0
 SANDBOX = "https://sandbox.cds-hooks.org"
 
 T = TypeVar("T")
@@ -90,24 +94,41 @@ class Deployment:
     ) -> Reply:
         """One request, with a token of its own where there is a key; `token` None sends none.
 
-        Raises NotChecked where the deployment has stopped to answer.
+        Where it is asked to come more slowly (429), it waits and comes again. Raises NotChecked
+        where the deployment has stopped answering.
         """
         if self._silent >= SILENT_CALLS:
             raise NotChecked("it has stopped answering")
-        sent = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        reply = self._once(method, path, what, content, headers or {}, token)
+        for _ in range(WAITS):
+            if reply.status != HTTPStatus.TOO_MANY_REQUESTS:
+                break
+            time.sleep(_wait(reply))
+            reply = self._once(method, path, what, content, headers or {}, token)
+        self._silent = 0 if reply.status else self._silent + 1
+        self.replies.append(reply)
+        return reply
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        content: bytes | None,
+        headers: dict[str, str],
+        token: str | None,
+    ) -> Reply:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         address = f"{self.base}/{path}"
         if token == "" and self.signer is not None:
             token = self.signer.token(address)
         if token:
             self.sent_tokens.add(token)
             sent["Authorization"] = f"Bearer {token}"
-        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         if content is not None:
             sent.setdefault("Content-Type", "application/json")
-        reply = self._runner.run(self._bounded(method, address, what, content, sent))
-        self._silent = 0 if reply.status else self._silent + 1
-        self.replies.append(reply)
-        return reply
+        return self._runner.run(self._bounded(method, address, what, content, sent))
 
     async def _bounded(
         self, method: str, address: str, what: str, content: bytes | None, headers: dict[str, str]
@@ -246,6 +267,12 @@ def _templates(value: Any) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {key: template for key, template in value.items() if isinstance(template, str)}
+
+
+def _wait(reply: Reply) -> float:
+    """Seconds to wait for, as the answer says, within reason."""
+    said = reply.headers.get("retry-after", "")
+    return min(float(said) if said.isdecimal() else 1.0, LONGEST_WAIT)
 
 
 def _short(fault: Exception) -> str:

@@ -39,13 +39,13 @@ AUTHORIZATION = record(
     },
     closed=False,
 )
-DRAFT_ORDERS: Shape = {
-    "draftOrders": bundle(),
-    "selections": listed(REFERENCE),
+_DRAFTS: Shape = {"draftOrders": bundle()}
+CONTEXTS: dict[str, Shape] = {
+    "patient-view": {},
+    "order-select": {"selections": listed(REFERENCE), **_DRAFTS},
+    "order-sign": _DRAFTS,
 }
-"""What the context of an ordering hook has besides: `draftOrders`, and for `order-select` the
-`selections` among them.
-"""
+"""What the context of a hook has besides user, patient and encounter."""
 
 
 def prefetch_shape() -> Shape:
@@ -64,14 +64,14 @@ def prefetch_shape() -> Shape:
     return record({}, keys, closed=False)
 
 
-def call_shape(hook: str, context: Shape | None = None, prefetch: Shape | None = None) -> Shape:
-    """A call of this hook; `context` are the members that its context has to have besides."""
+def call_shape(hook: str) -> Shape:
+    """A call of this hook, one of CONTEXTS."""
     return record(
         {
             "hook": one_of([hook]),
             "hookInstance": UUID,
             "context": record(
-                {"userId": USER, "patientId": FHIR_ID, **(context or {})},
+                {"userId": USER, "patientId": FHIR_ID, **CONTEXTS[hook]},
                 {"encounterId": or_null(FHIR_ID)},
                 closed=False,
             ),
@@ -79,7 +79,7 @@ def call_shape(hook: str, context: Shape | None = None, prefetch: Shape | None =
         {
             "fhirServer": {"type": "string", "format": "uri"},
             "fhirAuthorization": AUTHORIZATION,
-            "prefetch": prefetch or prefetch_shape(),
+            "prefetch": prefetch_shape(),
             "extension": ANYTHING,
         },
         closed=False,

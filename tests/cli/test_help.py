@@ -14,6 +14,7 @@ COMMANDS = (
     ("serve",),
     ("demo",),
     ("assess",),
+    ("conformance",),
     ("knowledge", "check"),
     ("knowledge", "list"),
     ("knowledge", "show"),
@@ -33,7 +34,7 @@ def test_every_command_has_help_with_an_example(
 
 def test_the_first_page_names_every_command(capfd: pytest.CaptureFixture[str]) -> None:
     ended = typed(capfd, "--help")
-    for name in ("serve", "demo", "assess", "audit", "knowledge", "fixtures"):
+    for name in ("serve", "demo", "assess", "conformance", "audit", "knowledge", "fixtures"):
         assert f" {name} " in ended.out
 
 

@@ -11,7 +11,7 @@ from cds_service.conformance.deployment import Deployment
 from cds_service.conformance.requirement import Found
 from cds_service.conformance.table import REQUIREMENTS, check_all
 from conformance.broken import BROKEN, HOSTILE, Broken
-from conformance.good_service import BASE, ORIGIN, Break, GoodService, a_client
+from conformance.good_service import BASE, ORIGIN, Answered, Asked, Break, GoodService, a_client
 
 
 def tried(
@@ -80,6 +80,17 @@ def test_a_page_that_may_not_call_is_a_fault_only_where_it_is_named() -> None:
         with Deployment(BASE, origin=origin, transport=transport) as deployment:
             (cors,) = (f for f in check_all(deployment) if f.requirement.number == "9.11")
         assert cors.verdict == verdict
+
+
+def test_a_service_that_asks_to_come_more_slowly_is_obeyed() -> None:
+    asked = 0
+
+    def limited(_: Asked, answer: Answered, __: GoodService) -> Answered:
+        nonlocal asked
+        asked += 1
+        return Answered(429, headers={"retry-after": "0"}) if asked % 5 == 0 else answer
+
+    assert failed(tried(limited)) == {}
 
 
 def test_a_service_that_falls_silent_is_not_waited_for() -> None:
