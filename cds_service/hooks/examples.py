@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from cds_service.hooks.services import discovery
 from cds_service.openapi import answers, body
 
-_CALL = {
+_CALL: dict[str, Any] = {
     "hook": "patient-view",
     "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
     "context": {"userId": "Practitioner/example", "patientId": "p1"},
@@ -66,10 +67,40 @@ _CALL = {
         },
     },
 }
-DISCOVERY: dict[str, Any] = {"responses": answers({"services": [{"id": "refractory-status"}]})}
-HOOK_CALL: dict[str, Any] = {
-    "requestBody": body("A CDS Hooks call of the hook patient-view.", _CALL),
-    "responses": answers({"cards": []}, "400", "412", "413", "503"),
+_DRAFTS = {
+    "draftOrders": {
+        "resourceType": "Bundle",
+        "entry": [
+            {
+                "resource": {
+                    "resourceType": "MedicationRequest",
+                    "id": "request-123",
+                    "status": "draft",
+                    "intent": "order",
+                    "subject": {"reference": "Patient/p1"},
+                    "medicationCodeableConcept": {"text": "lenalidomide"},
+                }
+            }
+        ],
+    }
+}
+_SELECTED = {"selections": ["MedicationRequest/request-123"]}
+
+
+def _hook(hook: str, **more: Any) -> dict[str, Any]:
+    """What is said of the route of one hook, with a call of it."""
+    example = _CALL | {"hook": hook, "context": _CALL["context"] | more}
+    return {
+        "requestBody": body(f"A CDS Hooks call of the hook {hook}.", example),
+        "responses": answers({"cards": []}, "400", "412", "413", "503"),
+    }
+
+
+DISCOVERY: dict[str, Any] = {"responses": answers(discovery())}
+HOOK_CALLS: dict[str, dict[str, Any]] = {
+    "patient-view": _hook("patient-view"),
+    "order-select": _hook("order-select", **_SELECTED, **_DRAFTS),
+    "order-sign": _hook("order-sign", **_DRAFTS),
 }
 FEEDBACK: dict[str, Any] = {
     "requestBody": body(

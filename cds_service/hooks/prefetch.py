@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -229,3 +229,20 @@ async def _complete_medications(
     raw = [RawResource(r.raw, r.full_url) for r in found.resources if _is_of_medication(r)]
     with suppress(FhirError):  # each order that names no drug becomes an issue
         _take(await fetch_medications(_client(call, reach), raw, deadline), found)
+
+
+async def read_medications(
+    call: HookCall, reach: Reach, references: Iterable[str]
+) -> tuple[ChartResource, ...]:
+    """The Medications that draft orders point at, from the client's FHIR server.
+
+    None where there is no server, where we do not go to it, or where it does not give them.
+    """
+    pointing = [
+        {"resourceType": "MedicationRequest", "medicationReference": {"reference": reference}}
+        for reference in references
+    ]
+    found = _Sorted([ChartResource(msgspec.json.encode(p), "", "prefetch") for p in pointing])
+    deadline = asyncio.get_running_loop().time() + reach.seconds
+    await _complete_medications(call, reach, found, deadline)
+    return tuple(found.resources[len(pointing) :])
