@@ -44,8 +44,9 @@ def summaries(warning: OrderWarning) -> Iterator[str]:
         if warning.kind == "rechallenge":
             since = warning.judged.status.progressed_on
             when = f" since {since}" if since else ""
-            finding = f"possibly refractory to {_whom(shown)}{when} (line {number})"
-            yield f"{order}: {cancer} is {finding}."
+            for whom in (_whom(shown), _whom(shown, is_short=True)):
+                finding = f"possibly refractory to {whom}{when} (line {number})"
+                yield f"{order}: {cancer} is {finding}."
             yield f"{order}: {finding}."
         else:
             doubt = CAVEAT_IN_SHORT[warning.caveats[0]]
@@ -60,14 +61,22 @@ def _in_doubt(warning: OrderWarning) -> str:
     return f"the response of {cancer} to line {number} cannot be told"
 
 
-def _whom(shown: Sequence[NamedDrug]) -> str:
+def _whom(shown: Sequence[NamedDrug], *, is_short: bool = False) -> str:
     """To what the cancer is possibly refractory: the drugs themselves, or their class."""
     same = [one for one in shown if one.is_same]
     if len(same) == len(shown):
         return "it" if len(shown) == 1 else "them"
-    if not same:
-        return "its class" if len({one.kind for one in shown}) == 1 else "their classes"
-    return "them or their class"
+    if same:
+        return "them or their class"
+    if len({one.drug.drug_class for one in shown}) > 1:
+        return "their classes"
+    whose = "its" if len(shown) == 1 else "their"
+    return f"{whose} class" if is_short else f"{whose} class, {_class_of(shown[0])},"
+
+
+def _class_of(one: NamedDrug) -> str:
+    """The class of a drug in words: "PARP inhibitors"."""
+    return drug_group(one.drug.drug_class)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -124,8 +133,9 @@ def _rule(warning: OrderWarning) -> str:
     ours = ORIGIN["O"]
     if warning.kind == "rechallenge":
         parts = [
-            f"{one.drug.name} is of the {drug_group(one.drug.drug_class)} class, as is "
-            f"{_listed(one.through)}, given on this line"
+            f"{one.drug.name}, and {_listed(one.through)} that "
+            f"{'was' if len(one.through) == 1 else 'were'} given on this line, are of one class "
+            f"({_class_of(one)})"
             if one.through
             else f"{one.drug.name} was given on this line"
             for one in warning.shown

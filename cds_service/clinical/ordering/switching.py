@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from cds_service.clinical.advice import (
     Advice,
+    AdviceKind,
     EarlierCards,
     Judged,
     Suppressed,
@@ -38,8 +39,8 @@ WEAKENING: tuple[Caveat, ...] = (
 
 `marker-only` is one of them, the last, where the marker is no more than a signal.
 """
-SETTLING = frozenset({"confirm-progression", "adherence-review", "restage"})
-"""Kinds of advice that could settle the doubt."""
+SETTLING: frozenset[AdviceKind] = frozenset({"confirm-progression", "adherence-review", "restage"})
+"""Kinds of advice that could settle the doubt; where the diagnosis is open, a biopsy too."""
 
 
 def doubtful_switch(
@@ -132,7 +133,10 @@ def _why_silent(
 def settling_advice(cancer: CancerAssessment, judged: Judged, drafts: Drafts) -> tuple[Advice, ...]:
     """The line's own advice that could settle the doubt, what the same drafts order held back
     (S16)."""
-    own = [a for a in cancer.advice if a.line == judged.line.number and a.kind in SETTLING]
+    kinds = set(SETTLING)
+    if "diagnosis-unclarified" in judged.status.caveats:
+        kinds.add("biopsy")
+    own = [a for a in cancer.advice if a.line == judged.line.number and a.kind in kinds]
     ordered = set(drafts.studies)
     if ordered & (cancer.disease.advice.restage_by or IMAGING):
         own = [_ordered(a) if a.kind == "confirm-progression" else a for a in own]
