@@ -23,16 +23,13 @@ class DraftResource:
 
 
 async def drafts_of(
-    call: HookCall, reach: Reach, as_of: date, knowledge: Knowledge
-) -> Drafts | None:
-    """What the drafts of a call name; None for a hook that has none.
+    call: HookCall, context: OrderSignContext, reach: Reach, as_of: date, knowledge: Knowledge
+) -> Drafts:
+    """What the drafts of a call name.
 
     A Medication is read from the client's FHIR server where a draft to judge names its drug in no
     other way; where it cannot be had, that draft names none.
     """
-    context = call.context
-    if not isinstance(context, OrderSignContext):
-        return None
     selections = context.selections if isinstance(context, OrderSelectContext) else None
     resources = tuple(_resources(context))
     drafts = read_drafts(resources, call.patient, as_of, knowledge, selections)

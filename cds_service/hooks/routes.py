@@ -22,7 +22,7 @@ from cds_service.hooks.card_text import not_seen
 from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.drafting import drafts_of, names_an_agent
 from cds_service.hooks.feedback import take_feedback
-from cds_service.hooks.messages import HookCall, read_call
+from cds_service.hooks.messages import HookCall, OrderSignContext, read_call
 from cds_service.hooks.order_cards import order_cards, warnings_decided
 from cds_service.hooks.prefetch import Chart, ChartResource, Reach, complete_prefetch
 from cds_service.hooks.services import SERVICES, HookDefinition, discovery
@@ -120,8 +120,10 @@ def note_call(call: HookCall, asked: Asked, service: Service) -> date:
 async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService) -> Decided:
     """From the call to the answer; data that cannot be had is an answer too, with 412."""
     service = hooks.service
-    with asked.watch.stage("drafts"):
-        drafts = await drafts_of(call, hooks.reach, as_of, service.knowledge)
+    drafts = None
+    if isinstance(call.context, OrderSignContext):
+        with asked.watch.stage("drafts"):
+            drafts = await drafts_of(call, call.context, hooks.reach, as_of, service.knowledge)
     if drafts is not None and not names_an_agent(drafts, service.knowledge):
         return Decided(Outcome.NOTHING_TO_ADVISE, 200, NO_CARDS, issues=drafts.issues)
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from typing import Any, Final
