@@ -38,7 +38,8 @@ from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
 from cds_service.hooks.prefetch import Reach
-from cds_service.hooks.routes import HookService, discovery, hook_routes
+from cds_service.hooks.routes import HookService, hook_routes
+from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
@@ -132,7 +133,7 @@ def create_app(
         ),
         record=lambda event: service.record(event, str(event.members["serviceId"])),
         clock=clock,
-        services=frozenset(service["id"] for service in discovery()["services"]),
+        services=frozenset(definition.id for definition in SERVICES),
         transport=transport,
     )
     app = FastAPI(

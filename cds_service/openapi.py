@@ -125,12 +125,14 @@ _OUTCOME = {
 }
 _WHEN = {
     "400": "The call does not have the form it should; the outcome says where.",
+    "401": "The token of the caller does not hold.",
     "404": "There is no such service.",
     "408": "The body took too long to arrive.",
     "412": "Data that are needed are not in the prefetch and cannot be read.",
     "413": "The body is too large, or holds too many resources or entries.",
     "415": "The body is not said to be JSON, or is compressed.",
-    "503": "The decision log cannot take the decision, so nothing is answered.",
+    "429": "Too many calls in a minute; Retry-After says when the next is taken.",
+    "503": "The decision log cannot take the decision, or too many calls are under way.",
 }
 
 

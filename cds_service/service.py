@@ -6,7 +6,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cds_service.audit import (
+    AdviceDecided,
     AsOf,
     AsOfSource,
     Call,
@@ -46,7 +48,7 @@ from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
 from cds_service.clinical.assessment import Assessment, assess
 from cds_service.clinical.assessment_json import to_bytes
-from cds_service.clinical.record import RawResource
+from cds_service.clinical.record import Issue, RawResource
 from cds_service.errors import (
     AuditError,
     InterruptedRequest,
@@ -196,6 +198,21 @@ class Decided:
     missing: tuple[MissingInput, ...] = ()
     cards: tuple[CardReturned, ...] = ()
     error_class: str | None = None
+    advice: tuple[AdviceDecided, ...] | None = None
+    """What was advised or held back, where that is not the advice of the assessment."""
+    issues: tuple[Issue, ...] = ()
+    """Faults of what came with the call beside the chart."""
+
+    def issues_counted(self) -> Mapping[str, int]:
+        """How many faults of each kind the chart and the rest of the call had."""
+        found = Counter(issue.code for issue in self.issues)
+        found.update(issues_counted(self.assessment) if self.assessment else {})
+        return dict(found)
+
+    def advice_decided(self) -> tuple[AdviceDecided, ...]:
+        if self.advice is not None or self.assessment is None:
+            return self.advice or ()
+        return advice_decided(self.assessment)
 
 
 def asked_by(request: Request, service: Service, service_id: str) -> Asked:
@@ -282,10 +299,10 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         keep_request=service.keeps_requests,
         inputs=decided.inputs,
         inputs_missing=decided.missing,
-        issues=issues_counted(assessment) if assessment else {},
-        state=state_used(assessment) if assessment else (),
+        issues=decided.issues_counted(),
+        state=state_used(decided.advice_decided()),
         cancers=cancers_decided(assessment) if assessment else (),
-        advice=advice_decided(assessment) if assessment else (),
+        advice=decided.advice_decided(),
         cards=decided.cards,
         assessment=to_bytes(assessment) if assessment else None,
         error_class=decided.error_class,
@@ -313,11 +330,12 @@ async def _was_aborted(asked: Asked, service: Service) -> bool:
 def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
     outcome = decided.outcome if has_left else "aborted"
     CALLS.labels(asked.call.service_id, outcome).inc()
-    issues = issues_counted(decided.assessment) if decided.assessment else {}
+    issues = decided.issues_counted()
     for code, count in issues.items():
         ISSUES.labels(code).inc(count)
     for card in decided.cards if has_left else ():
-        CARDS.labels(card.advice[0], card.indicator).inc()
+        kind = card.advice[0].partition(":")[0]  # of a re-challenge without its drug
+        CARDS.labels(kind, card.indicator).inc()
     log_event(
         "call.answered" if has_left else "call.aborted",
         service=asked.call.service_id,

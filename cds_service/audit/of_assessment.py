@@ -58,9 +58,9 @@ def advice_decided(assessment: Assessment) -> tuple[AdviceDecided, ...]:
     )
 
 
-def state_used(assessment: Assessment) -> tuple[str, ...]:
+def state_used(advice: Iterable[AdviceDecided]) -> tuple[str, ...]:
     """The earlier entries of the log that changed this decision."""
-    return tuple(sorted({one.suppressed_by for c in assessment.cancers for one in c.advice} - {""}))
+    return tuple(sorted({one.suppressed_by for one in advice if one.suppressed_by}))
 
 
 def issues_counted(assessment: Assessment) -> Mapping[str, int]:

@@ -80,7 +80,7 @@ def scope_points(disease: Disease) -> Iterator[Point]:
             "agents", "restaging_interval_days", "marks", "marker_rules", "milestones", "targets",
             "composites", "covers", "subtypes", "slow_restaging", "slow_restaging_days", "early",
             "may_be_limited", "earliest_days", "guides_treatment",
-            "transforms_into"}  # fmt: skip
+            "transforms_into", "continued"}  # fmt: skip
     yield Point("Disease", f"{disease.name}, a {FAMILIES[disease.family]}.")
     if disease.names:
         yield Point("In words", f"Read as this disease: {one_of(sorted(disease.names))}.")

@@ -13,13 +13,14 @@ from cds_service.definition.goals import milestone_points, target_points
 from cds_service.definition.lines import line_points
 from cds_service.definition.markers import marker_points
 from cds_service.definition.members import Point, by_label
-from cds_service.definition.names import GroupKind, drug_group
+from cds_service.definition.names import GroupKind, drug_group, drugs_in_words
 from cds_service.definition.rules import early_points, early_says, rule_points
 from cds_service.knowledge.check_references import parts_of
 from cds_service.knowledge.model import (
     Agents,
     Citation,
     Composite,
+    Continued,
     Disease,
     Early,
     Knowledge,
@@ -65,6 +66,8 @@ _LEADS = {
     "goals": "What a therapy has to have reached by when.",
     "composites": "Labels over all lines of a patient.",
     "early": "Flags of risk; they change no status.",
+    "continued": "Drugs that a draft order may name again without a card on re-challenge. They"
+    " change no status.",
     "advice": "What a card may suggest, word for word. No drug is recommended.",
 }
 
@@ -170,6 +173,9 @@ def _sections(disease: Disease, knowledge: Knowledge) -> Iterator[Section]:
     if disease.composites:
         composites = entries(disease.composites)
         yield Section("composites", "Over all lines", _LEADS["composites"], (), composites)
+    if disease.continued:
+        kept = entries(disease.continued)
+        yield Section("continued", "Beyond progression", _LEADS["continued"], (), kept)
     yield Section("advice", "Advice", _LEADS["advice"], by_label(advice_points(disease.advice)))
 
 
@@ -185,9 +191,17 @@ def entry_of(told: Told | Early, disease: Disease, knowledge: Knowledge) -> Entr
         return _entry(told, "marker rule", told.id, told.says, marker_points(told, terms))
     if isinstance(told, Composite):
         return _entry(told, "composite", told.id, told.says, composite_points(told))
+    if isinstance(told, Continued):
+        return _entry(told, "continued", told.id, told.says, _continued_points(told))
     if isinstance(told, Milestones):
         return _entry(told, "milestones", told.id, told.says, milestone_points(told, terms))
     return _entry(told, "target", told.id, told.says, target_points(told, terms))
+
+
+def _continued_points(told: Continued) -> Iterator[Point]:
+    yield Point("Speaks for", f"Draft orders of {drugs_in_words(told.agents)}.")
+    if told.siblings_only:
+        yield Point("Speaks for", "Not for the same drug again, only after another of its class.")
 
 
 def _entry(told: Told | Early, kind: str, name: str, says: str, points: Iterable[Point]) -> Entry:

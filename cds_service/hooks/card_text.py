@@ -74,13 +74,18 @@ def detail_of(
 ) -> str:
     """The whole detail: five blocks, always the same, and everything of the chart escaped."""
     blocks = (
-        ("What was seen", _seen(judged)),
-        ("Rule used", [*_rules(judged, cancer, knowledge), *_reading(cancer, judged)]),
-        ("Not certain because", [*_doubts(assessment, judged, shown), *filter(None, [not_seen])]),
+        ("What was seen", seen_on(judged)),
+        ("Rule used", [*rules_used(judged, cancer, knowledge), *reading_of(cancer, judged)]),
+        ("Not certain because", [*doubts_of(assessment, judged, shown), *filter(None, [not_seen])]),
         ("Options to consider", _options(cancer, judged, shown, assessment)),
-        ("What would change this", _changes(judged, cancer)),
+        ("What would change this", changes_of(judged, cancer)),
     )
-    text = [f"**{_heading(cancer, judged)}**"]
+    return in_blocks(heading_of(cancer, judged), blocks)
+
+
+def in_blocks(heading: str, blocks: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """A heading, blocks of lines under their titles, and the closing sentence."""
+    text = [f"**{heading}**"]
     for title, lines in blocks:
         text.append(f"**{title}**\n\n" + "\n".join(f"- {line}" for line in lines))
     text.append(f"_{CLOSING}_")
@@ -106,7 +111,8 @@ def short_title(judged: Judged, longest: int = 60) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _heading(cancer: CancerAssessment, judged: Judged) -> str:
+def heading_of(cancer: CancerAssessment, judged: Judged) -> str:
+    """The cancer and the line that a card is about."""
     line = judged.line
     if line.is_ongoing or line.end is None:
         when = f"since {line.start}, ongoing"
@@ -114,23 +120,25 @@ def _heading(cancer: CancerAssessment, judged: Judged) -> str:
         when = f"on {line.start}" if line.start == line.end else f"{line.start} to {line.end}"
     counted = re.sub(r"(\d+) \+ (\d+)", r"\1 curative + \2 other", cancer.notation)
     return (
-        f"{_upper(cancer.disease.name)}, line {line.number} ({escaped(short_title(judged))}), "
+        f"{upper(cancer.disease.name)}, line {line.number} ({escaped(short_title(judged))}), "
         f"{when}; {counted}"
     )
 
 
-def _seen(judged: Judged) -> list[str]:
+def seen_on(judged: Judged) -> list[str]:
+    """The evidence of a line, the latest of it where it is long."""
     evidence = list(judged.evidence)
     if not evidence:
         return ["No dated finding on the disease itself"]
     left = len(evidence) - MOST_EVIDENCE
-    lines = [_one(e) for e in evidence[max(0, left) :]]
+    lines = [one_finding(e) for e in evidence[max(0, left) :]]
     if left <= 0:
         return lines
     return [f"{left} earlier {'finding' if left == 1 else 'findings'} on this line", *lines]
 
 
-def _one(evidence: Evidence) -> str:
+def one_finding(evidence: Evidence) -> str:
+    """A finding with its day, its kind and its resource."""
     detail = _SEMANTIC_TAG.sub("", evidence.detail)
     return (
         f"{evidence.on}: {escaped(detail)} "
@@ -138,7 +146,8 @@ def _one(evidence: Evidence) -> str:
     )
 
 
-def _rules(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
+def rules_used(judged: Judged, cancer: CancerAssessment, knowledge: Knowledge) -> list[str]:
+    """The rules that decided, with their sources."""
     told = knowledge.rules_named(judged.status.rules, cancer.disease)
     citations = CitationsOfACard(knowledge)
     return [_rule(rule, citations) for rule in told] or ["No rule of the definition decided"]
@@ -150,7 +159,7 @@ def _rule(rule: Told, citations: CitationsOfACard) -> str:
     return f"{says} ({ORIGIN[rule.origin]}, rule {escaped(rule.id)}: {cited})"
 
 
-def _reading(cancer: CancerAssessment, judged: Judged) -> list[str]:
+def reading_of(cancer: CancerAssessment, judged: Judged) -> list[str]:
     """The conclusion, after the evidence and the rule that it rests on."""
     status, line = judged.status, judged.line
     pattern = f", {status.pattern}" if status.pattern else ""
@@ -195,7 +204,8 @@ def _other_classes(cancer: CancerAssessment, judged: Judged) -> list[str]:
     ]
 
 
-def _upper(text: str) -> str:
+def upper(text: str) -> str:
+    """The text with a capital at its beginning."""
     return text[:1].upper() + text[1:]
 
 
@@ -204,13 +214,14 @@ def _lower(text: str) -> str:
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _doubts(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> list[str]:
+def doubts_of(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> list[str]:
+    """What speaks against the conclusion, or keeps it from being sure."""
     status = judged.status
     lines = [MADE_FOR_ADULTS] if any(advice.rule == "S13" for advice in shown) else []
     lines += [CAVEATS[caveat] for caveat in status.caveats]
     if status.missing:
         lines.append(f"Not on record: {escaped(', '.join(status.missing))}.")
-    lines += [f"{_upper(FLAGS[flag])}." for flag in status.flags if flag in FLAGS]
+    lines += [f"{upper(FLAGS[flag])}." for flag in status.flags if flag in FLAGS]
     if status.confidence == "signal":
         lines.append("The evidence is suggestive only.")
     left_out = sum(issue.severity != "information" for issue in assessment.issues)
@@ -223,15 +234,16 @@ def _doubts(assessment: Assessment, judged: Judged, shown: Sequence[Advice]) -> 
 def _options(
     cancer: CancerAssessment, judged: Judged, shown: Sequence[Advice], assessment: Assessment
 ) -> list[str]:
-    lines = [_option(advice, cancer, judged, assessment) for advice in shown]
+    lines = [option_of(advice, cancer, judged, assessment) for advice in shown]
     if "limited-progression" in judged.status.caveats:
         lines.append(LOCAL_TREATMENT)
     return [*lines, "No change, with a reason (Dismiss)"]
 
 
-def _option(
+def option_of(
     advice: Advice, cancer: CancerAssessment, judged: Judged, assessment: Assessment
 ) -> str:
+    """One piece of advice in words, offered."""
     texts = cancer.disease.advice
     adherence = (
         texts.adherence or "interactions, cost and side effects, before the response is read"
@@ -241,7 +253,7 @@ def _option(
         "confirm-progression": texts.confirm + _when_to_repeat(advice, assessment.as_of),
         "biopsy": f"{_lower(texts.biopsy.text)}; {texts.molecular}",
         "trial-referral": f"{_offered(texts.trial)}; {_known(cancer, judged, assessment)}",
-        "adherence-review": f"{_supply(advice)}{_upper(adherence)}",
+        "adherence-review": f"{_supply(advice)}{upper(adherence)}",
         "supportive-care": "symptoms and goals of care",
     }
     minding = "".join(f"; {CAUTIONS[name]}" for name in advice.cautions)
@@ -287,12 +299,12 @@ def _when_to_repeat(advice: Advice, as_of: date) -> str:
     return f"; a repeat {when} could settle this"
 
 
-def _changes(judged: Judged, cancer: CancerAssessment) -> list[str]:
+def changes_of(judged: Judged, cancer: CancerAssessment) -> list[str]:
     """Which result would settle or withdraw this."""
     status = judged.status
     lines = []
     if "unconfirmed" in status.caveats or status.confidence == "signal":
-        lines.append(_upper(cancer.disease.advice.confirm))
+        lines.append(upper(cancer.disease.advice.confirm))
     if status.missing:
         lines.append("The missing results above")
     if status.status in ("possible-refractory", "progressing"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,7 +11,7 @@ from cds_service.audit import CardReturned, CardSubject
 from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
-from cds_service.hooks.card_text import detail_of, short_title
+from cds_service.hooks.card_text import detail_of, short_title, upper
 from cds_service.hooks.citations import label_of
 from cds_service.hooks.eligibility import as_list, eligibility, sources_of
 from cds_service.hooks.markdown import escaped, plain
@@ -51,7 +51,7 @@ class Card:
 
     @property
     def suggestions(self) -> tuple[str, ...]:
-        return tuple(str(one["uuid"]) for one in self.json["suggestions"])
+        return tuple(str(one["uuid"]) for one in self.json.get("suggestions", ()))
 
     @property
     def indicator(self) -> str:
@@ -124,7 +124,7 @@ def _card(
     encounter_id: str | None,
 ) -> Card:
     suggestions = [
-        _suggestion(
+        suggestion_of(
             advice, assessment, cancer, judged, uuid5(name, advice.kind), maker, encounter_id
         )
         for advice in shown[:MOST_SUGGESTIONS]
@@ -134,31 +134,41 @@ def _card(
     card: dict[str, Any] = {
         "uuid": str(name),
         "summary": summary_of(cancer, judged),
-        "indicator": _indicator(cancer, judged),
+        "indicator": indicator_of(cancer, judged),
         "detail": detail,
-        "source": _source(assessment, status.status, maker),
+        "source": source_of(assessment, status.status, maker),
         "suggestions": suggestions,
         "selectionBehavior": "any",
         "overrideReasons": OVERRIDE_REASONS,
-        "extension": {
-            EXTENSION: {
-                "decisionId": decision_id,
-                "condition": cancer.cancer.condition,
-                "disease": cancer.disease.id,
-                "line": judged.line.number,
-                "status": status.status,
-                "advice": list(kinds),
-                "knowledgeVersion": assessment.knowledge_version,
-            }
-        },
+        "extension": extension_of(assessment, cancer, judged, kinds, decision_id),
     }
-    links = _links(cancer, judged, maker.knowledge)
+    links = links_of(cancer, judged, maker.knowledge)
     if links:
         card["links"] = links
     return Card(card, kinds, kinds[:MOST_SUGGESTIONS], cancer, judged)
 
 
-def _indicator(cancer: CancerAssessment, judged: Judged) -> str:
+def extension_of(
+    assessment: Assessment,
+    cancer: CancerAssessment,
+    judged: Judged,
+    kinds: Sequence[str],
+    decision_id: str,
+) -> dict[str, Any]:
+    """What our own extension says of a card; `kinds` are the kinds of advice on it, if any."""
+    said: dict[str, Any] = {
+        "decisionId": decision_id,
+        "condition": cancer.cancer.condition,
+        "disease": cancer.disease.id,
+        "line": judged.line.number,
+        "status": judged.status.status,
+    }
+    if kinds:
+        said["advice"] = list(kinds)
+    return {EXTENSION: said | {"knowledgeVersion": assessment.knowledge_version}}
+
+
+def indicator_of(cancer: CancerAssessment, judged: Judged) -> str:
     """Never critical; warning only where a clinician documented it in a disease that runs fast.
 
     Where the knowledge names what of a disease may warn, one of these has to hold.
@@ -197,7 +207,7 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
         sure = CONFIDENCE_IN_SHORT[status.confidence] if status.confidence else ""
         return f"Possible {pattern}refractory {name} on {line}: {what}{when}, {sure}"
     if status.status == "relapsed":
-        return f"{_upper(name)} back after control: progression{when} after {line}"
+        return f"{upper(name)} back after control: progression{when} after {line}"
     if status.status == "progressing":
         return f"Progression of {name} on {line}{when}, not called refractory{doubt}"
     if "intolerance" in status.caveats and status.status in QUIET:
@@ -205,10 +215,6 @@ def _sentence(cancer: CancerAssessment, judged: Judged, line: str) -> str:
     if status.status in QUIET:
         return f"Only a symptom is recorded as worse in {name} on {line}"
     return f"Response of {name} to {line} cannot be told from the record{doubt}"
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _composite(cancer: CancerAssessment, judged: Judged) -> str:
@@ -220,7 +226,8 @@ def _composite(cancer: CancerAssessment, judged: Judged) -> str:
     return f"; {COMPOSITES[chosen[-1]]}" if chosen else ""
 
 
-def _source(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, Any]:
+def source_of(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, Any]:
+    """Who says it, by which knowledge, and about what: the status of a line as the topic."""
     source: dict[str, Any] = {
         "label": f"refractory-cds, clinical knowledge {assessment.knowledge_version}",
         "topic": {
@@ -234,7 +241,9 @@ def _source(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, 
     return source
 
 
-def _links(cancer: CancerAssessment, judged: Judged, knowledge: Knowledge) -> list[dict[str, str]]:
+def links_of(
+    cancer: CancerAssessment, judged: Judged, knowledge: Knowledge
+) -> list[dict[str, str]]:
     """The papers that the deciding rules cite, where they have a DOI."""
     rules = knowledge.rules_named(judged.status.rules, cancer.disease)
     cited = [key for rule in rules for key in rule.cites]
@@ -250,7 +259,7 @@ def _links(cancer: CancerAssessment, judged: Judged, knowledge: Knowledge) -> li
     ]
 
 
-def _suggestion(
+def suggestion_of(
     advice: Advice,
     assessment: Assessment,
     cancer: CancerAssessment,
@@ -259,6 +268,7 @@ def _suggestion(
     maker: CardMaker,
     encounter_id: str | None,
 ) -> dict[str, Any]:
+    """One piece of advice as a button that creates a draft order."""
     draft = maker.templates.draft(cancer.disease.id, advice)
     text = draft["code"]["text"]
     facts = sources_of(cancer, assessment) if advice.kind == "trial-referral" else ()

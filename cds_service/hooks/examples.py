@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from cds_service.hooks import shapes
+from cds_service.hooks.services import discovery
 from cds_service.openapi import answers, body, record
 
-_CALL = {
+_CALL: dict[str, Any] = {
     "hook": "patient-view",
     "hookInstance": "d1577c69-dfbe-44ad-ba6d-3e05e953b2ea",
     "context": {"userId": "Practitioner/example", "patientId": "p1"},
@@ -67,20 +68,47 @@ _CALL = {
         },
     },
 }
-_SERVICE = {
-    "id": "refractory-status",
-    "hook": "patient-view",
-    "title": "Possible refractory cancer status",
-    "description": "…",
-    "prefetch": {"patient": "Patient/{{context.patientId}}"},
+_DRAFTS = {
+    "draftOrders": {
+        "resourceType": "Bundle",
+        "entry": [
+            {
+                "resource": {
+                    "resourceType": "MedicationRequest",
+                    "id": "request-123",
+                    "status": "draft",
+                    "intent": "order",
+                    "subject": {"reference": "Patient/p1"},
+                    "medicationCodeableConcept": {"text": "lenalidomide"},
+                }
+            }
+        ],
+    }
 }
+_SELECTED = {"selections": ["MedicationRequest/request-123"]}
+_REFUSALS = ("400", "401", "408", "413", "415", "429", "503")
+"""What any request with a body may be refused with."""
+
+
+def _hook(hook: str, **more: Any) -> dict[str, Any]:
+    """What is said of the route of one hook, with a call of it."""
+    example = _CALL | {"hook": hook, "context": _CALL["context"] | more}
+    return {
+        "requestBody": body(
+            f"A CDS Hooks call of the hook {hook}.", example, shapes.call_shape(hook)
+        ),
+        "responses": answers({"cards": []}, *_REFUSALS, "412", shape=shapes.CARDS),
+    }
+
+
 NOTHING = record({})
-DISCOVERY: dict[str, Any] = {"responses": answers({"services": [_SERVICE]}, shape=shapes.SERVICES)}
-HOOK_CALL: dict[str, Any] = {
-    "requestBody": body(
-        "A CDS Hooks call of the hook patient-view.", _CALL, shapes.call_shape("patient-view")
-    ),
-    "responses": answers({"cards": []}, "400", "408", "412", "413", "415", "503", shape=shapes.CARDS),
+DISCOVERY: dict[str, Any] = {
+    "responses": answers(discovery(), "401", "429", "503", shape=shapes.SERVICES)
+}
+HOOK_CALLS: dict[str, dict[str, Any]] = {
+    "patient-view": _hook("patient-view"),
+    "order-select": _hook("order-select", **_SELECTED, **_DRAFTS),
+    "order-sign": _hook("order-sign", **_DRAFTS),
 }
 FEEDBACK: dict[str, Any] = {
     "requestBody": body(
@@ -97,5 +125,5 @@ FEEDBACK: dict[str, Any] = {
         },
         shapes.FEEDBACK,
     ),
-    "responses": answers({}, "400", "404", "408", "413", "415", "503", shape=NOTHING),
+    "responses": answers({}, *_REFUSALS, "404", shape=NOTHING),
 }

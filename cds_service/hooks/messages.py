@@ -63,8 +63,30 @@ class PatientViewContext(Message):
     encounter_id: str | None = None
 
 
+class DraftOrders(Message):
+    """A Bundle of orders that are not signed yet; what its entries hold stays as it came.
+
+    Its `type` is not asked for: real clients leave it out.
+    """
+
+    resource_type: Literal["Bundle"]
+    entry: list[msgspec.Raw] | None = None
+
+
+class OrderSignContext(PatientViewContext, kw_only=True):
+    """The context of `order-sign`."""
+
+    draft_orders: DraftOrders
+
+
+class OrderSelectContext(OrderSignContext, kw_only=True):
+    """The context of `order-select`: `selections` are the drafts that the call is about."""
+
+    selections: list[str]
+
+
 class HookCall(Message):
-    """A call of the hook `patient-view`; each value of `prefetch` stays as it came."""
+    """A call of a hook; each value of `prefetch` stays as it came."""
 
     hook: str
     hook_instance: str
@@ -76,6 +98,14 @@ class HookCall(Message):
     @property
     def patient(self) -> str:
         return f"Patient/{self.context.patient_id}"
+
+
+class OrderSignCall(HookCall, kw_only=True):
+    context: OrderSignContext
+
+
+class OrderSelectCall(HookCall, kw_only=True):
+    context: OrderSelectContext
 
 
 class Coding(Message):
@@ -113,6 +143,12 @@ MOST_ENTRIES = 500
 M = TypeVar("M")
 
 
+class _Hook(Message):
+    """Which hook is called: asked first, since the context has the hook's own form."""
+
+    hook: str
+
+
 class _Name:
     """A member's name that equals no other, so that one that stands twice stays two members."""
 
@@ -127,7 +163,14 @@ _members = msgspec.json.Decoder(
 ).decode
 _NAMES = {
     field.encode_name
-    for shape in (HookCall, PatientViewContext, Authorization, FeedbackCall, FeedbackEntry)
+    for shape in (
+        HookCall,
+        OrderSelectContext,
+        DraftOrders,
+        Authorization,
+        FeedbackCall,
+        FeedbackEntry,
+    )
     for field in msgspec.structs.fields(shape)
 } | set(KEYS)
 """Names that are ours to repeat; any other could be anything."""
@@ -163,12 +206,12 @@ def refuse_doubles(body: bytes | msgspec.Raw, inside: Collection[str] = (), at: 
             refuse_doubles(value, at=name.text)
 
 
-def read_call(body: bytes, hook: str) -> HookCall:
+def read_call(body: bytes, hook: str, shape: type[HookCall] = HookCall) -> HookCall:
     """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids."""
     refuse_doubles(body, inside=("context", "prefetch", "fhirAuthorization"))
-    call = read_message(body, HookCall)
-    if call.hook != hook:
+    if read_message(body, _Hook).hook != hook:
         raise InvalidRequest(f"this service answers the hook {hook}", where="hook")
+    call = read_message(body, shape)
     _check(UUID_FORM, call.hook_instance, "hookInstance", "a UUID")
     _check(FHIR_ID, call.context.patient_id, "context.patientId", "a FHIR id without a type")
     _check(USER_FORM, call.context.user_id, "context.userId", "a reference such as Practitioner/1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -294,3 +294,22 @@ async def _complete_pointed_at(source: _Source, found: _Sorted, deadline: float 
     """Medications and the like: no prefetch can ask for them, so they are read here."""
     refused = source.refused()
     _take(await fetch_pointed_at(source.client, found.raw(), deadline, refused), found)
+
+
+async def read_medications(
+    call: HookCall, reach: Reach, references: Iterable[str]
+) -> tuple[ChartResource, ...]:
+    """The Medications that draft orders point at, from the client's FHIR server.
+
+    None where there is no server, where we do not go to it, or where it does not give them.
+    """
+    pointing = [
+        {"resourceType": "MedicationRequest", "medicationReference": {"reference": reference}}
+        for reference in references
+    ]
+    if call.fhir_server is None or not pointing:
+        return ()
+    found = _Sorted([ChartResource(msgspec.json.encode(p), "", "prefetch") for p in pointing])
+    with suppress(FhirError):  # a draft that names no drug is passed over
+        await _complete_pointed_at(_Source.of(call, reach), found, None)
+    return tuple(found.resources[len(pointing) :])

@@ -42,6 +42,7 @@ from cds_service.knowledge.marker_rules import (
 )
 from cds_service.knowledge.rules import (
     Composite,
+    Continued,
     Early,
     FullDose,
     Minimum,
@@ -65,6 +66,7 @@ __all__ = [
     "Category",
     "Citation",
     "Composite",
+    "Continued",
     "Disease",
     "Early",
     "Family",
@@ -140,7 +142,7 @@ class AdviceTexts:
     warns_when: frozenset[str] = frozenset()
 
 
-Told = Rule | MarkerRule | Milestones | Target | Composite
+Told = Rule | MarkerRule | Milestones | Target | Composite | Continued
 """What has an id, a sentence for people, an origin and sources."""
 
 
@@ -158,6 +160,7 @@ class Disease:
     `is_marker_disease`: a tumour marker is the measure of this solid tumour, and needs no imaging.
     `is_adult_only`: no label of it is given to a patient under 18 years.
     `transforms_into`: diseases of which a new one, beside this one, is its transformation.
+    `continued`: drugs that go on beyond progression by design.
     """
 
     id: str
@@ -188,6 +191,7 @@ class Disease:
     guides_treatment: tuple[str, ...] = ()
     is_adult_only: bool = True
     transforms_into: tuple[str, ...] = ()
+    continued: tuple[Continued, ...] = ()
 
     @property
     def markers(self) -> frozenset[str]:
@@ -204,6 +208,7 @@ class Disease:
         """Everything of the disease that has an id, a sentence and sources."""
         return (
             *self.rules, *self.marker_rules, *self.milestones, *self.targets, *self.composites,
+            *self.continued,
         )  # fmt: skip
 
 

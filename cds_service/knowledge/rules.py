@@ -176,6 +176,22 @@ class Composite:
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """Drugs that are meant to go on, or to come again with others, after progression on them.
+
+    A draft order of one of them is no re-challenge; what a line is refractory to is not changed.
+    `siblings_only`: after another drug of the class, but not the same one again.
+    """
+
+    id: str
+    says: str
+    origin: Origin
+    cites: tuple[str, ...]
+    agents: Agents
+    siblings_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Early:
     """A flag for progression that came early, whatever the status: of risk, not of refractoriness.
 

@@ -55,7 +55,11 @@ OPENAPI: dict[str, Any] = {
     "requestBody": body(
         "A FHIR R4 Bundle of any type, with the chart of one patient.", _EXAMPLE, shapes.CHART
     ),
-    "responses": answers(_NOTHING_KNOWN, "400", "408", "413", "415", "503", shape=shapes.ASSESSMENT),
+    "responses": answers(
+        _NOTHING_KNOWN,
+        *("400", "401", "408", "413", "415", "429", "503"),
+        shape=shapes.ASSESSMENT,
+    ),
 }
 Day = Annotated[
     str | None,

@@ -169,7 +169,7 @@ def test_every_member_of_the_lines_is_said(rules: LineRules) -> None:
 
 IN_SECTIONS_OF_THEIR_OWN = frozenset(
     {"id", "lines", "rules", "advice", "marker_rules", "milestones", "targets", "composites",
-     "early"}
+     "early", "continued"}
 )  # fmt: skip
 
 

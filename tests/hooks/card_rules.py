@@ -133,7 +133,7 @@ def _card(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
     yield from _override_reasons(card.get("overrideReasons", ()))
     for link in card.get("links", ()):
         yield from _link(link)
-    yield from _extension(card["extension"], decision_id)
+    yield from _extension(card, decision_id)
 
 
 def _suggestions(card: dict[str, Any]) -> Iterator[str]:
@@ -299,19 +299,24 @@ def _link(link: dict[str, Any]) -> Iterator[str]:
         yield f"a link to {link['url']}"
 
 
-def _extension(extension: dict[str, Any], decision_id: str | None) -> Iterator[str]:
+def _extension(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
+    """Our own member; `advice` is left out where a card gives none."""
+    extension = card["extension"]
     if set(extension) != {OURS}:
         yield f"extensions {sorted(extension)}"
     ours = extension[OURS]
-    if set(ours) != set(EXTENSION):
+    if set(ours) | {"advice"} != set(EXTENSION):
         yield f"members of our extension: {sorted(ours)}"
-    for member, kind in EXTENSION.items():
+    for member in ours:
+        kind = EXTENSION[member]
         if not isinstance(ours[member], kind):
             yield f"{member} is no {kind.__name__}"
     if ours["status"] not in STATUSES:
         yield f"status {ours['status']}"
-    if unknown := set(ours["advice"]) - ADVICE:
+    if unknown := set(ours.get("advice", ())) - ADVICE:
         yield f"advice {unknown}"
+    if ("advice" in ours) != ("suggestions" in card):
+        yield "advice without a suggestion, or a suggestion without advice"
     if decision_id is not None and ours["decisionId"] != decision_id:
         yield "the id of another decision"
 

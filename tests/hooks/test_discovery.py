@@ -20,10 +20,17 @@ async def test_discovery_names_one_service_for_each_hook_with_all_that_a_client_
     assert answer.headers["content-type"] == "application/json"
     assert set(answer.json()) == {"services"}
     services = answer.json()["services"]
-    assert [(one["id"], one["hook"]) for one in services] == [(SERVICE, "patient-view")]
+    assert [(one["id"], one["hook"]) for one in services] == [
+        (SERVICE, "patient-view"),
+        ("refractory-status-order-select", "order-select"),
+        ("refractory-status-order-sign", "order-sign"),
+    ]
     for service in services:
-        assert {"hook", "id", "description", "title", "prefetch"} <= set(service)
+        assert {"hook", "id", "description", "title", "prefetch", "usageRequirements"} <= set(
+            service
+        )
         assert all(service.values())
+        assert (service["version"], service["hookVersion"]) == ("2.0.1", "1.0")
         assert re.fullmatch(r"[a-z0-9-]+", service["id"])
     assert len({one["id"] for one in services}) == len(services)
 
@@ -31,14 +38,14 @@ async def test_discovery_names_one_service_for_each_hook_with_all_that_a_client_
 async def test_the_prefetch_has_the_four_keys_of_the_contract_and_optional_ones(
     served: Served,
 ) -> None:
-    (service,) = (await served.http.get("/cds-services")).json()["services"]
-    assert set(REQUIRED) <= set(service["prefetch"])
-    assert set(service["prefetch"]) == set(KEYS)
+    for service in (await served.http.get("/cds-services")).json()["services"]:
+        assert set(REQUIRED) <= set(service["prefetch"])
+        assert set(service["prefetch"]) == set(KEYS)
 
 
 async def test_every_template_keeps_to_what_clients_support_widely(served: Served) -> None:
-    (service,) = (await served.http.get("/cds-services")).json()["services"]
-    for template in service["prefetch"].values():
+    services = (await served.http.get("/cds-services")).json()["services"]
+    for template in {text for service in services for text in service["prefetch"].values()}:
         assert SUPPORTED.fullmatch(template), "relative, a read or a search of one type"
         assert re.findall(r"\{\{(.*?)\}\}", template) == ["context.patientId"]
         names = [pair.partition("=")[0] for pair in template.partition("?")[2].split("&") if pair]
@@ -60,7 +67,7 @@ async def test_every_template_keeps_to_what_clients_support_widely(served: Serve
 )
 async def test_discovery_answers_whoever_asks(served: Served, headers: dict[str, str]) -> None:
     answer = await served.http.get("/cds-services", headers=headers)
-    assert (answer.status_code, len(answer.json()["services"])) == (200, 1)
+    assert (answer.status_code, len(answer.json()["services"])) == (200, 3)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from cds_service.hooks.messages import read_call
 from cds_service.hooks.orders import build_templates
 from cds_service.hooks.override_reasons import OURS
 from cds_service.hooks.prefetch import ChartResource
-from cds_service.hooks.routes import HOOK, SERVICE_ID, note_call
+from cds_service.hooks.routes import note_call
+from cds_service.hooks.services import PATIENT_VIEW
 from cds_service.service import Asked, Decided, Service, assess_chart, record_decision
 from hooks.calls import call, myeloma, prefetch_of
 from hooks.serving import NOON, knowledge, settings_for
@@ -57,9 +58,11 @@ class Office:
         """The cards that a user of this client is given."""
         service = self.service
         context = {"userId": "Practitioner/dr-a", "patientId": patient}
-        asked_call = read_call(orjson.dumps(call(prefetch_of(myeloma()), context=context)), HOOK)
+        asked_call = read_call(
+            orjson.dumps(call(prefetch_of(myeloma()), context=context)), PATIENT_VIEW.hook
+        )
         asked = Asked(
-            call=Call(service_id=SERVICE_ID),
+            call=Call(service_id=PATIENT_VIEW.id),
             client=client,
             received_at=NOON,
             decision_id=service.new_id(),
@@ -89,9 +92,9 @@ class Office:
             reason_code=None if suggestions else what,
         )
         event = feedback_event(
-            given_back, call=Call(service_id=SERVICE_ID), client=client, received_at=NOON
+            given_back, call=Call(service_id=PATIENT_VIEW.id), client=client, received_at=NOON
         )
-        await self.service.record(event, SERVICE_ID)
+        await self.service.record(event, PATIENT_VIEW.id)
 
 
 def shown(cards: Sequence[Card]) -> list[str]:

@@ -17,6 +17,7 @@ from cds_service.clinical.advice.performance import Performance, ecog_of
 from cds_service.clinical.advice.reasons import reason_for, settles_between
 from cds_service.clinical.advice.silence import (
     UNCHANGED_DAYS,
+    Silence,
     answers_to,
     silence_of,
     standing_override,
@@ -53,6 +54,7 @@ __all__ = [
     "Override",
     "Performance",
     "Returned",
+    "Silence",
     "Suppressed",
     "Urgency",
     "choose_advice",

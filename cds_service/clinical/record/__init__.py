@@ -1,5 +1,6 @@
 """The first stage: FHIR resources of one patient → a `Record` in words of oncology, and issues."""
 
+from cds_service.clinical.record.drafts import DraftDrug, Drafts, is_worth_asking, read_drafts
 from cds_service.clinical.record.read import AnyResource, RawResource, read_record
 from cds_service.clinical.record.record import (
     Cancer,
@@ -25,6 +26,8 @@ __all__ = [
     "Caution",
     "CautionKind",
     "Doubt",
+    "DraftDrug",
+    "Drafts",
     "Event",
     "Exposure",
     "Fact",
@@ -37,5 +40,7 @@ __all__ = [
     "Request",
     "Statement",
     "Withheld",
+    "is_worth_asking",
+    "read_drafts",
     "read_record",
 ]

@@ -104,16 +104,16 @@ def read_use(
     if not (recognised.drugs or recognised.investigational):
         _note_unrecognised(named, reference, reader)
         return NOTHING
-    if not recognised.systemic or _is_local_route(raw, kind, reader):
+    if not recognised.systemic or is_local_route(raw, kind, reader):
         return NOTHING
     covered = _covered(raw, kind, reference, reader)
     if covered is None:
         return NOTHING
     reason, reason_text = _stop_reason(raw, reader.knowledge.terms)
-    intent = _intent(raw, reader)
+    intent = intent_of(raw, reader)
     if intent == "supportive":
         return NOTHING
-    conditions, reason_diseases = _reasons(raw, reader)
+    conditions, reason_diseases = reasons_of(raw, reader)
     # of a combination nothing tells how much of each drug a dose holds
     dose = daily_dose_mg(raw, reference, reader) if len(recognised.drugs) == 1 else None
     exposures = tuple(
@@ -181,7 +181,7 @@ def _note_unrecognised(named: NamedMedication, reference: str, reader: Reader) -
         )
 
 
-def _is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
+def is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
     """Whether the drug was given into a compartment and treats nothing else."""
     local = reader.knowledge.value_sets["local-routes"]
     is_order = kind in ("order", "dispense")
@@ -312,7 +312,8 @@ def _stop_reason(raw: MedicationUse, terms: Terminology) -> tuple[str, str]:
     return "", ""
 
 
-def _intent(raw: MedicationUse, reader: Reader) -> str:
+def intent_of(raw: MedicationUse, reader: Reader) -> str:
+    """What a treatment is for, where mCODE's extension tells it; empty where nothing does."""
     known = reader.knowledge.value_sets["treatment-intents"]
     for extension in several(raw.extension, Extension):
         if (extension.url or "").endswith(INTENT_EXTENSIONS) and extension.valueCodeableConcept:
@@ -322,7 +323,7 @@ def _intent(raw: MedicationUse, reader: Reader) -> str:
     return ""
 
 
-def _reasons(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def reasons_of(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Conditions named as the reason, and diseases that reason codes stand for.
 
     A code of something that is no cancer gives "not-cancer".
