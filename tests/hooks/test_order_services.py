@@ -462,17 +462,24 @@ async def test_hostile_text_in_a_draft_renders_as_text(served: Served, attack: s
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_feedback_on_its_cards_is_taken_and_on_record(served: Served, service: str) -> None:
-    (card,) = await cards(served, service, CHART, draft("lenalidomide"))
-    entry = {
+async def test_feedback_on_its_cards_is_taken_and_on_record(
+    tmp_path_factory: pytest.TempPathFactory, service: str
+) -> None:
+    with serving(tmp_path_factory.mktemp("feedback")) as served:
+        (card,) = await cards(served, service, CHART, draft("lenalidomide"))
+        answer = await served.feedback({"feedback": [set_aside(card)]}, service)
+        assert answer.status_code == 200
+        newest = served.last()
+        assert (newest["eventType"], newest["serviceId"]) == ("feedback", service)
+
+
+def set_aside(card: Body) -> Body:
+    return {
         "card": card["uuid"],
         "outcome": "overridden",
         "outcomeTimestamp": "2026-11-21T12:00:00Z",
-        "overrideReason": {"reason": {"code": "not-applicable", "system": "x"}},
+        "overrideReason": {"reason": {"code": "not-applicable"}},
     }
-    answer = await served.feedback({"feedback": [entry]}, service)
-    assert answer.status_code == 200
-    assert (served.last()["eventType"], served.last()["serviceId"]) == ("feedback", service)
 
 
 async def test_the_log_says_what_was_warned_of_and_what_was_held_back(
