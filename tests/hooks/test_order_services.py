@@ -482,6 +482,24 @@ def set_aside(card: Body) -> Body:
     }
 
 
+async def test_an_override_silences_the_same_drug_at_both_hooks_and_the_log_names_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with serving(tmp_path_factory.mktemp("override")) as served:
+        (card,) = await cards(served, SELECT, CHART, draft("lenalidomide"))
+        await served.feedback({"feedback": [set_aside(card)]}, SELECT)
+        feedback = served.last()["eventId"]
+        for service in (SELECT, SIGN):
+            assert await cards(served, service, CHART, draft("lenalidomide")) == []
+            (held,) = served.last()["advice"]
+            assert (held["kind"], held["suppressed"], held["suppressedBy"]) == (
+                "rechallenge:lenalidomide", "overridden", feedback,
+            )  # fmt: skip
+            assert served.last()["state"] == [feedback]
+        assert len(await cards(served, SIGN, CHART, draft("pomalidomide"))) == 1
+        assert len((await served.hook(CHART)).json()["cards"]) == 1
+
+
 async def test_the_log_says_what_was_warned_of_and_what_was_held_back(
     dated: tuple[Served, Today],
 ) -> None:
