@@ -19,6 +19,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "fhir_servers": ('["https://ehr.example/fhir"]', ("https://ehr.example/fhir",)),
     "allow_loopback": ("true", True),
     "fhir_seconds": ("2.5", 2.5),
+    "fhir_credentials_file": ("/srv/fhir.toml", Path("/srv/fhir.toml")),
     "max_body_mib": ("4", 4),
     "cors_origins": ("[]", ()),
     "public_url": ("https://cds.example", "https://cds.example"),

@@ -20,6 +20,7 @@ from hooks.token_server import BASE, BEARER, CONFIGURATION, NOW, TOKEN_URL, Toke
 from joserfc.jwk import ECKey, RSAKey
 
 from cds_service.app import config_digest
+from cds_service.commands import assessing
 from cds_service.errors import FhirError, FhirTokenUnusable, FhirUnavailable, UsageError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.assertions import (
@@ -379,6 +380,19 @@ async def test_a_server_that_gives_no_token_is_412(tmp_path: Path, server: Token
     with serving(tmp_path / "log", transport=server, settings=settings) as served:
         answer = await served.hook(call(fhirServer=BASE))
     assert (answer.status_code, issue_of(answer)["code"]) == (412, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("base", "is_named"),
+    [(BASE, True), (f"{BASE}/", True), (f"{BASE}2", False), ("nowhere", False)],
+)
+def test_assess_reads_a_named_server_with_the_services_own_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, is_named: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert assessing._own_token(base) is None
+    monkeypatch.setenv("REFRACTORY_CDS_FHIR_CREDENTIALS_FILE", str(credentials(tmp_path)))
+    assert (assessing._own_token(base) is not None) is is_named
 
 
 def test_no_secret_is_in_the_digest_of_the_settings(tmp_path: Path) -> None:
