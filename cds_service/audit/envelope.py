@@ -200,7 +200,7 @@ def _remembered_by(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def given_to(pseudonym: str, service_id: str, user_id: str) -> str:
     """The search term for cards about this patient that a service gave to this user."""
-    return f"{pseudonym} {service_id} {user_id}"
+    return digest("\x1f".join((pseudonym, service_id, user_id)).encode())
 
 
 def feedback_key(members: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from cds_service.errors import InvalidRequest
 from cds_service.fhir.queries import KEYS
 
-ADDRESS_FORM = re.compile(r"[^\x00-\x1f\x7f]*")
+ADDRESS_FORM = re.compile(r"[^\x1f]*")  # the parts of a patient's identity stand between these
 UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 FHIR_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9\-.]{1,64}")
 USER_FORM = re.compile(
@@ -218,9 +218,7 @@ def read_call(body: bytes, hook: str, shape: type[HookCall] = HookCall) -> HookC
     if call.context.encounter_id is not None:
         _check(FHIR_ID, call.context.encounter_id, "context.encounterId", "a FHIR id")
     if call.fhir_server is not None:
-        _check(
-            ADDRESS_FORM, call.fhir_server, "fhirServer", "an address without control characters"
-        )
+        _check(ADDRESS_FORM, call.fhir_server, "fhirServer", "an address without separators")
     if call.fhir_authorization is not None and call.fhir_server is None:
         raise InvalidRequest("fhirAuthorization needs a fhirServer", where="fhirServer")
     return call

@@ -336,11 +336,8 @@ async def test_the_same_id_on_another_server_is_another_patient(clinic: Clinic) 
     assert await clinic.opens(DR_B, fhirServer="https://ehr.example/fhir/") == []
 
 
-@pytest.mark.parametrize("character", ["\x1f", "\x00", "\n", "\x7f"])
-async def test_a_server_that_no_patient_can_be_told_by_is_refused(
-    clinic: Clinic, character: str
-) -> None:
-    address = f"https://ehr.example{character}/fhir"
+async def test_a_server_that_no_patient_can_be_told_by_is_refused(clinic: Clinic) -> None:
+    address = "https://ehr.example\x1f/fhir"
     answer = await clinic.served.hook(call(prefetch_of(myeloma()), fhirServer=address))
     assert answer.status_code == 400
     assert issue_of(answer)["expression"] == ["fhirServer"]
