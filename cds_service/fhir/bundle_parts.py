@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from cds_service.errors import TooManyResources
+
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """All that msgspec raises on bytes that are not what they should be."""
 
@@ -117,16 +119,17 @@ class ReadBundle:
         return sum(1 for entry in self.entries if entry and entry.resource) < self.total
 
 
-def read_bundle(document: bytes | msgspec.Raw) -> ReadBundle | None:
+def read_bundle(document: bytes | msgspec.Raw, most: int | None = None) -> ReadBundle | None:
     """The document as a Bundle, or None where it is another resource.
 
-    Raises one of `UNREADABLE` where it is not JSON, or no object with a resourceType.
+    Raises one of `UNREADABLE` where it is not JSON, or no object with a resourceType, and
+    TooManyResources where it has more than `most` entries, before any of them is read by itself.
     """
     try:
         bundle = _bundle.decode(document)
     except (msgspec.ValidationError, UnicodeDecodeError):
         loose = _loose_bundle.decode(document)
-        return _read_loosely(loose) if loose.resource_type == "Bundle" else None
+        return _read_loosely(loose, most) if loose.resource_type == "Bundle" else None
     if bundle.resource_type != "Bundle":
         return None
     return ReadBundle(
@@ -137,7 +140,7 @@ def read_bundle(document: bytes | msgspec.Raw) -> ReadBundle | None:
     )
 
 
-def _read_loosely(bundle: _LooseBundle) -> ReadBundle:
+def _read_loosely(bundle: _LooseBundle, most: int | None) -> ReadBundle:
     """Read part by part a Bundle of which some part is malformed."""
     faults: list[tuple[str, str]] = []
     next_url: str | None = None
@@ -153,6 +156,8 @@ def _read_loosely(bundle: _LooseBundle) -> ReadBundle:
             raws = _raws.decode(bundle.entry)
         except UNREADABLE:
             faults.append(("entry", "not a list"))
+    if most is not None and len(raws) > most:
+        raise TooManyResources
     return ReadBundle(
         _text_or_nothing(bundle.type),
         next_url,

@@ -109,7 +109,7 @@ def unpack(document: bytes | msgspec.Raw, *, most: int | None = None) -> Unpacke
     TooManyResources where it has more than `most` entries, those of Bundles inside included.
     """
     try:
-        root = type_of(document) if (bundle := read_bundle(document)) is None else "Bundle"
+        root = type_of(document) if (bundle := read_bundle(document, most)) is None else "Bundle"
     except msgspec.ValidationError:
         raise UnreadableInput("not a FHIR resource") from None
     except msgspec.DecodeError as error:  # its text names a byte, and quotes none
@@ -182,7 +182,7 @@ class _Findings:
             self.problems.append(Problem(where, "Bundles inside Bundles, too many levels"))
             return
         try:
-            bundle = read_bundle(entry.resource)
+            bundle = read_bundle(entry.resource, self.most)
         except UNREADABLE:
             bundle = None
         if bundle is None:

@@ -158,9 +158,24 @@ class _Name:
         self.text = text
 
 
-_members = msgspec.json.Decoder(
-    dict[_Name, msgspec.Raw], dec_hook=lambda _, name: _Name(name)
-).decode
+MOST_MEMBERS = 1000
+"""Of one object of a message: of its prefetch above all, which has eight keys of ours."""
+
+
+def _members(body: bytes | msgspec.Raw) -> dict[_Name, msgspec.Raw]:
+    """The members in their order; raises InvalidRequest (413) as soon as there are too many."""
+    left = MOST_MEMBERS
+
+    def named(_: type, name: str) -> _Name:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InvalidRequest("more members than are taken in one object", http_status=413)
+        return _Name(name)
+
+    return msgspec.json.Decoder(dict[_Name, msgspec.Raw], dec_hook=named).decode(body)
+
+
 _NAMES = {
     field.encode_name
     for shape in (

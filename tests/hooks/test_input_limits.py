@@ -330,6 +330,13 @@ BOMBS = {
     "empty entries": b'{"resourceType":"Bundle","entry":[' + b"{}," * 5_000_000 + b"{}]}",
     "numbers": b'{"resourceType":"Bundle","entry":[' + b"0," * 7_500_000 + b"0]}",
     "members": b"{" + b'"a":1,' * 2_600_000 + b'"a":1}',
+    "a million entries that are none": b'{"resourceType":"Bundle","entry":['
+    + b"0," * 1_000_000
+    + b"0]}",
+    "a million members": b"{" + b",".join(b'"a%d":1' % n for n in range(1_000_000)) + b"}",
+    "a million keys": b'{"hook":"patient-view","feedback":[],"resourceType":"x","prefetch":{'
+    + b",".join(b'"a%d":1' % n for n in range(1_000_000))
+    + b"}}",
     "brackets": b"[" * (15 * MIB),
     "pairs": b"[" + b"[]," * 5_000_000 + b"[]]",
     "quotes": b'"' * (15 * MIB),
@@ -348,6 +355,37 @@ async def test_a_bomb_is_4xx_fast(served: Served, route: str, bomb: str) -> None
     answer = await served.post(route, BOMBS[bomb])
     assert 400 <= answer.status_code < 500
     issue_of(answer)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(("count", "status"), [(messages.MOST_MEMBERS, 200), (1001, 413)])
+async def test_1_000_keys_of_a_prefetch_are_passed_over_and_no_more(
+    served: Served, count: int, status: int
+) -> None:
+    prefetch = prefetch_of(myeloma())
+    prefetch |= {f"canary{n}": None for n in range(count - len(prefetch))}
+    answer = await served.hook(call(prefetch))
+    assert answer.status_code == status
+    if status == 413:
+        await refused(served, answer, 413, "too-long", "oversized")
+
+
+@pytest.mark.parametrize("words", ["lenalidomide ", "x", "1.5 mg/", "no progression; "])
+@pytest.mark.parametrize("member", ["text", "display"])
+async def test_a_text_of_ten_million_characters_costs_no_more_than_to_carry_it(
+    served: Served, words: str, member: str
+) -> None:
+    chart = myeloma()
+    text = words * (10_000_000 // len(words))
+    concepts = [chart[1]["code"], chart[2]["medicationCodeableConcept"]]
+    for concept in concepts:
+        said = concept if member == "text" else concept["coding"][0]
+        said[member] = text[: len(text) // 2]
+    body = json.dumps(call(prefetch_of(chart))).encode()
+    began = time.perf_counter()
+    answer = await served.hook(body)
+    assert answer.status_code == 200
+    assert len(answer.content) < 50_000
     assert time.perf_counter() - began < 5
 
 

@@ -15,6 +15,8 @@ import msgspec
 from cds_service.knowledge.terms import SAME_SYSTEM
 
 ABSENT = msgspec.Raw(b"")
+LONGEST_TEXT = 10_000
+"""Characters of a text that are read: a name or finding stands at its beginning, if anywhere."""
 READ_TYPES = frozenset(
     {
         "Patient", "Condition", "Medication", "MedicationRequest", "MedicationAdministration",
@@ -49,9 +51,10 @@ class CodeableConcept(Element):
         ]
 
     def texts(self) -> list[str]:
-        """What the concept says in words, its own text first."""
+        """What the concept says in words, its own text first; of a very long one the beginning."""
         said = [self.text] if self.text else []
-        return said + [c.display for c in self.coding if c.display]
+        said += [c.display for c in self.coding if c.display]
+        return [text[:LONGEST_TEXT] for text in said]
 
 
 class Reference(Element):
