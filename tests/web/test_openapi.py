@@ -15,11 +15,14 @@ from cds_service.web.page import page_of
 
 HOOK = f"/cds-services/{SERVICE}"
 FEEDBACK = "/cds-services/{service_id}/feedback"
+REFUSED = {"200", "400", "401", "408", "413", "415", "429", "503"}
 ROUTES = {
-    ("get", "/cds-services"): {"200"},
-    ("post", HOOK): {"200", "400", "408", "412", "413", "415", "503"},
-    ("post", FEEDBACK): {"200", "400", "404", "408", "413", "415", "503"},
-    ("post", "/api/assess"): {"200", "400", "408", "413", "415", "503"},
+    ("get", "/cds-services"): {"200", "401", "429", "503"},
+    ("post", HOOK): {*REFUSED, "412"},
+    ("post", f"{HOOK}-order-select"): {*REFUSED, "412"},
+    ("post", f"{HOOK}-order-sign"): {*REFUSED, "412"},
+    ("post", FEEDBACK): {*REFUSED, "404"},
+    ("post", "/api/assess"): REFUSED,
     ("get", "/healthz"): {"200"},
     ("get", "/readyz"): {"200", "503"},
     ("get", "/metrics"): {"200"},

@@ -37,7 +37,7 @@ class NamedDrug:
     kind: str
     through: tuple[str, ...] = ()
     also_on: tuple[int, ...] = ()
-    silence: Silence = Silence()
+    silence: Silence = Silence()  # noqa: RUF009 - frozen
 
     @property
     def is_same(self) -> bool:
