@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cds_service.audit import Call, Client
 from cds_service.errors import TrustUnavailable
+from cds_service.fhir.links import BaseUrl
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.openapi import JSON
 from cds_service.trust.checking import Caller, TokenCheck
@@ -132,11 +133,17 @@ class Admission:
         return NO_LIMIT if is_this_machine(address) else CALLS_A_MINUTE
 
     def _url(self, scope: Scope) -> str:
-        """The address of the endpoint as its callers know it; a query is no part of it."""
+        """The address of the endpoint as its callers know it; a query is no part of it.
+
+        Where no setting tells it, only a name of this machine is believed: whoever got a token
+        meant for another service could write that one's name into `Host`.
+        """
         base = self._door.public_url.rstrip("/")
         if not base:
-            hosts = [value for name, value in scope["headers"] if name == b"host"]
-            base = f"{scope['scheme']}://{hosts[0].decode('latin-1') if hosts else ''}"
+            host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+            base = f"{scope['scheme']}://{host.decode('latin-1')}"
+            if not _is_own_name(base):
+                raise NotTrusted("wrong-audience")
         return base + str(scope["path"])
 
     async def _put_on_record(self, refused: _Refused, scope: Scope, address: str | None) -> None:
@@ -170,6 +177,14 @@ def is_this_machine(address: str | None) -> bool:
         return ip_address(address or "").is_loopback
     except ValueError:
         return False
+
+
+def _is_own_name(base: str) -> bool:
+    try:
+        name = BaseUrl.parse(base).host.strip("[]")
+    except ValueError:
+        return False
+    return name == "localhost" or is_this_machine(name)
 
 
 @lru_cache(4096)

@@ -213,10 +213,25 @@ def test_tokens_cannot_be_required_of_nobody(tmp_path: Path) -> None:
         create_app(settings_for(tmp_path, jwt="required"))
 
 
-async def test_without_a_public_address_the_audience_is_as_called(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("cds.test", 401),
+        ("another-service.example", 401),
+        ("localhost.example", 401),
+        ("127.0.0.1.example", 401),
+        ("localhost:8000/x@cds.test", 401),
+    ],
+)
+async def test_without_a_public_address_only_this_machine_is_an_audience(
+    tmp_path: Path, host: str, status: int
+) -> None:
     with known(tmp_path, settings={"public_url": ""}) as served:
-        good = signed({"aud": f"http://cds.test{HOOK}"})
-        assert (await ask(served, token=good)).status_code == 200
+        good = signed({"aud": f"http://{host}{HOOK}"})
+        assert (await ask(served, token=good, Host=host)).status_code == status
         assert (await ask(served, token=token_for())).status_code == 401
 
 
