@@ -28,6 +28,7 @@ from cds_service.audit.entries import (
 from cds_service.audit.events import Call, Client, Event, EventType
 from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, open_decision_log
+from cds_service.audit.signing import Signing
 from cds_service.audit.store import Recorded
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Origin",
     "Outcome",
     "Recorded",
+    "Signing",
     "Unmet",
     "User",
     "Versions",

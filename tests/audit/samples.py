@@ -40,7 +40,7 @@ from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_store import SqliteStore
-from cds_service.audit.verify import verify
+from cds_service.audit.verify import Brought, verify
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 EHR = Client(iss="https://ehr.example", kid="k1", alg="ES384", jti="j1")
@@ -196,9 +196,9 @@ def a_log_of(path: Path, count: int) -> None:
         record(store, *(an_event(number) for number in range(1, count + 1)))
 
 
-def verified(path: Path, *anchors: Anchor) -> Report:
+def verified(path: Path, *anchors: Anchor | None) -> Report:
     with open_reader(path) as reader:
-        return verify(reader, anchors)
+        return verify(reader, Brought(anchors))
 
 
 def envelopes(path: Path) -> list[dict[str, Any]]:
@@ -216,7 +216,7 @@ def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
 
 def anchor_of(path: Path) -> Anchor:
     report = verified(path)
-    return Anchor(report.log_id, report.size, report.root)
+    return Anchor.unsigned(report.log_id, report.size, report.root)
 
 
 @contextmanager
