@@ -53,12 +53,13 @@ class KeyInForce:
 class KeyRing:
     """The keys of one log, learnt entry by entry.
 
-    `trusted` are keys that an auditor brought along; without any, the log's first key is believed.
+    `trusted` are keys that an auditor brought along, and those that they signed for are trusted
+    too; without any, the log's first key is believed.
     """
 
     def __init__(self, log_id: str, trusted: Sequence[PublicKey] | None = None) -> None:
         self._log_id = log_id
-        self._trusted = trusted
+        self._trusted = None if trusted is None else set(trusted)
         self.keys: list[KeyInForce] = []
 
     @property
@@ -85,15 +86,17 @@ class KeyRing:
         is_first = self.newest is None
         if is_first is not (action == "created") or old != self.newest:
             return "a key was brought in out of turn"
-        is_trusted = self._trusted is not None and new in self._trusted
-        if action == "rotated" and not (old and old.has_signed(note)):
+        is_followed = old is not None and old.has_signed(note)
+        if action == "rotated" and not is_followed:
             return "a key was brought in that the one before it did not sign for"
         self.keys.append(KeyInForce(new, seq, str(note)))
-        if action == "replaced" and not is_trusted:
-            return "a key took the place of a lost one, and is not among those given"
-        if self._trusted is not None and not is_trusted:
-            return "a key is not among those that were given"
-        return None
+        if self._trusted is None:
+            is_lost = action == "replaced"
+            return "a key took the place of a lost one: give it, to believe it" if is_lost else None
+        if new in self._trusted or (is_followed and old in self._trusted):
+            self._trusted.add(new)
+            return None
+        return "a key neither follows from those that were given nor is one of them"
 
     def _read(self, text: str) -> tuple[str, PublicKey, PublicKey | None]:
         heading, log, action, key, *rest = text.splitlines()
@@ -106,7 +109,7 @@ class KeyRing:
 
 
 def ring_of(log_id: str, key_events: Iterable[tuple[int, Mapping[str, Any]]]) -> KeyRing:
-    """The keys of a log from its key-events alone, each with its number; faults are for `verify`."""
+    """The keys of a log from its key-events, each with its number; faults are for `verify`."""
     ring = KeyRing(log_id)
     for seq, members in key_events:
         ring.learn(seq, members)

@@ -184,7 +184,9 @@ def keys_in(files: Iterable[str]) -> list[PublicKey]:
         except (OSError, UnicodeDecodeError) as error:
             raise AuditError("the file of keys cannot be read") from error
     try:
-        return [PublicKey.parse(line.split()[0]) for line in lines if line.strip("# ")]
+        return [
+            PublicKey.parse(line.split()[0]) for line in lines if line.strip() and line[0] != "#"
+        ]
     except ValueError as error:
         raise AuditError("the file of keys holds something else than keys") from error
 
