@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,8 +73,9 @@ class StoredCheckpoint:
 class LogReader:
     """One consistent view of a log, as it was when it was opened, however long it is read."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, path: Path | None = None) -> None:
         self._db = db
+        self._path = path
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         db.execute("BEGIN")
         db.execute("SELECT 1 FROM schema_version").fetchone()  # the view is of the first reading
@@ -98,15 +100,13 @@ class LogReader:
         rows = self._db.execute(f"SELECT {_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
         return (StoredEvent(*row) for row in rows)
 
-    def terms(self) -> Iterator[tuple[int, tuple[str, str]]]:
-        """Every search term with the entry it stands for, in the order of the entries."""
-        rows = self._db.execute("SELECT seq, field, value FROM terms ORDER BY seq")
-        return ((seq, (name, value)) for seq, name, value in rows)
+    def terms(self) -> Iterator[tuple[int, str, str]]:
+        """Every search term (field, value) after the entry it stands for, in the order of those."""
+        return self._db.execute("SELECT seq, field, value FROM terms ORDER BY seq")
 
-    def payloads(self) -> Iterator[tuple[int, Payload]]:
-        """Every payload with its entry, in the order of the entries."""
-        rows = self._db.execute(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
-        return ((seq, Payload(*row)) for seq, *row in rows)
+    def payloads(self) -> Iterator[tuple[Any, ...]]:
+        """The members of every payload after its entry, in the order of the entries."""
+        return self._db.execute(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Every checkpoint by its number; none in a log of before there were any."""
@@ -215,6 +215,18 @@ class LogReader:
         found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found
 
+    @contextmanager
+    def complaints_meanwhile(self) -> Iterator[Callable[[], list[str]]]:
+        """The same complaints, looked for beside what is done in the block: a second processor
+        halves the time of `verify`."""
+        if self._path is None:
+            yield self.complaints
+            return
+        path = self._path
+        with ThreadPoolExecutor(1) as beside:
+            found = beside.submit(_complaints_of, path)
+            yield found.result
+
     def odd_ones(self) -> list[str]:
         """The tables of one row whose row is not number 1, or is not alone."""
         return [
@@ -243,12 +255,17 @@ def entries_of(
             yield event.seq, event.read()
 
 
+def _complaints_of(path: Path) -> list[str]:
+    with open_reader(path) as reader:
+        return reader.complaints()
+
+
 @contextmanager
 def open_reader(path: Path) -> Iterator[LogReader]:
     """A reader of the log at this path; AuditError where it cannot be read, also half-way."""
     db = open_log(path, patience_seconds=5.0, read_only=True)
     try:
-        yield LogReader(db)
+        yield LogReader(db, path)
     except UNREADABLE as error:
         raise AuditError(f"the decision log cannot be read: {error}") from error
     finally:

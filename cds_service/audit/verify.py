@@ -56,16 +56,17 @@ def verify(
     gone = _tables_gone(reader)
     if gone:
         return _without_tables(gone)
-    walk = _Walk(reader, brought)
-    rows = map(_read, reader.events())
-    row = next(rows, None)
-    while row is not None:
-        following = next(rows, None)
-        walk.step(row, following)
-        if not row.place % 1_000:
-            progress(row.place)
-        row = following
-    return walk.finish()
+    with reader.complaints_meanwhile() as complaints:
+        walk = _Walk(reader, brought)
+        rows = map(_read, reader.events())
+        row = next(rows, None)
+        while row is not None:
+            following = next(rows, None)
+            walk.step(row, following)
+            if not row.place % 1_000:
+                progress(row.place)
+            row = following
+        return walk.finish(complaints())
 
 
 _ITS_LOSS = {
@@ -123,19 +124,10 @@ class _Row:
     members: dict[str, Any]
     said: _Said | None
     follows: bytes
-
-    @property
-    def place(self) -> int:
-        return self.stored.seq
-
-    @property
-    def shift(self) -> int:
-        """How far its own number is from the place it has."""
-        return self.said.seq - self.place if self.said else 0
-
-    @property
-    def standing(self) -> Standing:
-        return Standing(self.place, self.said.recorded_at if self.said else None)
+    place: int
+    shift: int
+    """How far its own number is from the place it has."""
+    standing: Standing
 
 
 def _read(stored: StoredEvent) -> _Row:
@@ -145,10 +137,11 @@ def _read(stored: StoredEvent) -> _Row:
         said = msgspec.convert(members, _Said)
         follows = bytes.fromhex(said.prev_hash)
     except (AuditError, ValueError):
-        return _Row(stored, leaf, {}, None, b"")
+        return _Row(stored, leaf, {}, None, b"", stored.seq, 0, Standing(stored.seq, None))
     if said.schema_version > FORMAT_VERSION and leaf == stored.leaf_hash:
         raise AuditError(f"event {stored.seq} was written by a newer version of this software")
-    return _Row(stored, leaf, members, said, follows)
+    standing = Standing(stored.seq, said.recorded_at)
+    return _Row(stored, leaf, members, said, follows, stored.seq, said.seq - stored.seq, standing)
 
 
 class _Place(Enum):
@@ -204,8 +197,8 @@ class _Walk:
         self._tree.add(row.leaf)
         self._vouching.compare(self._tree)
 
-    def finish(self) -> Report:
-        """Judge what concerns the log as a whole."""
+    def finish(self, complaints: Sequence[str]) -> Report:
+        """Judge what concerns the log as a whole; `complaints` are SQLite's own."""
         self._findings.come_to(None, None)
         self._judge_head()
         self._vouching.finish(self._last.place if self._last else 0)
@@ -215,7 +208,7 @@ class _Walk:
             self._findings.add(
                 Kind.INDEX_MISMATCH, f"the table {table} does not hold its one row, number 1"
             )
-        for complaint in self._reader.complaints():
+        for complaint in complaints:
             self._findings.add(Kind.INDEX_MISMATCH, f"SQLite: {complaint}")
         if self._ring.keys and not self._reader.has_checkpoints:
             detail = "the log has a key and no table of checkpoints"
