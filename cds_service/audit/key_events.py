@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
+from cds_service.audit.canonical import Json
 from cds_service.audit.checkpoint import origin_of
-from cds_service.audit.events import Event, EventType
+from cds_service.audit.entries import Reader
+from cds_service.audit.events import Event, EventType, present
 from cds_service.audit.notes import Note, PublicKey, SigningKey, sign
 
 Action = Literal["created", "rotated", "replaced"]
@@ -22,7 +24,12 @@ _HEADING = "refractory-cds/key-event"
 
 
 def key_event(
-    log_id: str, action: Action, new: SigningKey, old: SigningKey | PublicKey | None = None
+    log_id: str,
+    action: Action,
+    new: SigningKey,
+    old: SigningKey | PublicKey | None = None,
+    *,
+    by: Reader | None = None,
 ) -> Event:
     """The entry from which on `new` signs the log's checkpoints. The same key gives the same entry
     id, so that of several processes one writes it."""
@@ -31,14 +38,20 @@ def key_event(
         lines.append(f"instead of {old if isinstance(old, PublicKey) else old.public}")
     signers = (new, old) if isinstance(old, SigningKey) else (new,)
     statement = sign("".join(f"{line}\n" for line in lines), *signers)
-    members = {
+    members: dict[str, Json] = {
+        "reader": by.as_json() if by else None,
         "action": action,
         "purpose": "checkpoints",
         "keyId": new.public.key_id.hex(),
         "statement": str(statement),
     }
     event_id = str(uuid5(NAMESPACE_URL, f"{_HEADING} {new.public}"))
-    return Event(type=EventType.KEY_EVENT, event_id=event_id, members=members)
+    return Event(
+        type=EventType.KEY_EVENT,
+        event_id=event_id,
+        members=present(members),
+        sealed=by.sealed() if by else {},
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""`refractory-cds audit`: checkpoint, keys, rotate-key, prove, recover."""
+"""`refractory-cds audit`: checkpoint, keys, rotate, prove, recover."""
 
 from __future__ import annotations
 
 import heapq
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ from cds_service.audit.command_parts import (
 )
 from cds_service.audit.entries import access_event
 from cds_service.audit.events import id_shaped
-from cds_service.audit.key_events import key_event
+from cds_service.audit.key_events import Action, key_event
 from cds_service.audit.notes import PublicKey, SigningKey
 from cds_service.audit.proofs import consistency_proof, inclusion_proof, latest_checkpoint
 from cds_service.audit.reading import LogReader, open_reader
@@ -75,13 +76,14 @@ def keys(db: Db, output: Output = Format.TEXT) -> None:
         sys.stdout.write(f"{one.key}  since entry {one.since}\n")
 
 
-def rotate_key(
+def rotate(
     db: Db,
     lost: Annotated[
         bool, typer.Option("--lost", help="The old key is gone and cannot sign for the new one.")
     ] = False,
     signing_key_file: SigningKeyFile = None,
     anchor_file: AnchorFile = None,
+    reason: Reason = None,
 ) -> None:
     """Give the log a new signing key; the old one signs for it, and is deleted."""
     with clear_errors(db):
@@ -98,8 +100,8 @@ def rotate_key(
         if old:
             sign_now(db, signing)
         with rotation(signing.key_file, old, origin_of(log_id), is_in_use) as new:
-            action = "rotated" if old else "replaced"
-            record(db, key_event(log_id, "rotated" if old else "replaced", new, old or ring.newest))
+            action: Action = "rotated" if old else "replaced"
+            record(db, key_event(log_id, action, new, old or ring.newest, by=who(reason)))
         sign_now(db, signing)
     typer.echo(f"{action}: {new.public}")
 
@@ -168,7 +170,7 @@ def anchors_in(values: Sequence[str], standing: Path | None) -> Iterator[Anchor 
         else:
             found.append(read_anchors(Path(value)))
     if standing is not None:
-        if standing.exists():
+        if os.path.exists(standing):
             found.append(read_anchors(standing))
         else:
             typer.echo(f"the anchor file {standing} is not there", err=True)
@@ -193,7 +195,8 @@ def keys_in(files: Iterable[str]) -> list[PublicKey]:
 
 def new_checkpoint(db: Path, signing: Signing) -> str | None:
     """A checkpoint of the log as it stands; None where the log has no key, or it is not here."""
-    if not db.is_file() or not signing.key_file.exists() or ring_in(db)[1].newest is None:
+    is_ours_to_sign = db.is_file() and os.access(signing.key_file, os.R_OK)
+    if not is_ours_to_sign or ring_in(db)[1].newest is None:
         return None
     sign_now(db, signing)
     with open_reader(db) as reader:
@@ -255,7 +258,7 @@ def _text(file: str) -> str:
 proof_commands: dict[str, Callable[..., None]] = {
     "checkpoint": checkpoint,
     "keys": keys,
-    "rotate-key": rotate_key,
+    "rotate": rotate,
     "prove": prove,
     "recover": recover,
 }

@@ -309,8 +309,12 @@ def test_what_cannot_be_asked_is_exit_code_2(folder: Path, arguments: list[str],
 def test_a_proof_after_a_rotation_holds_by_the_first_key(folder: Path) -> None:
     log = folder / "log.db"
     old = a_signing(log).key_file.read_text()
-    rotated = run("rotate-key", "--db", log, "--anchor-file", folder / "anchor.txt")
+    rotated = run("rotate", "--db", log, "--reason", "as every year")
     assert rotated.exit_code == 0, rotated.output
+    entry = envelopes(log)[-1]
+    assert (entry["eventType"], entry["action"]) == ("key-event", "rotated")
+    assert entry["reader"]["account"]
+    assert "every year" not in json.dumps(entry)
     new = a_signing(log).key_file.read_text()
     assert len(new.split()) == 1
     assert new != old
@@ -328,8 +332,8 @@ def test_a_proof_after_a_rotation_holds_by_the_first_key(folder: Path) -> None:
 def test_a_lost_key_is_replaced_and_nobody_believes_that_unasked(folder: Path) -> None:
     log = folder / "log.db"
     a_signing(log).key_file.unlink()
-    assert run("rotate-key", "--db", log).exit_code == 2
-    assert run("rotate-key", "--lost", "--db", log).exit_code == 0
+    assert run("rotate", "--db", log).exit_code == 2
+    assert run("rotate", "--lost", "--db", log).exit_code == 0
     (key, *_), last = verified(log).keys, verified(log)
     assert (last.exit_code, len(last.keys)) == (1, 2)
     assert "took the place of a lost one" in last.findings[0].detail
@@ -361,7 +365,7 @@ def test_the_latest_checkpoint_is_printed_and_a_new_one_made(folder: Path) -> No
 
 def test_a_log_without_a_checkpoint_says_so(tmp_path: Path) -> None:
     a_log_of(tmp_path / "log.db", 1)
-    for command in (["checkpoint"], ["prove", "1"], ["rotate-key"]):
+    for command in (["checkpoint"], ["prove", "1"], ["rotate"]):
         result = run(*command, "--db", tmp_path / "log.db")
         assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
 
