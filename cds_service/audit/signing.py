@@ -97,9 +97,10 @@ class Signer:
 
     def _compare(self, db: sqlite3.Connection, known: Checkpoint) -> None:
         missing = known.size - _head(db)
-        what_then = "; put the whole log back, or write the loss down: audit recover"
+        what_then = "put the whole log back, or write the loss down: audit recover"
         if missing > 0:
-            raise AuditError(f"its anchor knows of {missing} more entries than it has{what_then}")
+            knows = f"its anchor knows of {missing} more entries"
+            raise AuditError(f"the decision log lacks entries: {knows}; {what_then}")
         tree = Tree()
         earlier = _resumable(db, known.size)
         if earlier:
@@ -107,7 +108,8 @@ class Signer:
         for _, leaf in _sound_entries(db, tree.size, known.size, None):
             tree.add(leaf)
         if tree.root() != known.root:
-            raise AuditError(f"its anchor knows another history{what_then}")
+            knows = "its anchor knows another history"
+            raise AuditError(f"the decision log is not the one it was: {knows}; {what_then}")
 
     def _count_up_to(self, db: sqlite3.Connection, size: int) -> None:
         if self._tree.size == 0:
