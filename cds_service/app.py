@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service.audit import (
     AsOfSource,
     DecisionLog,
+    Signing,
     Versions,
     open_decision_log,
     service_started_event,
@@ -30,6 +31,7 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
+from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
@@ -180,7 +182,16 @@ def open_log(
     try:
         settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
         return open_decision_log(
-            settings.audit_db, key_file=settings.audit_key_file, clock=clock, make_id=new_id
+            settings.audit_db,
+            key_file=settings.audit_key_file,
+            clock=clock,
+            make_id=new_id,
+            signing=Signing(
+                settings.audit_signing_key_file or default_signing_key_file(settings.audit_db),
+                settings.audit_anchor_file,
+                settings.audit_checkpoint_seconds,
+                settings.audit_checkpoint_events,
+            ),
         )
     except OSError as error:
         raise AuditError(f"{error.filename or settings.audit_db}: {error.strerror}") from None

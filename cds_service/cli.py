@@ -215,13 +215,19 @@ def conformance(
     add_help_option=False,
 )
 def audit(context: typer.Context) -> None:
-    """The decision log: list, show, verify, and more."""
+    """The decision log: list, show, verify, prove, and more."""
     from cds_service.audit.commands import audit_app
     from cds_service.commands.setting import read_settings
 
     root = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     root.add_typer(audit_app, name="audit")
-    log = {"db": str(read_settings().audit_db)}
+    settings = read_settings()
+    files = {
+        "db": settings.audit_db,
+        "anchor_file": settings.audit_anchor_file,
+        "signing_key_file": settings.audit_signing_key_file,
+    }
+    log = {name: str(file) for name, file in files.items() if file is not None}
     by_command = {name: log for name in typer.main.get_group(audit_app).commands}
     raise typer.Exit(run_command(root, ["audit", *context.args], {"audit": by_command}))
 

@@ -29,6 +29,28 @@ class Settings(BaseSettings):
         description="File of the key for patient pseudonyms; beside the decision log by default, "
         "better on another disk.",
     )
+    audit_signing_key_file: Path | None = Field(
+        default=None,
+        description="File of the key that signs checkpoints of the decision log, mode 0600; beside "
+        "the log by default, better where who administers the log cannot read it.",
+    )
+    audit_anchor_file: Path | None = Field(
+        default=None,
+        description="File that each checkpoint is added to, out of the reach of who administers "
+        "the log: append-only, on another host. Unset: nothing vouches for the end of the log.",
+    )
+    audit_checkpoint_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Time from one checkpoint of the decision log to the next, while there is "
+        "something new.",
+    )
+    audit_checkpoint_events: int = Field(
+        default=1_000,
+        gt=0,
+        description="Entries after which a checkpoint is made in any case.",
+    )
     audit_keep_requests: bool = Field(
         default=True,
         description="Keep request bodies in the decision log, so that a decision can be replayed; "

@@ -14,6 +14,10 @@ from cds_service.settings import Settings
 GIVEN: dict[str, tuple[str, Any]] = {
     "audit_db": ("/srv/log.db", Path("/srv/log.db")),
     "audit_key_file": ("/keys/log.key", Path("/keys/log.key")),
+    "audit_signing_key_file": ("/keys/signing-key", Path("/keys/signing-key")),
+    "audit_anchor_file": ("/far/anchor.txt", Path("/far/anchor.txt")),
+    "audit_checkpoint_seconds": ("5", 5.0),
+    "audit_checkpoint_events": ("10", 10),
     "audit_keep_requests": ("false", False),
     "site_file": ("/srv/site.toml", Path("/srv/site.toml")),
     "fhir_servers": ('["https://ehr.example/fhir"]', ("https://ehr.example/fhir",)),

@@ -31,6 +31,7 @@ from cds_service.audit.events import Call, Client, Event, EventType
 from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
+from cds_service.audit.signing import Signing
 from cds_service.audit.store import Recorded
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Outcome",
     "Recorded",
     "Remembered",
+    "Signing",
     "Sought",
     "Unmet",
     "User",

@@ -1,79 +1,136 @@
-"""Anchors: size and root of the log at one moment, kept where the log's operator cannot alter them.
+"""Anchors: checkpoints that are kept where the log's operator cannot alter them.
 
 Only an anchor can show that the end of the log was cut off: a shorter chain is perfectly linked.
+An anchor without a signature is as good as the place where it was kept.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Sequence
+import fcntl
+import heapq
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cds_service.audit.chain import Tree
-from cds_service.audit.findings import Findings, Kind
+from cds_service.audit.checkpoint import ORIGIN, Checkpoint, read_note
+from cds_service.audit.notes import Note
 from cds_service.errors import AuditError
 
-_ORIGIN = "refractory-cds/"
+_LONGEST_NOTE = 4096
+_OUT_OF_ORDER = 64
+"""Several processes write an anchor file; so many notes may have overtaken each other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """The log of this id had this many events under this Merkle root."""
+    """A checkpoint as it was found outside the log; `note` has the signatures, if any."""
 
-    log_id: str
-    size: int
-    root: bytes
+    checkpoint: Checkpoint
+    note: Note
 
-    def as_text(self) -> str:
-        """Three lines: origin, size, root in base64. It names no patient and can be printed.
+    @classmethod
+    def unsigned(cls, log_id: str, size: int, root: bytes) -> Anchor:
+        checkpoint = Checkpoint(log_id, size, root)
+        return cls(checkpoint, Note(checkpoint.as_text()))
 
-        Source: C2SP tlog-checkpoint, the body of a checkpoint (the signature is not there yet).
-        """
-        return f"{_ORIGIN}{self.log_id}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+    def __str__(self) -> str:
+        return str(self.note)
 
 
-def read_anchor(path: Path) -> Anchor:
-    """The anchor in this file; AuditError where it is none, or covers nothing (size 0)."""
+def read_anchor(text: str) -> Anchor:
+    """The anchor in this text; AuditError where it is none, or covers nothing (size 0)."""
     try:
-        origin, size, root = path.read_text(encoding="ascii").splitlines()[:3]
-        anchor = Anchor(
-            origin.removeprefix(_ORIGIN), int(size), base64.b64decode(root, validate=True)
-        )
+        checkpoint, note = read_note(text.strip("\n") + "\n")
+    except ValueError as error:
+        raise AuditError("the anchor is not origin, size and root, a line each") from error
+    if checkpoint.size < 1:
+        raise AuditError("the anchor does not anchor any event of a decision log")
+    return Anchor(checkpoint, note)
+
+
+def read_anchors(path: Path) -> Iterator[Anchor | None]:
+    """The anchors of a file, by size; None for each piece of it that is none.
+
+    Raises AuditError where it cannot be read, or there is no anchor in it. Memory for some of them
+    at a time, as long as they stand about in order.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            yield from _by_size(_refuse_none(map(_anchor_or_none, _pieces(file))))
     except OSError as error:
         raise AuditError(f"the anchor file cannot be read: {error.strerror}") from error
-    except (ValueError, binascii.Error) as error:
-        raise AuditError("the anchor file is not origin, size and root, a line each") from error
-    if not origin.startswith(_ORIGIN) or len(anchor.root) != 32 or anchor.size < 1:
-        raise AuditError("the anchor file does not anchor any event of a decision log")
-    return anchor
 
 
-class Anchors:
-    """Anchors held against a log while it is gone through; `vouched_for` is the largest size that
-    one of them confirms."""
+def newest_anchor(path: Path, log_id: str) -> Anchor | None:
+    """The largest of the last anchors of this log in a file; None where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - _OUT_OF_ORDER * _LONGEST_NOTE)
+            file.seek(start)
+            text = file.read().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise AuditError(f"the anchor file cannot be read: {error.strerror}") from error
+    found = map(_anchor_or_none, _pieces(text.splitlines(keepends=True)))
+    ours = [one for one in found if one and one.checkpoint.log_id == log_id]
+    return max(ours, key=lambda one: one.checkpoint.size, default=None)
 
-    def __init__(self, log_id: str, anchors: Sequence[Anchor], findings: Findings) -> None:
-        self.vouched_for = 0
-        self._findings = findings
-        self._waiting = sorted(
-            (one for one in anchors if one.log_id == log_id), key=lambda one: one.size
-        )
-        if len(self._waiting) < len(anchors):
-            findings.add(Kind.CHECKPOINT_INCONSISTENT, "an anchor is of another log")
 
-    def compare(self, tree: Tree) -> None:
-        """Compare the anchors of just this size."""
-        while self._waiting and self._waiting[0].size == tree.size:
-            if self._waiting.pop(0).root == tree.root():
-                self.vouched_for = tree.size
-            else:
-                detail = "an anchor knows another history up to here"
-                self._findings.add(Kind.CHECKPOINT_INCONSISTENT, detail)
+def append_anchor(path: Path, note: Note) -> None:
+    """Add a note to an anchor file, durably; OSError where that fails."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        gap = "\n" if os.fstat(handle).st_size else ""
+        os.write(handle, (gap + str(note)).encode())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
-    def finish(self, size: int) -> None:
-        """Note the anchors that know of more than there is."""
-        for anchor in self._waiting:
-            detail = f"an anchor knows of {anchor.size - size} more events"
-            self._findings.add(Kind.TRUNCATED, detail, first=size + 1, last=anchor.size)
+
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """The text cut before each line that could begin a checkpoint."""
+    piece = ""
+    for line in lines:
+        if line.startswith(ORIGIN) and piece:
+            yield piece
+            piece = ""
+        if len(piece) <= _LONGEST_NOTE:
+            piece += line
+    if piece:
+        yield piece
+
+
+def _anchor_or_none(piece: str) -> Anchor | None:
+    try:
+        return read_anchor(piece) if piece.endswith("\n") else None
+    except AuditError:
+        return None
+
+
+def _refuse_none(found: Iterable[Anchor | None]) -> Iterator[Anchor | None]:
+    """AuditError, before anything is handed out, where the first piece is no anchor and none
+    follows it."""
+    pieces = iter(found)
+    for damaged, one in enumerate(pieces):
+        if one is not None:
+            yield from [None] * damaged
+            yield one
+            yield from pieces
+            return
+    raise AuditError("there is no anchor of a decision log in the anchor file")
+
+
+def _by_size(found: Iterable[Anchor | None]) -> Iterator[Anchor | None]:
+    waiting: list[tuple[int, int, Anchor]] = []
+    for number, one in enumerate(found):
+        if one is None:
+            yield None
+            continue
+        heapq.heappush(waiting, (one.checkpoint.size, number, one))
+        if len(waiting) > _OUT_OF_ORDER:
+            yield heapq.heappop(waiting)[2]
+    while waiting:
+        yield heapq.heappop(waiting)[2]

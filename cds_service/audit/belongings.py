@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import msgspec
 
 from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.seal import Payload
 
-Item = TypeVar("Item")
 
-
-class _InStep(Generic[Item]):
+class _InStep:
     """Rows in the order of the events, handed out event by event, none skipped unseen."""
 
-    def __init__(self, rows: Iterator[tuple[int, Item]]) -> None:
+    def __init__(self, rows: Iterator[tuple[Any, ...]]) -> None:
         self._rows = rows
         self._next = next(rows, None)
         self.stray: int | None = None
 
-    def of(self, seq: int | None) -> list[Item]:
-        """The rows of this event; of None, those after the last. A row passed on the way belongs
-        to no event: `stray` keeps the first."""
-        items: list[Item] = []
-        while self._next is not None and (seq is None or self._next[0] <= seq):
-            if self._next[0] == seq:
-                items.append(self._next[1])
+    def of(self, seq: int | None) -> list[tuple[Any, ...]]:
+        """The rows of this event, without its number; of None, those after the last. A row passed
+        on the way belongs to no event: `stray` keeps the first."""
+        found = []
+        row = self._next
+        while row is not None and (seq is None or row[0] <= seq):
+            if row[0] == seq:
+                found.append(row[1:])
             elif self.stray is None:
-                self.stray = self._next[0]
-            self._next = next(self._rows, None)
-        return items
+                self.stray = row[0]
+            row = next(self._rows, None)
+        self._next = row
+        return found
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -57,7 +58,8 @@ class Belongings:
         if not _are_derived(event, terms, members):
             yield Kind.INDEX_MISMATCH, "a column or search term is not what the event says"
         expected = dict(sealed.digests)
-        for payload in self._payloads.of(event.seq):
+        for row in self._payloads.of(event.seq):
+            payload = Payload(*row)
             recorded = expected.pop(payload.name, None)
             if payload.digest != recorded or payload.scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"

@@ -1,4 +1,4 @@
-"""Hashes that tie the log together: a chain of links, and a Merkle tree over the same leaves."""
+"""The chain: each entry carries the hash of the one before it. The tree is over the same hashes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,6 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\x00" + data).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of two subtrees side by side.
-
-    Source: RFC 6962 §2.1.
-    """
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
 def first_link(log_id: str, created_at: str) -> bytes:
     """The bytes that a log begins with; their leaf hash is what event 1 links back to.
 
@@ -40,37 +32,3 @@ def first_link(log_id: str, created_at: str) -> bytes:
             "schemaVersion": FORMAT_VERSION,
         }
     )
-
-
-class Tree:
-    """The Merkle tree over the leaves added so far, kept as the roots of its complete subtrees.
-
-    Never more than one root per power of two, so the memory does not grow with the log. A lone
-    node is carried up as it is, never doubled.
-
-    Source: RFC 6962 §2.1.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._complete: list[bytes] = []  # the largest subtree first
-
-    def add(self, leaf: bytes) -> None:
-        self._complete.append(leaf)
-        self.size += 1
-        for _ in range(_trailing_zeros(self.size)):
-            right = self._complete.pop()
-            self._complete.append(node_hash(self._complete.pop(), right))
-
-    def root(self) -> bytes:
-        """The tree head; of no leaves at all, the hash of nothing."""
-        if not self._complete:
-            return hashlib.sha256().digest()
-        *larger, root = self._complete
-        for left in reversed(larger):
-            root = node_hash(left, root)
-        return root
-
-
-def _trailing_zeros(number: int) -> int:
-    return (number & -number).bit_length() - 1

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
@@ -77,6 +79,17 @@ def print_entry(shown: Mapping[str, Any]) -> None:
     out.print(screen)
 
 
+@contextmanager
+def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+    """What to tell how many entries are done; seen on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task("verifying", total=total)
+        yield lambda done: shown.update(task, completed=done)
+
+
 def print_report(report: Report) -> None:
     out = console()
     colour = "green" if report.is_whole else "bold red"
@@ -86,6 +99,9 @@ def print_report(report: Report) -> None:
     out.print(harmless(f"root {report.root.hex()}"))
     if report.first_at:
         out.print(harmless(f"recorded {report.first_at} to {report.last_at}"))
+    out.print(f"{report.checkpoints} checkpoints; compared with {report.anchors} anchors")
+    for key in report.keys:
+        out.print(harmless(f"key {key}"))
     for finding in report.findings:
         place = f" {finding.first}" if finding.first is not None else ""
         place += f" to {finding.last}" if finding.last != finding.first else ""

@@ -1,39 +1,44 @@
-"""`refractory-cds audit`: list, show, verify, anchor. Every reading leaves an entry of its own."""
+"""`refractory-cds audit`: list, show, verify, anchor; the commands about proofs stand in
+`proof_commands.py`. Every reading leaves an entry of its own."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cds_service.audit import cli_text
-from cds_service.audit.anchor import Anchor, read_anchor
 from cds_service.audit.canonical import Json
-from cds_service.audit.entries import Reader, access_event, verification_event
-from cds_service.audit.envelope import Process, Recorder
-from cds_service.audit.events import Event, EventType, id_shaped
+from cds_service.audit.checkpoint import Checkpoint
+from cds_service.audit.command_parts import (
+    AnchorFile,
+    Db,
+    Format,
+    Output,
+    Reason,
+    SigningKeyFile,
+    clear_errors,
+    record,
+    signing_of,
+    who,
+    write_new,
+)
+from cds_service.audit.entries import access_event, verification_event
+from cds_service.audit.events import EventType, id_shaped
 from cds_service.audit.findings import Report
 from cds_service.audit.listing import Wanted
+from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
 from cds_service.audit.reading import open_reader
 from cds_service.audit.showing import summary, whole_entry
-from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.audit.verify import Brought
 from cds_service.audit.verify import verify as verify_log
 from cds_service.errors import AuditError
 
-audit_app = typer.Typer(help="Read and verify the decision log.", no_args_is_help=True)
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
+audit_app = typer.Typer(help="Read, verify and prove the decision log.", no_args_is_help=True)
+for _name, _command in proof_commands.items():
+    audit_app.command(_name)(_command)
 
 
 def _moment(text: str) -> datetime:
@@ -44,14 +49,6 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-Db = Annotated[
-    Path,
-    typer.Option("--db", envvar="REFRACTORY_CDS_AUDIT_DB", help="The decision log's file."),
-]
-Output = Annotated[Format, typer.Option("--format", help="For people or for machines.")]
-Reason = Annotated[
-    str | None, typer.Option(help="Why you are reading; kept, sealed, with your name.")
-]
 Time = Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME")]
 
 
@@ -101,10 +98,10 @@ def list_entries(
     terms_asked = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
     asked = {**terms_asked, "type": event_type, "since": since, "until": until, "before": before}
     query = {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
-    with _clear_errors(db):
+    with clear_errors(db):
         with open_reader(db) as reader:
             entries = [summary(event) for event in reader.page(wanted)]
-        _record(db, access_event(_who(reason), command="list", query=query, rows=len(entries)))
+        record(db, access_event(who(reason), command="list", query=query, rows=len(entries)))
     if output is Format.JSON:
         cli_text.print_json(entries)
     else:
@@ -119,13 +116,13 @@ def show(
     reason: Reason = None,
 ) -> None:
     """Show one entry: who asked, what was returned, why, on what data, what followed."""
-    with _clear_errors(db):
+    with clear_errors(db):
         with open_reader(db) as reader:
             event = reader.find(entry_id)
             shown = whole_entry(reader, event) if event else None
         query: dict[str, Json] = {"id": id_shaped(entry_id)}
         rows = 1 if shown else 0
-        _record(db, access_event(_who(reason), command="show", query=query, rows=rows))
+        record(db, access_event(who(reason), command="show", query=query, rows=rows))
         if shown is None:
             raise AuditError("there is no entry with this id")
     if output is Format.JSON:
@@ -138,7 +135,21 @@ def show(
 def verify(
     db: Db,
     anchor: Annotated[
-        list[Path] | None, typer.Option(help="A file written by `anchor`; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="File of anchors, `-`, or the text of one; may be repeated."
+        ),
+    ] = None,
+    anchor_file: AnchorFile = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keys", metavar="FILE", help="The keys that the log may have, as `keys` printed them."
+        ),
+    ] = None,
+    accept: Annotated[
+        list[int] | None,
+        typer.Option("--accept-recovery", help="Number of a recovery entry whose loss is known."),
     ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Leave no entry (for a copy of the log).")
@@ -148,10 +159,13 @@ def verify(
 ) -> None:
     """Work every hash out again. Exits 0 whole and anchored, 3 whole but not anchored,
     1 tampered or lost, 2 unreadable."""
-    with _clear_errors(db):
-        anchors = [read_anchor(path) for path in anchor or ()]
-        with open_reader(db) as reader:
-            report = verify_log(reader, anchors)
+    with clear_errors(db):
+        brought = Brought(
+            anchors=anchors_in(anchor or (), anchor_file),
+            keys=keys_in(key) if key else None,
+            accepted=frozenset(accept or ()),
+        )
+        report = _verified(db, brought)
     if output is Format.JSON:
         cli_text.print_json(report.as_json())
     else:
@@ -165,20 +179,31 @@ def verify(
 def write_anchor(
     db: Db,
     to: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; `-` prints it.")],
+    signing_key_file: SigningKeyFile = None,
     reason: Reason = None,
 ) -> None:
-    """Verify, and write size and root of the log, to be kept out of its operator's reach."""
-    with _clear_errors(db):
-        with open_reader(db) as reader:
-            report = verify_log(reader)
+    """Verify, and write size and root of the log, to be kept out of its operator's reach.
+
+    It is a checkpoint, signed where the log has a key and that can be read.
+    """
+    with clear_errors(db):
+        signed = new_checkpoint(db, signing_of(db, signing_key_file, None))
+        report = _verified(db, Brought())
         if not report.is_whole:
             cli_text.print_report(report)
             raise typer.Exit(report.exit_code)
         if not report.size:
             raise AuditError("an empty log has nothing to anchor")
-        text = Anchor(report.log_id, report.size, report.root).as_text()
-        _write_new(to, text)
+        text = signed or Checkpoint(report.log_id, report.size, report.root).as_text()
+        write_new(to, text)
         _record_verification(db, report, reason)
+
+
+def _verified(db: Path, brought: Brought) -> Report:
+    with open_reader(db) as reader:
+        size, _ = reader.head() or (0, b"")
+        with cli_text.progress_bar(size) as progress:
+            return verify_log(reader, brought, progress)
 
 
 def _record_verification(db: Path, report: Report, reason: str | None) -> None:
@@ -190,28 +215,9 @@ def _record_verification(db: Path, report: Report, reason: str | None) -> None:
         "findings": sorted({finding.kind for finding in report.findings}),
     }
     try:
-        _record(db, verification_event(_who(reason), result=result))
+        record(db, verification_event(who(reason), result=result))
     except AuditError as error:  # the result stands, recorded or not
         typer.echo(f"this verification could not be recorded: {error}", err=True)
-
-
-def _record(db: Path, event: Event) -> None:
-    """Append one entry; AuditError where that fails, so that nothing is read unrecorded."""
-    store = SqliteStore(db, Recorder(keys=(), process=Process.this()))
-    try:
-        (receipt,) = store.append([event])
-    finally:
-        store.close()
-    if isinstance(receipt, AuditError):
-        raise receipt
-
-
-def _who(reason: str | None) -> Reader:
-    try:
-        account = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        account = f"uid:{os.getuid()}"
-    return Reader(account=account, role="operator", reason=reason)
 
 
 def _event_type(name: str) -> EventType | None:
@@ -222,24 +228,3 @@ def _event_type(name: str) -> EventType | None:
     except ValueError as error:
         known = ", ".join(EventType)
         raise typer.BadParameter(f"--type is all, or one of {known}") from error
-
-
-def _write_new(path: Path, text: str) -> None:
-    if str(path) == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        with path.open("x", encoding="ascii") as file:
-            file.write(text)
-    except OSError as error:
-        raise AuditError(f"the anchor cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def _clear_errors(db: Path) -> Iterator[None]:
-    """One line and exit code 2 for a log that cannot be read."""
-    try:
-        yield
-    except AuditError as error:
-        typer.echo(f"refractory-cds audit: {db}: {error}", err=True)
-        raise typer.Exit(2) from error

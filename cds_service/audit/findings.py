@@ -11,7 +11,7 @@ from cds_service.audit.events import present
 
 
 class Kind(StrEnum):
-    """The closed list of findings. The last three inform; any other means tampering or loss."""
+    """The closed list of findings. The last ones inform; any other means tampering or loss."""
 
     CONTENT_ALTERED = "content-altered"
     LINK_BROKEN = "link-broken"
@@ -20,16 +20,29 @@ class Kind(StrEnum):
     INSERTED = "inserted"
     FORKED = "forked"
     TRUNCATED = "truncated"
+    ROLLED_BACK = "rolled-back"
+    CHECKPOINT_SIGNATURE = "checkpoint-signature"
     CHECKPOINT_INCONSISTENT = "checkpoint-inconsistent"
+    CHECKPOINT_MISSING = "checkpoint-missing"
     INDEX_MISMATCH = "index-mismatch"
     PAYLOAD_ALTERED = "payload-altered"
     PAYLOAD_MISSING = "payload-missing"
     CLOCK_REGRESSION = "clock-regression"
     GUARDS_MISSING = "guards-missing"
+    ANCHOR_DAMAGED = "anchor-damaged"
+    LOSS_ACCEPTED = "loss-accepted"
     UNANCHORED = "unanchored"
 
 
-INFORMATIVE = frozenset({Kind.CLOCK_REGRESSION, Kind.GUARDS_MISSING, Kind.UNANCHORED})
+INFORMATIVE = frozenset(
+    {
+        Kind.CLOCK_REGRESSION,
+        Kind.GUARDS_MISSING,
+        Kind.ANCHOR_DAMAGED,
+        Kind.LOSS_ACCEPTED,
+        Kind.UNANCHORED,
+    }
+)
 
 _MOST_FINDINGS = 200
 
@@ -138,7 +151,8 @@ def _continues(earlier: Finding, finding: Finding) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a run of `verify` came to. `anchored` is how many events an anchor vouches for."""
+    """What a run of `verify` came to. `anchored` is how many events an anchor vouches for; `keys`
+    are those that signed the checkpoints, the first one first."""
 
     log_id: str
     size: int
@@ -149,6 +163,9 @@ class Report:
     events_by_type: Mapping[str, int]
     findings: Sequence[Finding]
     left_out: int
+    checkpoints: int = 0
+    anchors: int = 0
+    keys: Sequence[str] = ()
 
     @property
     def is_whole(self) -> bool:
@@ -184,6 +201,9 @@ class Report:
             "size": self.size,
             "root": self.root.hex(),
             "anchored": self.anchored,
+            "anchors": self.anchors,
+            "checkpoints": self.checkpoints,
+            "keys": list(self.keys),
             "eventsByType": dict(sorted(self.events_by_type.items())),
             **present({"firstAt": self.first_at, "lastAt": self.last_at}),
             "findings": [finding.as_json() for finding in self.findings],

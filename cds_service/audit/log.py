@@ -16,8 +16,10 @@ from uuid import uuid4
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, utc_now
+from cds_service.audit.keeper import Keeper, start_keeper
 from cds_service.audit.memory import Memory, Remembered, Sought
 from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
+from cds_service.audit.signing import Signing
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_memory import SqliteMemory
 from cds_service.audit.sqlite_store import SqliteStore
@@ -53,11 +55,17 @@ class DecisionLog:
     """
 
     def __init__(
-        self, store: Store, *, limits: Limits | None = None, memory: Memory | None = None
+        self,
+        store: Store,
+        *,
+        limits: Limits | None = None,
+        memory: Memory | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._store = store
         self._memory = memory
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="decision-log-memory")
+        self._keeper = keeper
         self._limits = limits or Limits()
         self._queue: deque[_Waiting] = deque()
         self._held = 0
@@ -118,6 +126,8 @@ class DecisionLog:
                 self._reader.submit(self._memory.close)
         self._reader.shutdown()
         self._writer.join()
+        if self._keeper:
+            self._keeper.close()
 
     def _offer(self, event: Event | None) -> Future[Recorded | None]:
         waiting = _Waiting(event)
@@ -185,10 +195,12 @@ def open_decision_log(
     make_id: Callable[[], str] = lambda: str(uuid4()),
     patience_seconds: float = 5.0,
     limits: Limits | None = None,
+    signing: Signing | None = None,
 ) -> DecisionLog:
     """The log at this path, ready to take entries; made first, with its key, if there is none.
 
-    Raises AuditError where it cannot be made or opened, LogUnavailable where it cannot be written.
+    With `signing`, checkpoints of it are made as long as it is open. Raises AuditError where it
+    cannot be made or opened, or an anchor knows of more, LogUnavailable where it cannot be written.
     A log whose key has gone missing is not opened: its patients would quietly get new pseudonyms.
     """
     key_file = key_file or default_key_file(path)
@@ -201,7 +213,8 @@ def open_decision_log(
     store = SqliteStore(path, recorder, patience_seconds=patience_seconds)
     store.append([])  # fails now rather than at the first decision
     memory = SqliteMemory(path, keys, patience_seconds=patience_seconds)
-    return DecisionLog(store, limits=limits, memory=memory)
+    keeper = start_keeper(path, store, signing) if signing else None
+    return DecisionLog(store, limits=limits, memory=memory, keeper=keeper)
 
 
 def default_key_file(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
 from importlib.resources import files
@@ -14,14 +15,19 @@ from cds_service.audit.events import timestamp
 from cds_service.audit.files import new_file, refuse_network_file_system
 from cds_service.errors import AuditError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file may raise; the second where SQLite quotes the damage."""
 
 
-def schema() -> str:
-    return files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+def schema(version: int = SCHEMA_VERSION) -> str:
+    """What makes an empty file into a log of this version."""
+    return "".join(map(_statements, ("schema.sql", "checkpoints.sql")[:version]))
+
+
+def _statements(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def create_log(path: Path, *, log_id: str, created_at: datetime) -> None:
@@ -83,8 +89,8 @@ def _how_to_open(path: Path, *, read_only: bool) -> str:
 
 
 def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
-    (version,) = db.execute("SELECT version FROM schema_version").fetchone()
-    if version != SCHEMA_VERSION:
+    version = schema_version(db)
+    if version not in (1, SCHEMA_VERSION):
         raise AuditError(f"the decision log has schema version {version}, not {SCHEMA_VERSION}")
     if read_only:
         return
@@ -95,6 +101,39 @@ def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
     # What a crashed process left in the write-ahead log may be in memory only: into the file with
     # it, flushed, before anything is chained to it.
     db.execute("PRAGMA wal_checkpoint")
+    if version == 1:
+        _add_checkpoints(db)
+
+
+def schema_version(db: sqlite3.Connection) -> int:
+    """1: a log of before there were checkpoints; it is read as it is, and added to once written."""
+    (version,) = db.execute("SELECT version FROM schema_version").fetchone() or (None,)
+    if not isinstance(version, int):
+        raise AuditError("the decision log does not say what schema version it has")
+    return version
+
+
+def _add_checkpoints(db: sqlite3.Connection) -> None:
+    """The step from version 1 to 2, in one transaction; of several processes, one takes it."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if schema_version(db) == 1:
+            for statement in _each(_statements("checkpoints.sql")):
+                db.execute(statement)
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _each(script: str) -> Iterator[str]:
+    """The statements one by one: `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def file_ids(path: str) -> tuple[tuple[int, int], ...] | None:

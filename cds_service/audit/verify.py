@@ -1,6 +1,6 @@
 """Whether the log is whole: every hash, link, place, column and payload worked out again.
 
-Needs no secret, and memory for one event at a time. It believes the bytes of the envelopes and
+Needs no secret, and memory for a few events at a time. It believes the bytes of the envelopes and
 nothing else: every column is a claim about them.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
@@ -16,33 +16,57 @@ from typing import Any
 
 import msgspec
 
-from cds_service.audit.anchor import Anchor, Anchors
+from cds_service.audit.anchor import Anchor
 from cds_service.audit.belongings import Belongings, Sealed
 from cds_service.audit.canonical import canonical_json
-from cds_service.audit.chain import FORMAT_VERSION, Tree, leaf_hash
+from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
+from cds_service.audit.events import EventType
 from cds_service.audit.findings import Findings, Kind, Report, Standing
+from cds_service.audit.key_events import KeyRing
+from cds_service.audit.notes import PublicKey
 from cds_service.audit.reading import LogReader, StoredEvent
-from cds_service.audit.sqlite_file import schema
+from cds_service.audit.sqlite_file import SCHEMA_VERSION, schema
+from cds_service.audit.tree import Tree
+from cds_service.audit.vouching import Vouching
 from cds_service.errors import AuditError
 
 
-def verify(reader: LogReader, anchors: Sequence[Anchor] = ()) -> Report:
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What an auditor brings along: anchors (None for a piece of a file that is none), the keys
+    that the log may have (None: the first one that it names is believed), and the numbers of the
+    recovery entries whose loss is known."""
+
+    anchors: Iterable[Anchor | None] = ()
+    keys: Sequence[PublicKey] | None = None
+    accepted: frozenset[int] = frozenset()
+
+
+def verify(
+    reader: LogReader,
+    brought: Brought = Brought(),
+    progress: Callable[[int], None] = lambda _: None,
+) -> Report:
     """The report on the log as `reader` sees it. Raises AuditError where it cannot be read at all.
 
-    Without an anchor, a log that was cut off at its end, and had its head row set back to match,
-    looks whole; so does an entry added by somebody who may write.
+    Without an anchor, a log that was cut off at its end, and had its head row and its checkpoints
+    set back to match, looks whole; so does an entry added by somebody who may write. `progress` is
+    told now and then how many entries are done.
     """
     gone = _tables_gone(reader)
     if gone:
         return _without_tables(gone)
-    walk = _Walk(reader, anchors)
-    rows = map(_read, reader.events())
-    row = next(rows, None)
-    while row is not None:
-        following = next(rows, None)
-        walk.step(row, following)
-        row = following
-    return walk.finish()
+    with reader.complaints_meanwhile() as complaints:
+        walk = _Walk(reader, brought)
+        rows = map(_read, reader.events())
+        row = next(rows, None)
+        while row is not None:
+            following = next(rows, None)
+            walk.step(row, following)
+            if not row.place % 1_000:
+                progress(row.place)
+            row = following
+        return walk.finish(complaints())
 
 
 _ITS_LOSS = {
@@ -51,12 +75,15 @@ _ITS_LOSS = {
     "events": Kind.TRUNCATED,
     "terms": Kind.INDEX_MISMATCH,
     "payloads": Kind.PAYLOAD_MISSING,
+    "checkpoints": Kind.CHECKPOINT_MISSING,
 }
 """What it means that a table is gone."""
 
 
 def _tables_gone(reader: LogReader) -> list[str]:
     there = {name for name, _ in reader.definitions()}
+    if "log" in there and not reader.has_checkpoints:
+        there.add("checkpoints")  # a log of before there were any
     return [table for table in _ITS_LOSS if table not in there]
 
 
@@ -97,19 +124,10 @@ class _Row:
     members: dict[str, Any]
     said: _Said | None
     follows: bytes
-
-    @property
-    def place(self) -> int:
-        return self.stored.seq
-
-    @property
-    def shift(self) -> int:
-        """How far its own number is from the place it has."""
-        return self.said.seq - self.place if self.said else 0
-
-    @property
-    def standing(self) -> Standing:
-        return Standing(self.place, self.said.recorded_at if self.said else None)
+    place: int
+    shift: int
+    """How far its own number is from the place it has."""
+    standing: Standing
 
 
 def _read(stored: StoredEvent) -> _Row:
@@ -119,10 +137,11 @@ def _read(stored: StoredEvent) -> _Row:
         said = msgspec.convert(members, _Said)
         follows = bytes.fromhex(said.prev_hash)
     except (AuditError, ValueError):
-        return _Row(stored, leaf, {}, None, b"")
+        return _Row(stored, leaf, {}, None, b"", stored.seq, 0, Standing(stored.seq, None))
     if said.schema_version > FORMAT_VERSION and leaf == stored.leaf_hash:
         raise AuditError(f"event {stored.seq} was written by a newer version of this software")
-    return _Row(stored, leaf, members, said, follows)
+    standing = Standing(stored.seq, said.recorded_at)
+    return _Row(stored, leaf, members, said, follows, stored.seq, said.seq - stored.seq, standing)
 
 
 class _Place(Enum):
@@ -136,7 +155,7 @@ class _Place(Enum):
 class _Walk:
     """One pass over the events in their stored order, each seen with the one that follows it."""
 
-    def __init__(self, reader: LogReader, anchors: Sequence[Anchor]) -> None:
+    def __init__(self, reader: LogReader, brought: Brought) -> None:
         self._reader = reader
         self._log_id, first_link = reader.first_link()
         self._head = reader.head()
@@ -144,7 +163,15 @@ class _Walk:
         self._findings = Findings()
         if canonical_json(self._log_id) not in first_link:
             self._findings.add(Kind.INDEX_MISMATCH, "the log's id is not that of its beginning")
-        self._anchors = Anchors(self._log_id, anchors, self._findings)
+        self._ring = KeyRing(self._log_id, brought.keys)
+        self._vouching = Vouching(
+            self._ring,
+            self._log_id,
+            reader,
+            brought.anchors,
+            self._findings,
+            brought.accepted,
+        )
         self._tree = Tree()
         self._types: Counter[str] = Counter()
         self._first_at: str | None = None
@@ -164,40 +191,47 @@ class _Walk:
         else:
             self._judge(row, following)
             self._judge_time(row.standing.at or "")
+            self._take_in(row)
         self._types[row.stored.event_type] += 1
         self._last = row
         self._tree.add(row.leaf)
-        self._anchors.compare(self._tree)
+        self._vouching.compare(self._tree)
 
-    def finish(self) -> Report:
-        """Judge what concerns the log as a whole."""
+    def finish(self, complaints: Sequence[str]) -> Report:
+        """Judge what concerns the log as a whole; `complaints` are SQLite's own."""
         self._findings.come_to(None, None)
         self._judge_head()
-        self._anchors.finish(self._tree.size)
+        self._vouching.finish(self._last.place if self._last else 0)
         for kind, place in self._belongings.strays():
             self._findings.add(kind, "rows beside the events belong to none", first=place)
         for table in self._reader.odd_ones():
             self._findings.add(
                 Kind.INDEX_MISMATCH, f"the table {table} does not hold its one row, number 1"
             )
-        for complaint in self._reader.complaints():
+        for complaint in complaints:
             self._findings.add(Kind.INDEX_MISMATCH, f"SQLite: {complaint}")
-        if not _definitions() <= self._reader.definitions():
+        if self._ring.keys and not self._reader.has_checkpoints:
+            detail = "the log has a key and no table of checkpoints"
+            self._findings.add(Kind.CHECKPOINT_MISSING, detail)
+        if not _definitions(self._reader.has_checkpoints) <= self._reader.definitions():
             self._findings.add(
                 Kind.GUARDS_MISSING, "a table, index or trigger is not as it was made"
             )
-        if not self._anchors.vouched_for:
+        if not self._vouching.vouched_for:
             self._findings.add(Kind.UNANCHORED, "no anchor was given that vouches for any event")
         return Report(
             log_id=self._log_id,
             size=self._tree.size,
             root=self._tree.root(),
-            anchored=self._anchors.vouched_for,
+            anchored=self._vouching.vouched_for,
             first_at=self._first_at,
             last_at=self._latest_at or None,
             events_by_type=self._types,
             findings=tuple(self._findings.all),
             left_out=self._findings.left_out,
+            checkpoints=self._vouching.checkpoints,
+            anchors=self._vouching.anchors,
+            keys=tuple(map(str, self._ring.public)),
         )
 
     def _is_altered(self, row: _Row, following: _Row | None) -> bool:
@@ -272,6 +306,13 @@ class _Walk:
             detail = "an event names another hash than that of the one before it"
             self._findings.add(Kind.LINK_BROKEN, detail, first=self._last.place, last=row.place)
 
+    def _take_in(self, row: _Row) -> None:
+        """What an entry tells of the log's keys."""
+        if row.members.get("eventType") == EventType.KEY_EVENT:
+            fault = self._ring.learn(row.place, row.members)
+            if fault:
+                self._findings.add(Kind.CHECKPOINT_SIGNATURE, fault)
+
     def _judge_time(self, at: str) -> None:
         self._first_at = self._first_at or at
         if at < self._latest_at:
@@ -296,7 +337,7 @@ class _Walk:
             self._findings.add(Kind.LINK_BROKEN, detail, first=last)
 
 
-def _definitions() -> frozenset[tuple[str, str]]:
+def _definitions(has_checkpoints: bool) -> frozenset[tuple[str, str]]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.executescript(schema())
+        db.executescript(schema(SCHEMA_VERSION if has_checkpoints else 1))
         return LogReader(db).definitions()

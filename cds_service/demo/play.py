@@ -99,6 +99,8 @@ def _service(log: Path, today: date) -> FastAPI:
         update={
             "audit_db": log,
             "audit_key_file": None,
+            "audit_signing_key_file": None,
+            "audit_anchor_file": None,
             "allow_loopback": True,
             "fhir_servers": (),
             "jwt": "off",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -35,12 +35,15 @@ from cds_service.audit import (
 )
 from cds_service.audit.anchor import Anchor
 from cds_service.audit.envelope import Process, Recorder
-from cds_service.audit.findings import Kind, Report
+from cds_service.audit.findings import Finding, Kind, Report
+from cds_service.audit.notes import Note, PublicKey
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
+from cds_service.audit.signing import Signer, Signing, prepare_signing
+from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_store import SqliteStore
-from cds_service.audit.verify import verify
+from cds_service.audit.verify import Brought, verify
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 EHR = Client(iss="https://ehr.example", kid="k1", alg="ES384", jti="j1")
@@ -196,9 +199,41 @@ def a_log_of(path: Path, count: int) -> None:
         record(store, *(an_event(number) for number in range(1, count + 1)))
 
 
-def verified(path: Path, *anchors: Anchor) -> Report:
+def a_signing(path: Path, **changes: Any) -> Signing:
+    return replace(Signing(default_signing_key_file(path)), **changes)
+
+
+def sign_log(path: Path, *, clock: Clock | None = None, **changes: Any) -> Note | None:
+    """One checkpoint of the log as it stands, with its key, which is made first."""
+    signing = a_signing(path, **changes)
+    with closing(a_store(path, a_recorder(clock))) as store:
+        prepare_signing(path, store, signing)
+    with closing(Signer(path, signing)) as signer:
+        return signer.make()
+
+
+def a_signed_log(path: Path, **changes: Any) -> list[Note]:
+    """Seven decisions after the entry about the key, signed after entries 3, 5 and 8."""
+    notes: list[Note] = []
+    clock, numbers = Clock(), iter(range(1, 8))
+    with closing(a_store(path, a_recorder(clock))) as store:
+        prepare_signing(path, store, a_signing(path, **changes))
+        for count in (2, 2, 3):
+            record(store, *(an_event(next(numbers)) for _ in range(count)))
+            note = sign_log(path, clock=clock, **changes)
+            assert note
+            notes.append(note)
+    return notes
+
+
+def verified(
+    path: Path,
+    *anchors: Anchor | None,
+    keys: Sequence[PublicKey] | None = None,
+    accepted: Sequence[int] = (),
+) -> Report:
     with open_reader(path) as reader:
-        return verify(reader, anchors)
+        return verify(reader, Brought(anchors, keys, frozenset(accepted)))
 
 
 def envelopes(path: Path) -> list[dict[str, Any]]:
@@ -210,13 +245,17 @@ def kinds(report: Report) -> set[Kind]:
     return {finding.kind for finding in report.findings if not finding.informs}
 
 
+def faults(report: Report) -> list[Finding]:
+    return [finding for finding in report.findings if not finding.informs]
+
+
 def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
     return [(one.first, one.last) for one in report.findings if one.kind is kind]
 
 
 def anchor_of(path: Path) -> Anchor:
     report = verified(path)
-    return Anchor(report.log_id, report.size, report.root)
+    return Anchor.unsigned(report.log_id, report.size, report.root)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.findings import Kind
+from cds_service.audit.notes import SigningKey, sign
 
 SIZE = 7
 Change = Callable[[sqlite3.Connection, int], None]
@@ -119,9 +120,15 @@ def delete(db: sqlite3.Connection, seq: int) -> None:
         db.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))  # noqa: S608
 
 
+def size_of(db: sqlite3.Connection) -> int:
+    (size,) = db.execute("SELECT max(seq) FROM events").fetchone()
+    return int(size)
+
+
 def delete_and_close_the_gap(db: sqlite3.Connection, seq: int) -> None:
+    size = size_of(db)
     delete(db, seq)
-    for later in range(seq + 1, SIZE + 1):
+    for later in range(seq + 1, size + 1):
         move(db, later, later - 1)
 
 
@@ -137,7 +144,7 @@ def swap(db: sqlite3.Connection, one: int, other: int) -> None:
 
 
 def swap_with_neighbour(db: sqlite3.Connection, seq: int) -> None:
-    swap(db, seq, seq + 1 if seq < SIZE else seq - 1)
+    swap(db, seq, seq + 1 if seq < size_of(db) else seq - 1)
 
 
 def forge(db: sqlite3.Connection, seq: int, like: int, **changes: Any) -> None:
@@ -167,8 +174,9 @@ def without_unique_columns(db: sqlite3.Connection) -> None:
 
 
 def insert_and_move_the_rest(db: sqlite3.Connection, seq: int) -> None:
+    size = size_of(db)
     without_unique_columns(db)
-    for later in range(SIZE, seq - 1, -1):
+    for later in range(size, seq - 1, -1):
         move(db, later, later + 1)
     forge(db, seq, like=seq + 1, prevHash=json.loads(envelope_of(db, seq + 1))["prevHash"])
 
@@ -212,9 +220,87 @@ IDS = [f"{index}-{change.__name__}" for index, (change, _) in enumerate(MUTATION
 
 def cut(db: sqlite3.Connection, keep: int) -> None:
     """Cut the end off and set the head row back to match, as somebody who knows the log would."""
-    for seq in range(keep + 1, SIZE + 1):
+    for seq in range(keep + 1, size_of(db) + 1):
         delete(db, seq)
     db.execute(
         "UPDATE head SET size = ?1, leaf_hash = (SELECT leaf_hash FROM events WHERE seq = ?1)",
         (keep,),
     )
+
+
+# --- checkpoints ----------------------------------------------------------------------------
+
+
+def note_of(db: sqlite3.Connection, number: int) -> str:
+    (note,) = db.execute("SELECT note FROM checkpoints WHERE number = ?", (number,)).fetchone()
+    assert isinstance(note, str)
+    return note
+
+
+def set_checkpoint(column: str, value: str) -> Change:
+    def change(db: sqlite3.Connection, number: int) -> None:
+        db.execute("PRAGMA ignore_check_constraints = 1")
+        db.execute(f"UPDATE checkpoints SET {column} = {value} WHERE number = ?", (number,))  # noqa: S608
+
+    return change
+
+
+def set_note(db: sqlite3.Connection, number: int, note: str) -> None:
+    db.execute("UPDATE checkpoints SET note = ? WHERE number = ?", (note, number))
+
+
+def claim_another_root(db: sqlite3.Connection, number: int) -> None:
+    origin, size, root, *rest = note_of(db, number).split("\n")
+    other = ("A" if root[0] != "A" else "B") + root[1:]
+    set_note(db, number, "\n".join((origin, size, other, *rest)))
+
+
+def alter_the_signature(db: sqlite3.Connection, number: int) -> None:
+    note = note_of(db, number)
+    set_note(db, number, note[:-12] + ("A" if note[-12] != "A" else "B") + note[-11:])
+
+
+def take_the_signature_off(db: sqlite3.Connection, number: int) -> None:
+    set_note(db, number, note_of(db, number).partition("\n\n")[0] + "\n")
+
+
+def sign_with_another_key(db: sqlite3.Connection, number: int) -> None:
+    text = note_of(db, number).partition("\n\n")[0] + "\n"
+    set_note(db, number, str(sign(text, SigningKey.new(text.partition("\n")[0]))))
+
+
+def write_rubbish(db: sqlite3.Connection, number: int) -> None:
+    set_note(db, number, "rubbish")
+
+
+def drop_a_checkpoint(db: sqlite3.Connection, number: int) -> None:
+    db.execute("DELETE FROM checkpoints WHERE number = ?", (number,))
+
+
+def swap_notes(db: sqlite3.Connection, number: int) -> None:
+    other = number + 1 if number < 3 else number - 1
+    mine, theirs = note_of(db, number), note_of(db, other)
+    set_note(db, number, theirs)
+    set_note(db, other, mine)
+
+
+def swap_numbers(db: sqlite3.Connection, number: int) -> None:
+    other = number + 1 if number < 3 else number - 1
+    for old, new in ((number, 99), (other, number), (99, other)):
+        db.execute("UPDATE checkpoints SET number = ? WHERE number = ?", (new, old))
+
+
+CHECKPOINT_MUTATIONS: list[tuple[Change, Kind]] = [
+    (claim_another_root, Kind.CHECKPOINT_SIGNATURE),
+    (alter_the_signature, Kind.CHECKPOINT_SIGNATURE),
+    (take_the_signature_off, Kind.CHECKPOINT_SIGNATURE),
+    (sign_with_another_key, Kind.CHECKPOINT_SIGNATURE),
+    (write_rubbish, Kind.CHECKPOINT_SIGNATURE),
+    (set_checkpoint("note", "x'ff'"), Kind.CHECKPOINT_SIGNATURE),
+    (set_checkpoint("size", "size + 100"), Kind.CHECKPOINT_INCONSISTENT),
+    (set_checkpoint("frontier", "zeroblob(length(frontier))"), Kind.CHECKPOINT_INCONSISTENT),
+    (set_checkpoint("frontier", "x''"), Kind.CHECKPOINT_INCONSISTENT),
+    (swap_notes, Kind.CHECKPOINT_INCONSISTENT),
+    (swap_numbers, Kind.CHECKPOINT_INCONSISTENT),
+]
+CHECKPOINT_IDS = [f"{n}-{change.__name__}" for n, (change, _) in enumerate(CHECKPOINT_MUTATIONS)]

@@ -19,7 +19,7 @@ from audit.samples import (
     verified,
 )
 from audit.tampering import SIZE, cut
-from cds_service.audit.anchor import Anchor, read_anchor
+from cds_service.audit.anchor import Anchor, read_anchor, read_anchors
 from cds_service.audit.findings import Kind
 from cds_service.errors import AuditError
 
@@ -69,16 +69,16 @@ def test_a_history_written_anew_is_not_the_one_that_was_anchored(
 
 
 def test_an_anchor_of_another_log_does_not_vouch(path: Path) -> None:
-    report = verified(path, Anchor("log-2", SIZE, anchor_of(path).root))
+    report = verified(path, Anchor.unsigned("log-2", SIZE, anchor_of(path).checkpoint.root))
     assert (report.exit_code, report.anchored) == (1, 0)
     assert kinds(report) == {Kind.CHECKPOINT_INCONSISTENT}
 
 
-def test_an_anchor_is_three_lines_and_reads_back(path: Path, tmp_path: Path) -> None:
-    anchor, file = anchor_of(path), tmp_path / "anchor.txt"
-    file.write_text(anchor.as_text(), encoding="ascii")
-    assert read_anchor(file) == anchor
-    assert anchor.as_text().splitlines()[:2] == ["refractory-cds/log-1", "7"]
+def test_an_anchor_is_three_lines_and_reads_back(path: Path) -> None:
+    anchor = anchor_of(path)
+    assert read_anchor(str(anchor)) == anchor
+    assert str(anchor).splitlines()[:2] == ["refractory-cds/log-1", "7"]
+    assert len(str(anchor).splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,4 +98,6 @@ def test_what_is_no_anchor_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "anchor.txt"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(AuditError, match="anchor"):
-        read_anchor(file)
+        read_anchor(text)
+    with pytest.raises(AuditError, match="anchor"):
+        list(read_anchors(file))

@@ -307,9 +307,9 @@ def test_a_log_of_a_newer_schema_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     a_log_of(path, 1)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE schema_version SET version = 2")
+        db.execute("UPDATE schema_version SET version = 3")
         db.commit()
-    with pytest.raises(AuditError, match="schema version 2"):
+    with pytest.raises(AuditError, match="schema version 3"):
         open_log(path, patience_seconds=1)
 
 

@@ -44,6 +44,7 @@ from audit.tampering import (
 )
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
+from cds_service.audit.verify import verify
 from cds_service.errors import AuditError
 
 FIRST, MIDDLE, LAST = 1, 4, SIZE
@@ -362,3 +363,11 @@ def test_an_empty_log_is_whole(tmp_path: Path) -> None:
     a_log_of(tmp_path / "log.db", 0)
     report = verified(tmp_path / "log.db")
     assert (report.exit_code, report.size) == (3, 0)
+
+
+def test_progress_is_told_now_and_then(tmp_path: Path) -> None:
+    a_log_of(tmp_path / "log.db", 1_001)
+    told: list[int] = []
+    with open_reader(tmp_path / "log.db") as reader:
+        assert verify(reader, progress=told.append).size == 1_001
+    assert told == [1_000]

@@ -2,6 +2,7 @@
 hashing inputs, verifying.
 
     python tests/bench/audit.py [--folder DIR] [--events N]
+    python tests/bench/audit.py --verify 1000000          # only that: 6 GB, ten minutes to build
 
 The ratios are what counts; the times belong to the machine and its disk. The folder decides which
 disk is measured: a file system in memory flushes nothing.
@@ -12,6 +13,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -34,6 +37,7 @@ from cds_service.audit import (
     Input,
     LineDecided,
     Outcome,
+    Signing,
     Sought,
     Unmet,
     User,
@@ -44,8 +48,14 @@ from cds_service.audit import (
     patient_of,
 )
 from cds_service.audit.canonical import content_hashes, digest
+from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import utc_now
+from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
+from cds_service.audit.signing import Signer, prepare_signing
+from cds_service.audit.signing_keys import default_signing_key_file
+from cds_service.audit.sqlite_file import create_log
+from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.verify import verify
 
 VERSIONS = Versions(software="0", knowledge="0", knowledge_digest=digest(b""))
@@ -123,7 +133,7 @@ async def append(
     path: Path, count: int, at_once: int, resources: int = 0
 ) -> tuple[float, list[float]]:
     """Events a second, and the milliseconds that each append took, sorted."""
-    log = open_decision_log(path)
+    log = open_decision_log(path, signing=Signing(default_signing_key_file(path)))
     entry = b'{"resource":' + OBSERVATION + b"},"
     inputs = [
         Input(reference=f"Observation/{number}", content=OBSERVATION, origin="prefetch")
@@ -200,12 +210,49 @@ def hashing() -> None:
     say(f"  both content hashes     {microseconds(count, both)}   {both / raw:.1f} × as received")
 
 
+class Unflushed(SqliteStore):
+    """Fills a log without waiting for the disk: only what is done with it then is measured."""
+
+    def _connection(self) -> sqlite3.Connection:
+        is_new = self._db is None
+        db = super()._connection()
+        if is_new:
+            db.execute("PRAGMA synchronous = OFF")
+        return db
+
+
+def verifying(path: Path, count: int) -> None:
+    """A log of so many entries, a checkpoint for each thousand; verified from the file."""
+    create_log(path, log_id="bench", created_at=utc_now())
+    signing = Signing(default_signing_key_file(path))
+    store = Unflushed(path, Recorder(keys=(PseudonymKey(bytes(32)),), process=Process.this()))
+    prepare_signing(path, store, signing)
+    signer = Signer(path, signing)
+    for start in range(0, count, 1_000):
+        store.append([a_decision([], b"") for _ in range(min(1_000, count - start))])
+        signer.make()
+    signer.close()
+    store.close()
+    start_wall, start_main = time.perf_counter(), time.thread_time()
+    with open_reader(path) as reader:
+        report = verify(reader)
+    took, main_thread = time.perf_counter() - start_wall, time.thread_time() - start_main
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    say(f"verify: {report.size} entries, {report.checkpoints} checkpoints, {took:.1f} s")
+    say(f"  {microseconds(report.size, took)} an entry, {memory} MiB at most")
+    say(f"  {microseconds(report.size, main_thread)} of processor in the walk itself")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--events", type=int, default=2_000)
+    parser.add_argument("--verify", type=int, metavar="N", help="only verify a log of N entries")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        if chosen.verify:
+            verifying(Path(folder) / "log.db", chosen.verify)
+            return
         say("waiting at once   events/s   × single   p50 ms   p99 ms")
         single = 0.0
         for at_once in (1, 8, 32, 64):

@@ -183,7 +183,11 @@ def test_it_serves_checks_itself_and_stops(rooms: Path, home: Path) -> None:
         assert server.wait(timeout=30) == 0
     assert files(rooms) == before
     log = Path(image_environment(rooms, home)["REFRACTORY_CDS_AUDIT_DB"])
-    assert {path.name for path in home.rglob("*") if path.is_file()} == {log.name, "pseudonym-key"}
+    assert {path.name for path in home.rglob("*") if path.is_file()} == {
+        log.name,
+        "pseudonym-key",
+        "signing-key",
+    }
 
 
 def files(folder: Path) -> set[Path]:

@@ -136,7 +136,7 @@ class Served:
 
     def exit_code_of_verify(self) -> int:
         with open_reader(self.db) as reader:
-            return verify(reader, ()).exit_code
+            return verify(reader).exit_code
 
     def searchable(self) -> str:
         """Everything in the log that is not sealed, as text: envelopes, columns, terms."""

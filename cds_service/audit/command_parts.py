@@ -1,0 +1,101 @@
+"""What the `audit` commands share: options, the entry that each leaves, one line for what fails."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cds_service.audit.entries import Reader
+from cds_service.audit.envelope import Process, Recorder
+from cds_service.audit.events import Event
+from cds_service.audit.proofs import NotTheSameHistory
+from cds_service.audit.signing import Signing
+from cds_service.audit.signing_keys import default_signing_key_file
+from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.errors import AuditError
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+Db = Annotated[
+    Path,
+    typer.Option("--db", envvar="REFRACTORY_CDS_AUDIT_DB", help="The decision log's file."),
+]
+Output = Annotated[Format, typer.Option("--format", help="For people or for machines.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Why you are reading; kept, sealed, with your name.")
+]
+AnchorFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--anchor-file",
+        envvar="REFRACTORY_CDS_AUDIT_ANCHOR_FILE",
+        help="The file to which the service adds its checkpoints.",
+    ),
+]
+SigningKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--signing-key-file",
+        envvar="REFRACTORY_CDS_AUDIT_SIGNING_KEY_FILE",
+        help="The file with the key that signs; beside the log by default.",
+    ),
+]
+
+
+def signing_of(db: Path, key_file: Path | None, anchor_file: Path | None) -> Signing:
+    return Signing(key_file or default_signing_key_file(db), anchor_file)
+
+
+def record(db: Path, event: Event) -> None:
+    """Append one entry; AuditError where that fails, so that nothing is read unrecorded."""
+    store = SqliteStore(db, Recorder(keys=(), process=Process.this()))
+    try:
+        (receipt,) = store.append([event])
+    finally:
+        store.close()
+    if isinstance(receipt, AuditError):
+        raise receipt
+
+
+def who(reason: str | None) -> Reader:
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        account = f"uid:{os.getuid()}"
+    return Reader(account=account, role="operator", reason=reason)
+
+
+def write_new(path: Path, text: str) -> None:
+    if str(path) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise AuditError(f"{path}: {error.strerror}") from error
+
+
+@contextmanager
+def clear_errors(db: Path) -> Iterator[None]:
+    """One line and exit code 2 for a log that cannot be read; 1 where it is not what it was."""
+    try:
+        yield
+    except NotTheSameHistory as error:
+        typer.echo(f"refractory-cds audit: {db}: {error}", err=True)
+        raise typer.Exit(1) from error
+    except AuditError as error:
+        typer.echo(f"refractory-cds audit: {db}: {error}", err=True)
+        raise typer.Exit(2) from error
