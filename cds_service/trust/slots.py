@@ -7,7 +7,8 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-SECONDS_TO_WAIT = 2.0
+SECONDS_TO_WAIT = 10.0
+"""A burst is answered late rather than refused; whoever does not want to wait hangs up."""
 WAITING_FOR_ONE = 16
 """So many calls may wait for each that is being answered."""
 
