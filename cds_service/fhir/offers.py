@@ -71,7 +71,13 @@ class Offers:
         self._types.pop(base, None)
         task = asyncio.create_task(self._learn(client))
         self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        """Whatever ended it counts as no statement; asyncio would log it with its text."""
+        self._reading.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _learn(self, client: FhirClient) -> None:
         await asyncio.sleep(0)  # what the call needs is asked for first
