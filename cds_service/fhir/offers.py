@@ -71,7 +71,13 @@ class Offers:
         self._types.pop(base, None)
         task = asyncio.create_task(self._learn(client))
         self._reading.add(task)
-        task.add_done_callback(self._reading.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever went wrong with it is passed over: the event loop would log and quote it."""
+        self._reading.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     async def _learn(self, client: FhirClient) -> None:
         await asyncio.sleep(0)  # what the call needs is asked for first
