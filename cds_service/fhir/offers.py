@@ -71,10 +71,10 @@ class Offers:
         self._types.pop(base, None)
         task = asyncio.create_task(self._learn(client))
         self._reading.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._ended)
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
-        """Whatever ended it counts as no statement; asyncio would log it with its text."""
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever went wrong with it is passed over: the event loop would log and quote it."""
         self._reading.discard(task)
         if not task.cancelled():
             task.exception()

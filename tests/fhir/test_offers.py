@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -143,6 +144,22 @@ async def test_a_statement_that_cannot_be_had_changes_nothing_and_is_not_asked_f
             await settled()
             assert served.last().get("inputsMissing") is None
     assert wire.asked.count("metadata") == 1
+
+
+async def test_an_error_that_nobody_foresaw_is_quoted_nowhere(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Wire):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/metadata"):
+                raise RuntimeError(f"canary {request.url}")
+            return await super().handle_async_request(request)
+
+    with caplog.at_level("DEBUG"), serving(tmp_path, transport=Broken()) as served:
+        assert (await served.hook(call(fhirServer=EHR))).status_code == 200
+        await settled()
+        gc.collect()
+    assert "canary" not in caplog.text
 
 
 async def test_a_slow_statement_delays_nobody(tmp_path: Path) -> None:
