@@ -381,7 +381,7 @@ async def record_failure(request: Request, answer: Response, cause: str, service
     asked: Asked | None = getattr(request.state, "asked", None)
     if asked is None or asked.is_on_record:
         return
-    with suppress(AuditError):
+    with suppress(AuditError, ValueError):  # where the record was the error, it is answered still
         await record_decision(
             asked,
             Decided(Outcome.FAILED, answer.status_code, bytes(answer.body), error_class=cause),

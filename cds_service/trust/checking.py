@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from cds_service.trust.tokens import LONGEST_HEADER, LONGEST_TOKEN, NotTrusted, 
 LEEWAY = 60.0
 """Seconds by which a client's clock may differ from ours."""
 _LATEST = 2.0**53
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,12 @@ def _read_header(header: Any, client: KnownClient) -> tuple[str, str, str | None
 
 
 def _text(members: Any, name: str) -> str:
-    """A text of 1 to 256 characters."""
+    """A text of 1 to 256 characters, none of them half of a surrogate pair.
+
+    JSON can spell such a half (`"\\ud800"`), but nothing can hash or keep it.
+    """
     value = members.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID or _HALF.search(value):
         raise NotTrusted("bad-token")
     return value
 

@@ -1,14 +1,15 @@
 """Keys as they were last read, from each place that the clients file names.
 
 Rotation works both ways: a `kid` that is not known has the place read again, so a new key counts
-soon; what was read holds for a limited time only, so a key that was withdrawn stops counting. A
-place is read at most once a minute, by one reader at a time, and no call waits that need not.
+at once; what was read holds for a limited time only, so a key that was withdrawn stops counting. A
+place is read at most twice in a minute, by one reader at a time, and no call waits that need not.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,9 @@ from cds_service.operations_log import log_event
 from cds_service.trust.clients import KnownClient
 from cds_service.trust.jwks import Key, Keys, read_keys
 
-BETWEEN_READINGS = 60.0
-"""Seconds from one reading of a place to the next, whoever asks."""
+MINUTE = 60.0
+MOST_IN_A_MINUTE = 2
+"""Readings of a place, whoever asks: one because of its age, and one for a key that is new."""
 MOST_BYTES = 256 * 1024
 SECONDS_TO_FETCH = 3.0
 JSON_TYPES = "application/jwk-set+json, application/json"
@@ -41,7 +43,7 @@ class _Place:
     is_own_file: bool
     keys: Keys = field(default_factory=dict)
     read_at: float | None = None
-    tried_at: float | None = None
+    tried_at: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_IN_A_MINUTE))
     reading: asyncio.Task[None] | None = None
 
 
@@ -61,10 +63,10 @@ class KeyCache:
         place = self._place_of(client, jku)
         now = self._now()
         key = self._key_in(place, (kid, algorithm), client, now)
-        if key is None and self._may_read(place, now):
+        if key is None and self._may_read(place, now, MOST_IN_A_MINUTE):
             await asyncio.shield(self._reading(place))
             key = self._key_in(place, (kid, algorithm), client, self._now())
-        elif key is not None and self._is_old(place, client, now) and self._may_read(place, now):
+        elif key is not None and self._is_old(place, client, now) and self._may_read(place, now, 1):
             self._reading(place)  # ahead of time, and nobody waits for it
         if key is None:
             raise UnknownKey
@@ -113,14 +115,14 @@ class KeyCache:
     def _is_old(self, place: _Place, client: KnownClient, now: float) -> bool:
         return place.read_at is None or now - place.read_at >= client.keys_seconds / 2
 
-    def _may_read(self, place: _Place, now: float) -> bool:
+    def _may_read(self, place: _Place, now: float, most: int) -> bool:
         """Whether to read, or to wait for the reading that is under way."""
         is_reading = place.reading is not None and not place.reading.done()
-        return is_reading or place.tried_at is None or now - place.tried_at >= BETWEEN_READINGS
+        return is_reading or sum(now - tried < MINUTE for tried in place.tried_at) < most
 
     def _reading(self, place: _Place) -> asyncio.Task[None]:
         if place.reading is None or place.reading.done():
-            place.tried_at = self._now()
+            place.tried_at.append(self._now())
             place.reading = asyncio.get_running_loop().create_task(self._read(place))
         return place.reading
 

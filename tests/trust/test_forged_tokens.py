@@ -250,6 +250,9 @@ FORGED: list[Any] = [
         lambda: signed({"iat": NOW + 50, "exp": NOW + 40}), "long-lived-token", id="ends first"
     ),
     pytest.param(lambda: signed({"tenant": 5}), "bad-token", id="a tenant that is no text"),
+    pytest.param(lambda: signed({"tenant": "\ud800"}), "bad-token", id="a tenant cut in half"),
+    pytest.param(lambda: signed({"jti": "one\udfff"}), "bad-token", id="an id cut in half"),
+    pytest.param(lambda: signed(head={"kid": "\ud800"}), "bad-token", id="a key id cut in half"),
     # spelling
     pytest.param(
         lambda: signed(raw_claims=b'{"iss":"https://other.example",' + tail()),

@@ -37,21 +37,33 @@ async def test_keys_are_read_once_for_many_calls(make_check: MakeCheck, wire: An
     assert wire.asked == [KEYS_AT]
 
 
-async def test_a_new_key_is_taken_soon_and_nobody_can_have_keys_read_all_the_time(
-    make_check: MakeCheck, wire: Any, clock: Any
+async def test_a_new_key_is_taken_at_once_also_right_after_a_reading(
+    make_check: MakeCheck, wire: Any
 ) -> None:
     wire.answer = lambda _: httpx.Response(200, content=jwks(EC))
     check = make_check(BY_URL)
     assert await verdict(check, signed()) == "taken"
     wire.answer = lambda _: httpx.Response(200, content=jwks(EC, NEW))
+    assert await verdict(check, by_new_key()) == "taken"
+    assert len(wire.asked) == 2
+
+
+async def test_nobody_can_have_keys_read_more_than_twice_in_a_minute(
+    make_check: MakeCheck, wire: Any, clock: Any
+) -> None:
+    wire.answer = lambda _: httpx.Response(200, content=jwks(EC))
+    check = make_check(BY_URL)
+    assert await verdict(check, signed()) == "taken"
+    clock.now += 10
     for _ in range(5):
         assert await verdict(check, by_new_key()) == "unknown-key"
-    assert len(wire.asked) == 1
-    clock.now += 59.9
+    assert len(wire.asked) == 2
+    wire.answer = lambda _: httpx.Response(200, content=jwks(EC, NEW))
+    clock.now += 49.9
     assert await verdict(check, by_new_key()) == "unknown-key"
     clock.now += 0.1
     assert await verdict(check, by_new_key()) == "taken"
-    assert len(wire.asked) == 2
+    assert len(wire.asked) == 3
 
 
 async def test_a_key_that_was_withdrawn_is_refused_after_its_time(
@@ -86,8 +98,8 @@ async def test_keys_are_read_again_ahead_of_time_and_no_call_waits(
         place.reading.done() for place in check.keys._places.values() if place.reading
     ):
         await asyncio.sleep(0)
-    assert await verdict(check, signed()) == "unknown-key"
     assert len(wire.asked) == 2
+    assert await verdict(check, signed()) == "unknown-key"
 
 
 async def test_a_server_that_is_slow_holds_up_only_those_who_need_it(
@@ -174,7 +186,7 @@ USELESS: list[Any] = [
 async def test_without_usable_keys_nobody_is_believed(
     answer: Any, make_check: MakeCheck, clock: Any, wire: Any, web: respx.MockRouter
 ) -> None:
-    keys = web.get(KEYS_AT).mock(side_effect=[answer, answer])
+    keys = web.get(KEYS_AT).mock(side_effect=[answer, answer, answer])
     elsewhere = web.get("https://elsewhere.example/k").respond(200, content=jwks(EC))
     wire.answer = web.async_handler
     client = next(iter(make_check(BY_URL).clients.values()))
@@ -182,7 +194,7 @@ async def test_without_usable_keys_nobody_is_believed(
     for _ in range(3):
         with pytest.raises(UnknownKey):
             await cache.key(client, "ec", "ES384", None)
-    assert keys.call_count == 1
+    assert keys.call_count == 2
     assert not elsewhere.called
     keys.mock(return_value=httpx.Response(200, content=jwks(EC)))
     clock.now += 60
