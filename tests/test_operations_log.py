@@ -14,6 +14,7 @@ from hooks.calls import SERVICE, call, myeloma, prefetch_of, quiet
 from hooks.conftest import said as said
 from hooks.serving import EHR, Served, serving
 
+from cds_service import service
 from cds_service.operations_log import FIELDS, log_event
 
 WITH_CARD = call(prefetch_of(myeloma()))
@@ -103,6 +104,24 @@ async def test_an_error_nobody_foresaw_is_found_by_its_id_and_quotes_nothing(
         500,
     )
     assert "canary" not in json.dumps([error, answered])
+
+
+async def test_an_error_that_cannot_even_be_recorded_is_answered_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_record(*_: object) -> None:
+        raise ValueError("canary")
+
+    class Broken(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            raise RuntimeError
+
+    monkeypatch.setattr(service, "record_decision", no_record)
+    with serving(tmp_path, transport=Broken()) as served:
+        answer = await served.hook(call(fhirServer=EHR))
+    assert answer.status_code == 500
+    assert answer.json()["resourceType"] == "OperationOutcome"
+    assert "canary" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/cds-services", "/nowhere"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import socket
 import sys
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -104,10 +105,19 @@ def application() -> FastAPI:
         raise SystemExit(STARTUP_FAILURE) from None
 
 
+def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:
+    if sys.platform == "win32":  # where the parser that has no limit is not installed
+        return "auto"
+    from cds_service.commands.heads import BoundedHeads
+
+    return BoundedHeads
+
+
 def _config(workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         "cds_service.commands.serving:application",
         factory=True,
+        http=_protocol(),
         workers=workers,
         log_config=None,
         access_log=False,

@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import httpx
 import pytest
 
+from cds_service.commands.heads import MOST_BYTES_OF_HEAD
 from cds_service.commands.listening import PortTaken, address_of, listen_on
 from cds_service.commands.setting import unknown_settings
 from cds_service.demo.fhir_server import create_fhir_app
@@ -279,3 +280,67 @@ def test_who_has_to_bring_a_token(
         assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=SECONDS).status_code == 200
         if warned:
             assert wait_for(out, warned)["level"] == "warning"
+
+
+# --- what comes before the body ------------------------------------------------------------------
+
+LINE = b"GET /cds-services HTTP/1.1\r\n"
+HOST = b"Host: x\r\n"
+REFUSED = {
+    400: "this is no request of HTTP",
+    431: "the address and headers of a request are too long",
+}
+
+
+def told(port: int, *sent: bytes) -> bytes:
+    """What comes back until the connection ends, or for a second."""
+    answer = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as line:
+        try:
+            for part in sent:
+                line.sendall(part)
+            line.settimeout(1)
+            while part := line.recv(65536):
+                answer += part
+        except OSError:  # cut while more was being sent, or nothing more came
+            pass
+    return answer
+
+
+def test_address_and_headers_have_a_limit(tmp_path: Path) -> None:
+    header = b"X: " + b"a" * (MOST_BYTES_OF_HEAD - 100) + b"\r\n"
+    cases = {
+        "just short enough": (200, LINE + HOST + header + b"\r\n"),
+        "one header": (431, LINE + HOST + header + header + b"\r\n"),
+        "many headers": (431, LINE + b"".join(b"X-%d: y\r\n" % n for n in range(9000)) + b"\r\n"),
+        "never ending": (431, LINE + HOST + b"X: " + b"a" * (MOST_BYTES_OF_HEAD + 1)),
+        "the address": (431, b"GET /" + b"a" * (MOST_BYTES_OF_HEAD + 1) + b" HTTP/1.1\r\n\r\n"),
+        "no HTTP": (400, b"\x16\x03\x01\x02\x00\x01\r\n\r\n"),
+    }
+    with serving(tmp_path / "log.db") as (_, written):
+        port = wait_for(written, "service.listening")["port"]
+        wait_for(written, "service.started")
+        for name, (status, sent) in cases.items():
+            answer = told(port, sent)
+            assert answer.startswith(b"HTTP/1.1 %d " % status), name
+            if status in REFUSED:
+                outcome = json.loads(answer.partition(b"\r\n\r\n")[2])
+                assert outcome["resourceType"] == "OperationOutcome", name
+                assert [one["diagnostics"] for one in outcome["issue"]] == [REFUSED[status]], name
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_whoever_sends_headers_without_end_costs_no_memory(tmp_path: Path) -> None:
+    with serving(tmp_path / "log.db") as (service, written):
+        port = wait_for(written, "service.listening")["port"]
+        wait_for(written, "service.started")
+        before = resident(service.pid)
+        told(port, LINE, *(b"X-%d: %s\r\n" % (n, b"a" * 100_000) for n in range(1000)))
+        assert resident(service.pid) - before < 20_000_000
+        assert json.loads(got(port, "/readyz"))["status"] == "ready"
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory in use by a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
