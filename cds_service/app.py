@@ -45,7 +45,7 @@ from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.operations_log import log_event
-from cds_service.service import Service, record_failure
+from cds_service.service import Service, forget, record_failure
 from cds_service.settings import Settings
 from cds_service.trust.addresses import shared_rules
 from cds_service.trust.admission import Admission
@@ -313,6 +313,8 @@ class Unforeseen:
             answer = _internal_error(error)
             await record_failure(Request(scope), answer, type(error).__name__, self._service)
             await answer(scope, receive, send)
+        finally:
+            forget(scope)
 
 
 def _internal_error(error: Exception) -> Response:

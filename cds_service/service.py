@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from cds_service.audit import (
     AdviceDecided,
@@ -374,6 +375,15 @@ async def record_refusal(asked: Asked, error: InvalidRequest, service: Service) 
     log_event("call.refused", service=asked.call.service_id, cause=reason, status=error.http_status)
     with suppress(LogUnavailable):
         await service.record(event, asked.call.service_id)
+
+
+def forget(scope: Scope) -> None:
+    """Let go of a call that is over, and of its body.
+
+    What was asked knows its request and the request knows it; a full collection, which would find
+    the two, may be thousands of calls away.
+    """
+    scope.get("state", {}).pop("asked", None)
 
 
 async def record_failure(request: Request, answer: Response, cause: str, service: Service) -> None:

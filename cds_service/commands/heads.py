@@ -45,7 +45,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first bytes of a request."""
-        self._in_head, self._received, self._kept = True, 0, 0
+        self._in_head, self._kept = True, 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -60,7 +60,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._in_head = False
+        self._in_head, self._received = False, 0
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -7,6 +7,7 @@ once, on record, and with nothing of the request in the answer.
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import random
@@ -25,6 +26,7 @@ from cds_service import intake
 from cds_service.errors import InvalidRequest
 from cds_service.fhir.queries import KEYS
 from cds_service.hooks import messages
+from cds_service.service import Asked
 from hooks.calls import SERVICE, bundle, call, myeloma, prefetch_of
 from hooks.serving import Served, issue_of, serving
 
@@ -435,3 +437,31 @@ async def test_a_chart_of_the_largest_size_is_within_all_limits(served: Served) 
     whole = f'{{"resourceType":"Bundle","type":"collection","entry":[{text}]}}'
     answer = await served.assess(whole)
     assert answer.status_code == 200, answer.text[:300]
+
+
+# --- what is kept of a call ----------------------------------------------------------------------
+
+OVER = [
+    pytest.param(HOOK, GOOD[HOOK], 200, id="a card"),
+    pytest.param(FEEDBACK, GOOD[FEEDBACK], 200, id="feedback"),
+    pytest.param(ASSESS, GOOD[ASSESS], 200, id="an assessment"),
+    pytest.param(HOOK, call(), 412, id="no data"),
+    pytest.param(HOOK, [], 400, id="malformed"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "status"), OVER)
+async def test_a_call_that_is_over_is_let_go_of_at_once(
+    tmp_path: Path, path: str, body: Any, status: int
+) -> None:
+    with serving(tmp_path) as served:
+        await served.post(path, body)
+        gc.collect()
+        gc.disable()  # a body is large, and the next full collection may be hours away
+        try:
+            answer = await served.post(path, body)
+            kept = [one for one in gc.get_objects() if isinstance(one, Asked)]
+        finally:
+            gc.enable()
+    assert answer.status_code == status
+    assert kept == []
