@@ -47,6 +47,13 @@ def test_several_workers_share_one_minute(tmp_path: Path) -> None:
     assert sum(workers(tmp_path / "seen.db", "share", 100, 50)) == 100
 
 
+def test_a_worker_that_had_to_wait_begins_no_minute_of_its_own(tmp_path: Path) -> None:
+    store = SqliteTrustStore(tmp_path / "seen.db")
+    assert store.share("caller", 100, 100, now=10.5).calls == 100
+    assert store.share("caller", 100, 3, now=10.4).calls == 0
+    store.close()
+
+
 def test_a_token_is_forgotten_when_its_time_is_over(tmp_path: Path) -> None:
     store = SqliteTrustStore(tmp_path / "seen.db")
     assert store.first_seen("iss", "a", until=100.0, now=0.0)
