@@ -156,8 +156,12 @@ TABLE: list[Any] = [
     ([httpx.Response(200, json=page(1, 1, 2))], [1, 1, 2], 1, "one resource twice"),
     ([httpx.ConnectError("canary"), RIGHT], [1, 2], 2, "no connection, once"),
     ([httpx.ConnectTimeout("canary")] * 2, FhirUnavailable, 2, "no connection"),
-    ([httpx.ReadError("canary")], FhirUnavailable, 1, "a reset"),
-    ([httpx.RemoteProtocolError("canary")], FhirUnavailable, 1, "no HTTP"),
+    ([httpx.ReadError("canary"), RIGHT], [1, 2], 2, "a reset before the answer, once"),
+    ([httpx.RemoteProtocolError("canary"), RIGHT], [1, 2], 2, "closed while it was kept"),
+    ([httpx.WriteError("canary"), RIGHT], [1, 2], 2, "closed while the request was sent"),
+    ([httpx.ReadError("canary")] * 2, FhirUnavailable, 2, "a reset"),
+    ([httpx.RemoteProtocolError("canary")] * 2, FhirUnavailable, 2, "no HTTP"),
+    ([httpx.ReadTimeout("canary")], FhirUnavailable, 1, "no answer"),
 ]  # fmt: skip
 
 
@@ -271,6 +275,20 @@ async def test_pages_without_end_are_read_up_to_their_number(wire: respx.Router)
     wire.route().mock(side_effect=another)
     found = await search(wire, pages=40)
     assert (found.pages, found.complete, count) == (40, False, 40)
+
+
+@pytest.mark.parametrize(("pages", "complete"), [(200, True), (201, False)])
+async def test_two_hundred_pages_of_a_server_that_does_not_heed_the_count_are_read(
+    wire: respx.Router, pages: int, complete: bool
+) -> None:
+    def numbered(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", "1"))
+        after = f"{BASE}/Observation?page={number + 1}" if number < pages else None
+        return httpx.Response(200, json=page(number, next_url=after))
+
+    wire.route().mock(side_effect=numbered)
+    found = await search(wire)
+    assert (found.pages, found.complete) == (200, complete)
 
 
 async def test_a_server_that_ignores_count_gives_all_its_pages(wire: respx.Router) -> None:
