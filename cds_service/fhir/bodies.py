@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Iterator
 
 _GZIP = ("gzip", "x-gzip")
+_STEP = 2**20
 
 
 class BodyTooLong(Exception):
@@ -62,17 +63,24 @@ async def read_body(
     body = bytearray()  # one piece, which goes back to the system as a whole
     try:
         async for chunk in chunks:
-            # one byte more than is left is enough to know
-            part = chunk if unzip is None else unzip.decompress(chunk, limit - len(body) + 1)
-            if len(body) + len(part) > limit:
-                raise BodyTooLong
-            room.take(len(part))
-            body += part
+            for part in (chunk,) if unzip is None else _unzipped(unzip, chunk):
+                if len(body) + len(part) > limit:
+                    raise BodyTooLong
+                room.take(len(part))
+                body += part
         if unzip is not None and not unzip.eof:
             raise BrokenBody
     except BaseException as error:
         room.give(len(body))
+        body.clear()  # a traceback would keep it
         if isinstance(error, zlib.error):
             raise BrokenBody from None
         raise
     return bytes(body)
+
+
+def _unzipped(unzip: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
+    """A chunk in steps: a few bytes of it can be a thousand times as many."""
+    while chunk:
+        yield unzip.decompress(chunk, _STEP)
+        chunk = unzip.unconsumed_tail

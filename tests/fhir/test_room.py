@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import httpx
@@ -48,6 +50,40 @@ async def test_a_body_that_fails_gives_its_room_back(
     with pytest.raises(error):
         await read_body(chunks(*sent), encoding, 5, room)
     room.take(5)
+
+
+@pytest.mark.parametrize("size", [2**20 - 1, 2**20, 2**20 + 1, 3_000_000])
+@pytest.mark.parametrize("step", [1000, 2**30])
+async def test_a_zipped_body_of_any_length_is_whole(size: int, step: int) -> None:
+    body = os.urandom(size // 2) + b"0" * (size - size // 2)
+    sent = gzip.compress(body)
+    parts = [sent[at : at + step] for at in range(0, len(sent), step)]
+    assert await read_body(chunks(*parts), "gzip", size) == body
+    with pytest.raises(BodyTooLong):
+        await read_body(chunks(*parts), "gzip", size - 1)
+
+
+@pytest.mark.parametrize(
+    ("sent", "encoding"),
+    [
+        pytest.param([gzip.compress(b"0" * 64_000_000)], "gzip", id="a bomb"),
+        pytest.param([b"0" * 64_000] * 1000, "", id="no end"),
+    ],
+)
+async def test_what_was_read_of_a_refused_body_is_not_kept(
+    sent: list[bytes], encoding: str
+) -> None:
+    """Not even by the error, whose traceback lives until the garbage is collected."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyTooLong) as kept:
+            await read_body(chunks(*sent), encoding, 16_000_000)
+        now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept.value.__traceback__ is not None
+    assert now < 3_000_000
+    assert peak < 40_000_000
 
 
 def test_what_does_not_fit_around_takes_nothing_within() -> None:
