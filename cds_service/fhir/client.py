@@ -23,9 +23,9 @@ from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bodies import BodyTooLong, BrokenBody, NoRoom, Room, read_body
 from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.connections import AddressRefused, CheckedBackend, Resolve, resolve
-from cds_service.fhir.failures import TryAgain, refuse_failure, wait_before_retry
+from cds_service.fhir.failures import GetRefused, TryAgain, refuse_failure, wait_before_retry
 from cds_service.fhir.links import BaseUrl
-from cds_service.fhir.paging import Ask, SearchResult, all_pages, first_page, unpack_answer
+from cds_service.fhir.paging import Ask, SearchResult, all_pages, by_post, first_page, unpack_answer
 from cds_service.fhir.references import head_of
 
 Transport = httpx.AsyncBaseTransport
@@ -174,16 +174,26 @@ class FhirClient:
         """All that a search finds; `deadline` is a time of the event loop's clock.
 
         Pages are followed on this server and below its base only. Where a limit of pages, or
-        a link that is not followed, ends the search, it comes back as not complete.
+        a link that is not followed, ends the search, it comes back as not complete. By POST
+        where the server refuses the method GET.
         """
+        first = first_page(self._base, resource_type, params)
         async with self._within(resource_type, deadline) as until:
-            return await all_pages(
-                self._base,
-                first_page(self._base, resource_type, params),
-                lambda ask, most_bytes: self._answer(ask, most_bytes, until),
-                most_pages=self._limits.pages,
-                most_bytes=self._limits.bytes,
-            )
+            try:
+                return await self._pages(first, until)
+            except GetRefused:
+                if first.form is not None:  # it was a later page
+                    raise
+            return await self._pages(by_post(first), until)
+
+    async def _pages(self, first: Ask, until: float) -> SearchResult:
+        return await all_pages(
+            self._base,
+            first,
+            lambda ask, most_bytes: self._answer(ask, most_bytes, until),
+            most_pages=self._limits.pages,
+            most_bytes=self._limits.bytes,
+        )
 
     @property
     def base(self) -> str:

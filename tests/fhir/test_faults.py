@@ -264,6 +264,25 @@ async def test_a_next_link_that_leads_away_ends_the_search_as_a_part(
     assert not elsewhere.called
 
 
+async def test_a_server_that_takes_searches_by_post_alone_is_read(wire: respx.Router) -> None:
+    by_get = wire.get(SEARCH).respond(405)
+    by_post = wire.post(f"{BASE}/Observation/_search").respond(json=page(1, 2))
+    assert ids(await search(wire)) == ["o1", "o2"]
+    assert (by_get.call_count, by_post.call_count) == (1, 1)
+    request = by_post.calls[0].request
+    assert request.content == b"patient=canary-p1"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_server_that_takes_searches_by_no_method_fails(wire: respx.Router) -> None:
+    by_get = wire.get(SEARCH).respond(405)
+    by_post = wire.post(f"{BASE}/Observation/_search").respond(405)
+    with pytest.raises(FhirNotFhir, match="status 405"):
+        await search(wire)
+    assert (by_get.call_count, by_post.call_count) == (1, 1)
+
+
 async def test_pages_without_end_are_read_up_to_their_number(wire: respx.Router) -> None:
     count = 0
 
