@@ -158,6 +158,7 @@ def create_app(
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "HEAD", "POST"],
         allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
         max_age=SECONDS_OF_PREFLIGHT,
         allow_private_network=True,  # for these origins only; else browsers keep pages off it
     )

@@ -151,6 +151,7 @@ def where_next(addresses: Addresses, patient_id: str) -> Iterator[str]:
         "serviceDiscoveryURL": discovery,
         "patientId": patient_id,
         "hook": HOOK,
+        "screen": HOOK,  # the Sandbox remembers the last one, and calls that one's services
     }
     for name, where in (
         ("Discovery", discovery),

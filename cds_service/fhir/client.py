@@ -20,12 +20,12 @@ import stamina
 
 from cds_service.errors import FhirForbidden, FhirNotFhir, FhirUnavailable, InvalidRequest
 from cds_service.fhir.allowed import AddressRules
-from cds_service.fhir.bodies import BodyTooLong, BrokenBody, read_body
+from cds_service.fhir.bodies import BodyTooLong, BrokenBody, NoRoom, Room, read_body
 from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.connections import AddressRefused, CheckedBackend, Resolve, resolve
-from cds_service.fhir.failures import TryAgain, refuse_failure, wait_before_retry
+from cds_service.fhir.failures import GetRefused, TryAgain, refuse_failure, wait_before_retry
 from cds_service.fhir.links import BaseUrl
-from cds_service.fhir.paging import Ask, SearchResult, all_pages, first_page, unpack_answer
+from cds_service.fhir.paging import Ask, SearchResult, all_pages, by_post, first_page, unpack_answer
 from cds_service.fhir.references import head_of
 
 Transport = httpx.AsyncBaseTransport
@@ -37,6 +37,15 @@ _NO_CONNECTION = (
     httpcore.ConnectError,
     httpcore.ConnectTimeout,
 )
+_CUT_OFF = (
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.RemoteProtocolError,
+    httpcore.ReadError,
+    httpcore.WriteError,
+    httpcore.RemoteProtocolError,
+)
+"""Of a connection that was kept, say, and that the server closed just as it was used again."""
 _BROKEN = (
     httpx.HTTPError,
     httpx.InvalidURL,
@@ -44,6 +53,7 @@ _BROKEN = (
     httpcore.ProtocolError,
     httpcore.TimeoutException,
 )
+_STATEMENT = "CapabilityStatement"
 LARGEST_STATEMENT = 16 * 2**20
 
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/")
@@ -62,11 +72,11 @@ for _name in ("httpx", "httpcore", "hpack"):  # they log addresses, and those ho
 
 @dataclass(frozen=True, slots=True)
 class FhirLimits:
-    """What one read, or one search with all its pages, may cost."""
+    """What one read, or one search with all its pages, may cost; of bytes all of a client's."""
 
     seconds: float = 5.0
     connect_seconds: float = 1.0
-    pages: int = 40
+    pages: int = 200
     bytes: int = 64 * 2**20
 
 
@@ -86,7 +96,8 @@ class FhirClient:
 
     Raises FhirForbidden, FhirNotFound, FhirUnavailable or FhirNotFhir; their messages hold
     neither address nor token nor anything of the answer. A `transport` that is given is
-    shared and stays open; without one the client has its own, to any address.
+    shared and stays open; without one the client has its own, to any address. Of a `room`,
+    what it has read stays taken until `aclose`.
     """
 
     def __init__(
@@ -96,9 +107,11 @@ class FhirClient:
         *,
         transport: Transport | None = None,
         limits: FhirLimits | None = None,
+        room: Room | None = None,
     ) -> None:
         self._base = _base_of(base_url)
         self._limits = limits or FhirLimits()
+        self._room = Room(self._limits.bytes, room)
         if isinstance(token, str) and not is_token(token):
             raise InvalidRequest("not a bearer token", where="fhirAuthorization.access_token")
         self._token = token
@@ -118,7 +131,8 @@ class FhirClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that this client has opened itself."""
+        """Close the connections that this client has opened itself, and give its room back."""
+        self._room.clear()
         if self._own is not None:
             await self._own.aclose()
 
@@ -145,7 +159,7 @@ class FhirClient:
 
     async def read_statement(self) -> bytes:
         """What the server says of itself, its CapabilityStatement, as JSON."""
-        kind = "CapabilityStatement"
+        kind = _STATEMENT
         ask = Ask(kind, f"{self._base}/metadata", is_read=True)
         async with self._within(kind, None) as until:
             return await self._answer(ask, LARGEST_STATEMENT, until)
@@ -160,16 +174,26 @@ class FhirClient:
         """All that a search finds; `deadline` is a time of the event loop's clock.
 
         Pages are followed on this server and below its base only. Where a limit of pages, or
-        a link that is not followed, ends the search, it comes back as not complete.
+        a link that is not followed, ends the search, it comes back as not complete. By POST
+        where the server refuses the method GET.
         """
+        first = first_page(self._base, resource_type, params)
         async with self._within(resource_type, deadline) as until:
-            return await all_pages(
-                self._base,
-                first_page(self._base, resource_type, params),
-                lambda ask, most_bytes: self._answer(ask, most_bytes, until),
-                most_pages=self._limits.pages,
-                most_bytes=self._limits.bytes,
-            )
+            try:
+                return await self._pages(first, until)
+            except GetRefused:
+                if first.form is not None:  # it was a later page
+                    raise
+            return await self._pages(by_post(first), until)
+
+    async def _pages(self, first: Ask, until: float) -> SearchResult:
+        return await all_pages(
+            self._base,
+            first,
+            lambda ask, most_bytes: self._answer(ask, most_bytes, until),
+            most_pages=self._limits.pages,
+            most_bytes=self._limits.bytes,
+        )
 
     @property
     def base(self) -> str:
@@ -207,6 +231,8 @@ class FhirClient:
             raise FhirUnavailable(kind, "the connection broke off") from None
         except BodyTooLong:
             raise FhirUnavailable(kind, f"more than {self._limits.bytes} bytes") from None
+        except NoRoom:
+            raise FhirUnavailable(kind, "more than there is room for") from None
         except BrokenBody:
             raise FhirNotFhir(kind, "broken compression") from None
 
@@ -231,11 +257,16 @@ class FhirClient:
             request = self._http.build_request("POST", ask.url, content=ask.form, headers=form)
         if token is not None:
             request.headers["Authorization"] = f"Bearer {token}"
-        response = await self._http.send(request, stream=True)
+        try:
+            response = await self._http.send(request, stream=True)
+        except _CUT_OFF:  # before the answer began
+            raise TryAgain(ask.resource_type, "the connection broke off") from None
         try:
             refuse_failure(ask, response.status_code, response.headers.get("retry-after"))
             encoding = response.headers.get("content-encoding", "").lower()
-            return await read_body(response.aiter_raw(), encoding, most_bytes)
+            # a statement may be read for longer than the call lasts, and is not kept
+            room = None if ask.resource_type == _STATEMENT else self._room
+            return await read_body(response.aiter_raw(), encoding, most_bytes, room)
         finally:
             await response.aclose()
 

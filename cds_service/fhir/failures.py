@@ -25,6 +25,10 @@ class TryAgain(FhirUnavailable):
         super().__init__(resource_type, why)
 
 
+class GetRefused(FhirNotFhir):
+    """A search by GET, where the server may take the same by POST."""
+
+
 def refuse_failure(ask: Ask, status: int, retry_after: str | None) -> None:
     """Raise what a status other than 200 means for what was asked."""
     kind = ask.resource_type
@@ -38,6 +42,8 @@ def refuse_failure(ask: Ask, status: int, retry_after: str | None) -> None:
         raise TryAgain(kind, f"status {status}", _seconds(retry_after))
     if status >= 500:
         raise FhirUnavailable(kind, f"status {status}")
+    if status == 405 and ask.form is None and not ask.is_read:
+        raise GetRefused(kind, f"status {status}")
     if 300 <= status < 400:
         raise FhirNotFhir(kind, f"status {status}, and redirects are not followed")
     raise FhirNotFhir(kind, f"status {status}")

@@ -45,9 +45,13 @@ def first_page(base: BaseUrl, resource_type: str, params: Iterable[tuple[str, st
     """The request that starts a search."""
     query = urlencode(list(params), safe=",:/")
     ask = Ask(resource_type, f"{base}/{resource_type}?{query}")
-    if len(ask.url) > LONGEST_GET:
-        return Ask(resource_type, f"{base}/{resource_type}/_search", form=query)
-    return ask
+    return by_post(ask) if len(ask.url) > LONGEST_GET else ask
+
+
+def by_post(ask: Ask) -> Ask:
+    """The same search as POST `_search`, which FHIR lets every server have beside GET."""
+    address, _, query = ask.url.partition("?")
+    return Ask(ask.resource_type, f"{address}/_search", form=query)
 
 
 def unpack_answer(ask: Ask, body: bytes) -> Unpacked:

@@ -104,7 +104,7 @@ def order_detail(
         ("Not certain because", [*doubts, *filter(None, [not_seen])]),
         (
             "Options to consider",
-            [*(_again() if is_again else _settle(warning, assessment)), NO_CHANGE],
+            [*(_again(warning) if is_again else _settle(warning, assessment)), NO_CHANGE],
         ),
         ("What would change this", [*_changes(warning)]),
     )
@@ -143,7 +143,10 @@ def _rule(warning: OrderWarning) -> str:
         again = sorted({number for one in warning.shown for number in one.also_on})
         also = f"; the same holds of line {_listed([str(n) for n in again])}" if again else ""
         said = "; ".join(parts)
-        return f"The drafts name what a line is possibly refractory to: {said}{also} ({ours})"
+        return (
+            "A draft order names a drug, or another of its class, to which a line is possibly "
+            f"refractory: {said}{also} ({ours})"
+        )
     names = _listed([one.drug.name for one in warning.shown])
     return (
         f"{upper(names)} {'is' if len(warning.shown) == 1 else 'are'} not part of the latest line, "
@@ -181,7 +184,8 @@ def _against(warning: OrderWarning, assessment: Assessment) -> Iterator[str]:
             f"Drafted beside it, and not given on this line: {_listed(partners)}. A combination "
             "can work where one drug of it no longer did."
         )
-    yield "Dose, schedule and partners of the draft were not compared with those of the line."
+    unknown = "Dose and schedule" if partners else "Dose, schedule and partners"
+    yield f"{unknown} of the draft were not compared with those of the line."
 
 
 def _new_partners(warning: OrderWarning) -> list[str]:
@@ -190,11 +194,15 @@ def _new_partners(warning: OrderWarning) -> list[str]:
     return sorted(drafted - set(warning.judged.line.agents)) if len(drafted) > 1 else []
 
 
-def _again() -> Iterator[str]:
-    yield (
-        "Consider whether an interval, a new combination, another dose or an earlier intolerance "
-        "speaks for the draft"
-    )
+def _again(warning: OrderWarning) -> Iterator[str]:
+    if all(one.is_same for one in warning.shown) and all(u.is_ongoing for u in _uses(warning)):
+        whose = "it" if len(warning.shown) == 1 else "them"
+        yield f"Consider whether a new combination or another dose speaks for going on with {whose}"
+    else:
+        yield (
+            "Consider whether an interval, a new combination, another dose or an earlier "
+            "intolerance speaks for the draft"
+        )
     yield "Consider reviewing the evidence above, and the course on that line, before signing"
     yield "Consider discussing the draft with the team that treats this cancer"
 

@@ -21,6 +21,7 @@ from cds_service.errors import (
     UnreadableInput,
 )
 from cds_service.fhir.allowed import AddressRules
+from cds_service.fhir.bodies import Room
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
 from cds_service.fhir.credentials import Credentials
@@ -58,6 +59,8 @@ _CODE_OF_ERROR: Mapping[str, MissingCode] = {
     "not-supported": "not-offered",
 }
 SHARE_OF_OPTIONAL = 0.4
+ROOM = 512 * 2**20
+"""Bytes of answers of FHIR servers that a process holds while it reads, all calls together."""
 """Of the time there is, so much for keys that are not needed: the answer does not wait longer."""
 
 
@@ -98,6 +101,7 @@ class Reach:
     seconds: float
     offers: Offers = field(default_factory=Offers)
     credentials: Credentials | None = None
+    room: Room = field(default_factory=lambda: Room(ROOM))
 
     def of(self, caller: Caller) -> Reach:
         """The same for one caller, who may have a list of servers of its own."""
@@ -133,7 +137,7 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
         await _read_missing(call, reach, found, wanted, is_needed=bool(required))
     elif call.fhir_server is not None and lack_any(found.raw()):
         with suppress(FhirError):  # an order that names no drug becomes an issue
-            await _complete_pointed_at(_Source.of(call, reach), found, None)
+            await _complete_alone(call, reach, found)
     return Chart(
         tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
     )
@@ -225,6 +229,7 @@ class _Source:
             grant.token if grant else own,
             transport=reach.transport,
             limits=FhirLimits(seconds=reach.seconds),
+            room=reach.room,
         )
         return cls(client, grant, reach.offers)
 
@@ -259,21 +264,22 @@ async def _read_missing(
             found.missing |= dict.fromkeys(wanted, "denied")
         return
     source.offers.learn(source.client)
-    fetched = await fetch_missing(
-        source.client,
-        call.context.patient_id,
-        wanted,
-        deadline,
-        began + reach.seconds * SHARE_OF_OPTIONAL,
-        source.refused(),
-    )
-    if fetched.failure is not None:
-        raise fetched.failure
-    _take(fetched, found)
-    for query in QUERIES:
-        if query.key in fetched.resources and source.is_in_part(query.resource_type):
-            found.missing[query.key] = "granted-in-part"
-    await _complete_pointed_at(source, found, deadline)
+    async with source.client:
+        fetched = await fetch_missing(
+            source.client,
+            call.context.patient_id,
+            wanted,
+            deadline,
+            began + reach.seconds * SHARE_OF_OPTIONAL,
+            source.refused(),
+        )
+        if fetched.failure is not None:
+            raise fetched.failure
+        _take(fetched, found)
+        for query in QUERIES:
+            if query.key in fetched.resources and source.is_in_part(query.resource_type):
+                found.missing[query.key] = "granted-in-part"
+        await _complete_pointed_at(source, found, deadline)
 
 
 def _take(fetched: Fetched, found: _Sorted) -> None:
@@ -288,6 +294,12 @@ def _take(fetched: Fetched, found: _Sorted) -> None:
     for key, error in fetched.errors.items():
         found.missing[key] = _CODE_OF_ERROR.get(error.code, "search-failed")
     found.problems += fetched.problems
+
+
+async def _complete_alone(call: HookCall, reach: Reach, found: _Sorted) -> None:
+    source = _Source.of(call, reach)
+    async with source.client:
+        await _complete_pointed_at(source, found, None)
 
 
 async def _complete_pointed_at(source: _Source, found: _Sorted, deadline: float | None) -> None:
@@ -311,5 +323,5 @@ async def read_medications(
         return ()
     found = _Sorted([ChartResource(msgspec.json.encode(p), "", "prefetch") for p in pointing])
     with suppress(FhirError):  # a draft that names no drug is passed over
-        await _complete_pointed_at(_Source.of(call, reach), found, None)
+        await _complete_alone(call, reach, found)
     return tuple(found.resources[len(pointing) :])

@@ -122,7 +122,11 @@ def test_the_addresses_can_be_copied_whole(shown: str) -> None:
         asked = parse_qs(urlsplit(link).query)
         assert asked["serviceDiscoveryURL"] == [f"{service[1]}/cds-services"]
         assert asked["hook"] == ["patient-view"]
-        assert set(asked) == {"fhirServiceUrl", "serviceDiscoveryURL", "patientId", "hook"}
+        assert set(asked) == {
+            *("fhirServiceUrl", "serviceDiscoveryURL", "patientId"),
+            "hook",
+            "screen",
+        }
 
 
 def test_the_pages_that_it_sends_people_to_are_admitted_by_default() -> None:

@@ -156,8 +156,12 @@ TABLE: list[Any] = [
     ([httpx.Response(200, json=page(1, 1, 2))], [1, 1, 2], 1, "one resource twice"),
     ([httpx.ConnectError("canary"), RIGHT], [1, 2], 2, "no connection, once"),
     ([httpx.ConnectTimeout("canary")] * 2, FhirUnavailable, 2, "no connection"),
-    ([httpx.ReadError("canary")], FhirUnavailable, 1, "a reset"),
-    ([httpx.RemoteProtocolError("canary")], FhirUnavailable, 1, "no HTTP"),
+    ([httpx.ReadError("canary"), RIGHT], [1, 2], 2, "a reset before the answer, once"),
+    ([httpx.RemoteProtocolError("canary"), RIGHT], [1, 2], 2, "closed while it was kept"),
+    ([httpx.WriteError("canary"), RIGHT], [1, 2], 2, "closed while the request was sent"),
+    ([httpx.ReadError("canary")] * 2, FhirUnavailable, 2, "a reset"),
+    ([httpx.RemoteProtocolError("canary")] * 2, FhirUnavailable, 2, "no HTTP"),
+    ([httpx.ReadTimeout("canary")], FhirUnavailable, 1, "no answer"),
 ]  # fmt: skip
 
 
@@ -260,6 +264,25 @@ async def test_a_next_link_that_leads_away_ends_the_search_as_a_part(
     assert not elsewhere.called
 
 
+async def test_a_server_that_takes_searches_by_post_alone_is_read(wire: respx.Router) -> None:
+    by_get = wire.get(SEARCH).respond(405)
+    by_post = wire.post(f"{BASE}/Observation/_search").respond(json=page(1, 2))
+    assert ids(await search(wire)) == ["o1", "o2"]
+    assert (by_get.call_count, by_post.call_count) == (1, 1)
+    request = by_post.calls[0].request
+    assert request.content == b"patient=canary-p1"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_server_that_takes_searches_by_no_method_fails(wire: respx.Router) -> None:
+    by_get = wire.get(SEARCH).respond(405)
+    by_post = wire.post(f"{BASE}/Observation/_search").respond(405)
+    with pytest.raises(FhirNotFhir, match="status 405"):
+        await search(wire)
+    assert (by_get.call_count, by_post.call_count) == (1, 1)
+
+
 async def test_pages_without_end_are_read_up_to_their_number(wire: respx.Router) -> None:
     count = 0
 
@@ -271,6 +294,20 @@ async def test_pages_without_end_are_read_up_to_their_number(wire: respx.Router)
     wire.route().mock(side_effect=another)
     found = await search(wire, pages=40)
     assert (found.pages, found.complete, count) == (40, False, 40)
+
+
+@pytest.mark.parametrize(("pages", "complete"), [(200, True), (201, False)])
+async def test_two_hundred_pages_of_a_server_that_does_not_heed_the_count_are_read(
+    wire: respx.Router, pages: int, complete: bool
+) -> None:
+    def numbered(request: httpx.Request) -> httpx.Response:
+        number = int(request.url.params.get("page", "1"))
+        after = f"{BASE}/Observation?page={number + 1}" if number < pages else None
+        return httpx.Response(200, json=page(number, next_url=after))
+
+    wire.route().mock(side_effect=numbered)
+    found = await search(wire)
+    assert (found.pages, found.complete) == (200, complete)
 
 
 async def test_a_server_that_ignores_count_gives_all_its_pages(wire: respx.Router) -> None:

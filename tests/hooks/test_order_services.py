@@ -114,6 +114,36 @@ async def test_several_drugs_for_one_line_are_one_card(served: Served) -> None:
     ]  # fmt: skip
 
 
+GOING_ON: Final = "Consider whether a new combination or another dose speaks for going on with it"
+AGAIN: Final = "Consider whether an interval, a new combination, another dose or an earlier"
+ALONE: Final = "Dose, schedule and partners of the draft were not compared"
+BESIDE: Final = "Drafted beside it, and not given on this line: carfilzomib."
+
+
+@pytest.mark.parametrize(
+    ("drugs", "says", "says_not"),
+    [
+        pytest.param(["lenalidomide"], (GOING_ON, ALONE), (AGAIN, BESIDE), id="a renewal"),
+        pytest.param(["pomalidomide"], (AGAIN, ALONE), (GOING_ON, BESIDE), id="another drug"),
+        pytest.param(
+            ["lenalidomide", "carfilzomib"], (GOING_ON, BESIDE, "Dose and schedule of the draft"),
+            (AGAIN, ALONE), id="a renewal with a new partner",
+        ),
+    ],
+)  # fmt: skip
+async def test_what_is_said_to_weigh_is_what_the_drafts_leave_open(
+    dated: tuple[Served, Today], drugs: list[str], says: tuple[str, ...], says_not: tuple[str, ...]
+) -> None:
+    """No interval of a drug that still runs, and no partners unknown that were just named."""
+    served, today = dated
+    story = BY_SLUG["mm-len"]
+    today.now = datetime.combine(story.as_of, time(12), UTC)
+    drafts = [draft(drug, f"d{n}", "mm-len") for n, drug in enumerate(drugs)]
+    (card,) = await cards(served, SIGN, call_of(story), *drafts)
+    assert [words for words in says if words not in card["detail"]] == []
+    assert [words for words in says_not if words in card["detail"]] == []
+
+
 @pytest.mark.parametrize(
     ("drug", "said"),
     [

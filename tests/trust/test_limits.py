@@ -38,6 +38,7 @@ async def test_a_caller_has_so_many_calls_a_minute_and_then_again(tmp_path: Path
         clock.seconds += 30.5
         refused = await ask(served, "/cds-services", None)
         assert refused.status_code == 429
+        assert "Retry-After" in refused.headers
         assert refused.headers["retry-after"] == "30"
         assert issue_of(refused)["code"] == "throttled"
         assert refused.headers["cache-control"] == "no-store"
