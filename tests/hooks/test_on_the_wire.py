@@ -215,6 +215,7 @@ async def test_9_11_every_address_may_be_asked_for_by_a_browser_without_a_token(
     answer = await served.http.options(path, headers=headers)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == SANDBOX
+    assert answer.headers["access-control-expose-headers"] == "Retry-After"
     assert method in answer.headers["access-control-allow-methods"]
     allowed = {name.strip() for name in answer.headers["access-control-allow-headers"].split(",")}
     assert {"Authorization", "Content-Type"} <= allowed
