@@ -55,6 +55,8 @@ _BROKEN = (
 )
 _STATEMENT = "CapabilityStatement"
 LARGEST_STATEMENT = 16 * 2**20
+MOST_CONNECTIONS = 600
+"""Of a process: forty calls that wait for one server leave the others theirs. Under 1,024 files."""
 
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]+/")
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,128}", re.ASCII)
@@ -287,7 +289,7 @@ def open_connections(
     rules: AddressRules | None = None,
     *,
     resolve: Resolve = resolve,
-    most: int = 100,
+    most: int = MOST_CONNECTIONS,
     opener: httpcore.AsyncNetworkBackend | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> Transport:

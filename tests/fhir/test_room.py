@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import tracemalloc
@@ -12,7 +13,7 @@ import pytest
 
 from cds_service.errors import FhirUnavailable
 from cds_service.fhir.bodies import BodyTooLong, BrokenBody, NoRoom, Room, read_body
-from cds_service.fhir.client import FhirClient, FhirLimits
+from cds_service.fhir.client import FhirClient, FhirLimits, open_connections
 
 BASE = "https://ehr.example/fhir"
 BUNDLE = b'{"resourceType":"Bundle"}'
@@ -127,3 +128,32 @@ async def test_the_statement_of_a_server_outlasts_a_call_and_takes_no_room() -> 
     client = reading(room)
     assert await client.read_statement() == BUNDLE
     assert (await client.search("Observation", [])).complete
+
+
+async def test_a_server_that_hangs_leaves_the_others_their_connections() -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BUNDLE), BUNDLE))
+        writer.close()
+
+    servers = [await asyncio.start_server(one, "127.0.0.1", 0) for one in (hang, answer)]
+    hanging, right = (f"http://127.0.0.1:{s.sockets[0].getsockname()[1]}/fhir" for s in servers)
+    shared = open_connections()
+    stuck = FhirClient(hanging, transport=shared, limits=FhirLimits(seconds=30))
+    waiting = [asyncio.create_task(stuck.search("Observation", [])) for _ in range(20 * 14)]
+    try:
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(5):
+            found = await FhirClient(right, transport=shared).search("Observation", [])
+        assert found.complete
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await shared.aclose()
+        for server in servers:
+            server.close()
