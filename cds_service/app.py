@@ -185,6 +185,7 @@ def open_log(
         return open_decision_log(
             settings.audit_db,
             key_file=settings.audit_key_file,
+            data_key_file=settings.audit_data_key_file,
             clock=clock,
             make_id=new_id,
             signing=Signing(

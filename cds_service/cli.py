@@ -225,6 +225,8 @@ def audit(context: typer.Context) -> None:
     files = {
         "db": settings.audit_db,
         "anchor_file": settings.audit_anchor_file,
+        "data_key_file": settings.audit_data_key_file,
+        "key_file": settings.audit_key_file,
         "signing_key_file": settings.audit_signing_key_file,
     }
     log = {name: str(file) for name, file in files.items() if file is not None}

@@ -29,6 +29,11 @@ class Settings(BaseSettings):
         description="File of the key for patient pseudonyms; beside the decision log by default, "
         "better on another disk.",
     )
+    audit_data_key_file: Path | None = Field(
+        default=None,
+        description="File of the key that patients' data keys are wrapped with, mode 0600; beside "
+        "the decision log by default, better on another disk, and in another backup.",
+    )
     audit_signing_key_file: Path | None = Field(
         default=None,
         description="File of the key that signs checkpoints of the decision log, mode 0600; beside "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import LogReader, StoredEvent
 from cds_service.audit.seal import Payload
+
+_KEYS_REMEMBERED = 4_096
 
 
 class _InStep:
@@ -40,6 +43,7 @@ class Sealed(msgspec.Struct, frozen=True):
     """What an envelope says of the payloads beside it."""
 
     scheme: str = ""
+    keyId: str | None = None
     digests: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -47,6 +51,8 @@ class Belongings:
     """Walks terms and payloads beside the events, so that each is read once and none is missed."""
 
     def __init__(self, reader: LogReader) -> None:
+        self._erased = reader.erased()
+        self._has_key = lru_cache(_KEYS_REMEMBERED)(reader.has_key)
         self._terms = _InStep(reader.terms())
         self._payloads = _InStep(reader.payloads())
 
@@ -63,10 +69,24 @@ class Belongings:
             recorded = expected.pop(payload.name, None)
             if payload.digest != recorded or payload.scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
-            elif payload.key_id is not None:  # `plain` has none, and no envelope names one
-                yield Kind.PAYLOAD_ALTERED, "a payload names a key, and none was used"
+            elif payload.key_id != sealed.keyId:  # `plain` has none, and no envelope names one
+                yield Kind.PAYLOAD_ALTERED, "a payload names a key that was not used"
         if expected:
-            yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"
+            if members.get("patientPseudonym") in self._erased.pseudonyms:
+                yield Kind.PAYLOAD_SHREDDED, "payloads were deleted when the patient was erased"
+            else:
+                yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"
+        if sealed.keyId is not None:
+            yield from self._faults_of_key(sealed.keyId)
+
+    def _faults_of_key(self, key_id: str) -> Iterator[tuple[Kind, str]]:
+        is_there, is_erased = self._has_key(key_id), key_id in self._erased.keys
+        if is_erased and is_there:
+            yield Kind.PAYLOAD_ALTERED, "a key that was destroyed stands in the log again"
+        elif is_erased:
+            yield Kind.PAYLOAD_SHREDDED, "the key of its payloads was destroyed"
+        elif not is_there:
+            yield Kind.PAYLOAD_MISSING, "the key of its payloads is gone, and no entry says why"
 
     def pass_over(self, event: StoredEvent) -> None:
         """The same walk past an event that cannot be asked."""

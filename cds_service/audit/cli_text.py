@@ -64,6 +64,8 @@ def print_entry(shown: Mapping[str, Any]) -> None:
     members = shown["envelope"]
     for fault in shown.get("faults", ()):
         out.print(Text("NOT AS RECORDED: ", style="bold red") + harmless(fault))
+    if shown.get("erased"):
+        out.print(harmless(f"ERASED, and cannot be shown again: {', '.join(shown['erased'])}"))
     title = f"{shown['eventType']} {members.get('eventId')}  event {shown['seq']}"
     out.print(harmless(f"{title}, recorded {members.get('recordedAt')}"), style="bold")
     if shown["eventType"] != EventType.DECISION:
@@ -229,8 +231,9 @@ def _record(shown: Mapping[str, Any]) -> Iterator[str]:
     yield f"follows {members['prevHash']}"
     sealed = members.get("sealed", {})
     if sealed:
-        encrypted = " (NOT encrypted)" if sealed["scheme"] == "plain" else ""
-        yield f"sealed, {sealed['scheme']}{encrypted}: {', '.join(sorted(sealed['digests']))}"
+        encrypted = " (NOT encrypted)" if sealed.get("scheme") == "plain" else ""
+        names = ", ".join(sorted(sealed.get("digests", ()))) or "nothing"
+        yield f"sealed, {sealed.get('scheme', 'no scheme')}{encrypted}: {names}"
         for name in sealed.get("withheld", ()):
             yield f"not kept, since an access token might stay in it: {name}"
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event
@@ -53,14 +54,28 @@ SigningKeyFile = Annotated[
     ),
 ]
 
+DataKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-key-file",
+        envvar="REFRACTORY_CDS_AUDIT_DATA_KEY_FILE",
+        help="The file with the key that payloads hang on; beside the log by default.",
+    ),
+]
+
+
+def data_keys_of(db: Path, key_file: Path | None) -> DataKeys:
+    return DataKeys(key_file or default_data_key_file(db))
+
 
 def signing_of(db: Path, key_file: Path | None, anchor_file: Path | None) -> Signing:
     return Signing(key_file or default_signing_key_file(db), anchor_file)
 
 
-def record(db: Path, event: Event) -> None:
+def record(db: Path, event: Event, data_key_file: Path | None = None) -> None:
     """Append one entry; AuditError where that fails, so that nothing is read unrecorded."""
-    store = SqliteStore(db, Recorder(keys=(), process=Process.this()))
+    keys = data_keys_of(db, data_key_file)
+    store = SqliteStore(db, Recorder(keys=(), data_keys=keys, process=Process.this()))
     try:
         (receipt,) = store.append([event])
     finally:

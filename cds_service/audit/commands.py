@@ -14,6 +14,7 @@ from cds_service.audit.canonical import Json
 from cds_service.audit.checkpoint import Checkpoint
 from cds_service.audit.command_parts import (
     AnchorFile,
+    DataKeyFile,
     Db,
     Format,
     Output,
@@ -26,6 +27,7 @@ from cds_service.audit.command_parts import (
     write_new,
 )
 from cds_service.audit.entries import access_event, verification_event
+from cds_service.audit.erasing_commands import erasing_commands
 from cds_service.audit.events import EventType, id_shaped
 from cds_service.audit.findings import Report
 from cds_service.audit.listing import Wanted
@@ -36,8 +38,10 @@ from cds_service.audit.verify import Brought
 from cds_service.audit.verify import verify as verify_log
 from cds_service.errors import AuditError
 
-audit_app = typer.Typer(help="Read, verify and prove the decision log.", no_args_is_help=True)
-for _name, _command in proof_commands.items():
+audit_app = typer.Typer(
+    help="Read, verify and prove the decision log; erase a patient.", no_args_is_help=True
+)
+for _name, _command in (proof_commands | erasing_commands).items():
     audit_app.command(_name)(_command)
 
 
@@ -75,6 +79,7 @@ def list_entries(
         int | None, typer.Option(help="Only entries before this seq: the next page.")
     ] = None,
     output: Output = Format.TEXT,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """List entries, the newest first."""
@@ -101,7 +106,8 @@ def list_entries(
     with clear_errors(db):
         with open_reader(db) as reader:
             entries = [summary(event) for event in reader.page(wanted)]
-        record(db, access_event(who(reason), command="list", query=query, rows=len(entries)))
+        event = access_event(who(reason), command="list", query=query, rows=len(entries))
+        record(db, event, data_key_file)
     if output is Format.JSON:
         cli_text.print_json(entries)
     else:
@@ -113,16 +119,18 @@ def show(
     entry_id: Annotated[str, typer.Argument(metavar="ID", help="A decision's id, or a seq.")],
     db: Db,
     output: Output = Format.TEXT,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Show one entry: who asked, what was returned, why, on what data, what followed."""
     with clear_errors(db):
-        with open_reader(db) as reader:
+        with open_reader(db, data_key_file) as reader:
             event = reader.find(entry_id)
             shown = whole_entry(reader, event) if event else None
         query: dict[str, Json] = {"id": id_shaped(entry_id)}
         rows = 1 if shown else 0
-        record(db, access_event(who(reason), command="show", query=query, rows=rows))
+        reading = access_event(who(reason), command="show", query=query, rows=rows)
+        record(db, reading, data_key_file)
         if shown is None:
             raise AuditError("there is no entry with this id")
     if output is Format.JSON:
@@ -155,6 +163,7 @@ def verify(
         bool, typer.Option("--read-only", help="Leave no entry (for a copy of the log).")
     ] = False,
     output: Output = Format.TEXT,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Work every hash out again. Exits 0 whole and anchored, 3 whole but not anchored,
@@ -171,7 +180,7 @@ def verify(
     else:
         cli_text.print_report(report)
     if not read_only:
-        _record_verification(db, report, reason)
+        _record_verification(db, report, reason, data_key_file)
     raise typer.Exit(report.exit_code)
 
 
@@ -180,6 +189,7 @@ def write_anchor(
     db: Db,
     to: Annotated[Path, typer.Argument(metavar="FILE", help="A new file; `-` prints it.")],
     signing_key_file: SigningKeyFile = None,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Verify, and write size and root of the log, to be kept out of its operator's reach.
@@ -196,7 +206,7 @@ def write_anchor(
             raise AuditError("an empty log has nothing to anchor")
         text = signed or Checkpoint(report.log_id, report.size, report.root).as_text()
         write_new(to, text)
-        _record_verification(db, report, reason)
+        _record_verification(db, report, reason, data_key_file)
 
 
 def _verified(db: Path, brought: Brought) -> Report:
@@ -206,7 +216,9 @@ def _verified(db: Path, brought: Brought) -> Report:
             return verify_log(reader, brought, progress)
 
 
-def _record_verification(db: Path, report: Report, reason: str | None) -> None:
+def _record_verification(
+    db: Path, report: Report, reason: str | None, data_key_file: Path | None
+) -> None:
     result: dict[str, Json] = {
         "exitCode": report.exit_code,
         "size": report.size,
@@ -215,7 +227,7 @@ def _record_verification(db: Path, report: Report, reason: str | None) -> None:
         "findings": sorted({finding.kind for finding in report.findings}),
     }
     try:
-        record(db, verification_event(who(reason), result=result))
+        record(db, verification_event(who(reason), result=result), data_key_file)
     except AuditError as error:  # the result stands, recorded or not
         typer.echo(f"this verification could not be recorded: {error}", err=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from cds_service.audit.canonical import Json, canonical_json, digest, write_unambiguous
 from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
+from cds_service.audit.data_keys import DataKey, DataKeys
 from cds_service.audit.events import (
     NOT_ID_SHAPED,
     SEALED,
@@ -24,7 +25,7 @@ from cds_service.audit.events import (
     utc_now,
 )
 from cds_service.audit.pseudonyms import PseudonymKey
-from cds_service.audit.seal import Payload, seal
+from cds_service.audit.seal import AES_256_GCM, Bond, Payload, pack, seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,18 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An entry that waits for its place: everything dear is done, before any lock is taken."""
+    """An entry that waits for its place: everything dear is done, before any lock is taken.
+
+    `packed` are its contents before they are encrypted, `payloads` after that.
+    """
 
     event: Event
     event_id: str
     members: Mapping[str, Json]
-    payloads: tuple[Payload, ...]
+    packed: Mapping[str, bytes]
+    withheld: tuple[str, ...]
     call_key: str | None
+    payloads: tuple[Payload, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +84,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
-    """Makes entries of events, with one clock, one maker of ids and one set of keys."""
+    """Makes entries of events, with one clock, one maker of ids and one set of keys.
+
+    Unless `data_keys` says otherwise, they are those of the file beside the log.
+    """
 
     keys: tuple[PseudonymKey, ...]
+    data_keys: DataKeys | None = None
     clock: Callable[[], datetime] = utc_now
     make_id: Callable[[], str] = lambda: str(uuid4())
     process: Process
 
     def draft(self, event: Event) -> Draft:
-        """Seal and write all but what depends on the entry's place.
+        """Compress and write all but what depends on a key and on the entry's place.
 
         Raises ValueError where a member has no canonical form or an input is no resource.
         """
@@ -94,8 +104,6 @@ class Recorder:
             name: content() if callable(content) else content
             for name, content in event.sealed.items()
         }
-        payloads = tuple(seal(name, c) for name, c in contents.items() if c is not None)
-        withheld = [name for name, content in contents.items() if content is None]
         event_id = event.event_id or self.make_id()
         members: dict[str, Json] = {
             **event.members,
@@ -106,13 +114,34 @@ class Recorder:
             "bootId": self.process.boot_id,
             "pid": self.process.pid,
         }
-        if payloads:
-            digests: dict[str, Json] = {payload.name: payload.digest for payload in payloads}
-            members["sealed"] = present(
-                {"scheme": payloads[0].scheme, "digests": digests, "withheld": withheld}
-            )
         canonical_json(members)  # an event at fault is found here, not under the lock
-        return Draft(event, event_id, members, payloads, call_key(members))
+        return Draft(
+            event,
+            event_id,
+            members,
+            {name: pack(content) for name, content in contents.items() if content is not None},
+            tuple(name for name, content in contents.items() if content is None),
+            call_key(members),
+        )
+
+    def seal(self, draft: Draft, key: DataKey | None) -> Draft:
+        """The draft with its contents encrypted; without a key they are withheld."""
+        if not draft.packed and not draft.withheld:
+            return draft
+        if key is None:
+            withheld: dict[str, Json] = {"withheld": [*draft.withheld, *draft.packed]}
+            return replace(draft, members={**draft.members, "sealed": withheld})
+        bond = Bond(draft.event_id, FORMAT_VERSION)
+        payloads = tuple(seal(name, packed, key, bond) for name, packed in draft.packed.items())
+        digests: dict[str, Json] = {payload.name: payload.digest for payload in payloads}
+        sealed: dict[str, Json] = {
+            "scheme": AES_256_GCM,
+            "keyId": key.key_id,
+            "digests": digests,
+            "withheld": list(draft.withheld),
+        }
+        members = {**draft.members, "sealed": present(sealed)}
+        return replace(draft, members=members, payloads=payloads)
 
     def place(self, draft: Draft, seq: int, prev_hash: bytes, links: Mapping[str, Json]) -> Entry:
         """The entry at this place of the chain; `links` are what the log knows about it."""
@@ -167,6 +196,8 @@ def _terms(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "advice", advice["kind"]
     for card in envelope.get("cards", ()):
         yield "card", card["uuid"]
+    for pseudonym in envelope.get("erased", {}).get("pseudonyms", ()):
+        yield "erased", pseudonym
     key = call_key(envelope)
     if key is not None:
         yield "call", key

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     INDEX_MISMATCH = "index-mismatch"
     PAYLOAD_ALTERED = "payload-altered"
     PAYLOAD_MISSING = "payload-missing"
+    PAYLOAD_SHREDDED = "payload-shredded"
     CLOCK_REGRESSION = "clock-regression"
     GUARDS_MISSING = "guards-missing"
     ANCHOR_DAMAGED = "anchor-damaged"
@@ -36,6 +37,7 @@ class Kind(StrEnum):
 
 INFORMATIVE = frozenset(
     {
+        Kind.PAYLOAD_SHREDDED,
         Kind.CLOCK_REGRESSION,
         Kind.GUARDS_MISSING,
         Kind.ANCHOR_DAMAGED,

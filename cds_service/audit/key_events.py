@@ -125,5 +125,40 @@ def ring_of(log_id: str, key_events: Iterable[tuple[int, Mapping[str, Any]]]) ->
     """The keys of a log from its key-events, each with its number; faults are for `verify`."""
     ring = KeyRing(log_id)
     for seq, members in key_events:
-        ring.learn(seq, members)
+        if is_of_checkpoints(members):
+            ring.learn(seq, members)
     return ring
+
+
+DATA_KEYS = "data-keys"
+
+
+def data_keys_event(
+    log_id: str,
+    action: Literal["created", "rewrapped"],
+    generation: str,
+    *,
+    counts: Mapping[str, Json] | None = None,
+    by: Reader | None = None,
+) -> Event:
+    """The entry about the generation that wraps data keys: that it is in use, or how many keys were
+    wrapped anew under it. That it came into use is said once, whoever says it."""
+    members: dict[str, Json] = {
+        "reader": by.as_json() if by else None,
+        "action": action,
+        "purpose": DATA_KEYS,
+        "keyId": generation,
+        "wrapped": dict(counts or {}),
+    }
+    once = str(uuid5(NAMESPACE_URL, f"{_HEADING} {log_id} {DATA_KEYS} {generation}"))
+    return Event(
+        type=EventType.KEY_EVENT,
+        event_id=once if action == "created" else None,
+        members=present(members),
+        sealed=by.sealed() if by else {},
+    )
+
+
+def is_of_checkpoints(members: Mapping[str, Any]) -> bool:
+    """Whether this `key-event` is about a key that signs."""
+    return members.get("purpose") != DATA_KEYS

@@ -13,12 +13,14 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, utc_now
 from cds_service.audit.keeper import Keeper, start_keeper
 from cds_service.audit.memory import Memory, Remembered, Sought
 from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
+from cds_service.audit.rewrapping import prepare_data_keys, say_generation
 from cds_service.audit.signing import Signing
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_memory import SqliteMemory
@@ -191,6 +193,7 @@ def open_decision_log(
     path: Path,
     *,
     key_file: Path | None = None,
+    data_key_file: Path | None = None,
     clock: Callable[[], datetime] = utc_now,
     make_id: Callable[[], str] = lambda: str(uuid4()),
     patience_seconds: float = 5.0,
@@ -201,19 +204,26 @@ def open_decision_log(
 
     With `signing`, checkpoints of it are made as long as it is open. Raises AuditError where it
     cannot be made or opened, or an anchor knows of more, LogUnavailable where it cannot be written.
-    A log whose key has gone missing is not opened: its patients would quietly get new pseudonyms.
+    A log whose keys have gone missing is not opened: its patients would quietly get new pseudonyms,
+    and what is sealed could not be opened.
     """
     key_file = key_file or default_key_file(path)
+    data_keys = DataKeys(data_key_file or default_data_key_file(path))
     if path.exists():
         keys = load_keys(key_file)
     else:  # the key first: whoever finds the log finds the key
         keys = load_or_create_keys(key_file)
         create_log(path, log_id=make_id(), created_at=clock())
-    recorder = Recorder(keys=keys, clock=clock, make_id=make_id, process=Process.this())
+    recorder = Recorder(
+        keys=keys, data_keys=data_keys, clock=clock, make_id=make_id, process=Process.this()
+    )
     store = SqliteStore(path, recorder, patience_seconds=patience_seconds)
     store.append([])  # fails now rather than at the first decision
+    prepare_data_keys(path, data_keys)
     memory = SqliteMemory(path, keys, patience_seconds=patience_seconds)
     keeper = start_keeper(path, store, signing) if signing else None
+    if keeper:
+        say_generation(path, store, data_keys)
     return DecisionLog(store, limits=limits, memory=memory, keeper=keeper)
 
 

@@ -18,6 +18,7 @@ from cds_service.audit.canonical import Json
 from cds_service.audit.checkpoint import origin_of
 from cds_service.audit.command_parts import (
     AnchorFile,
+    DataKeyFile,
     Db,
     Format,
     Output,
@@ -83,6 +84,7 @@ def rotate(
     ] = False,
     signing_key_file: SigningKeyFile = None,
     anchor_file: AnchorFile = None,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Give the log a new signing key; the old one signs for it, and is deleted."""
@@ -101,7 +103,8 @@ def rotate(
             sign_now(db, signing)
         with rotation(signing.key_file, old, origin_of(log_id), is_in_use) as new:
             action: Action = "rotated" if old else "replaced"
-            record(db, key_event(log_id, action, new, old or ring.newest, by=who(reason)))
+            event = key_event(log_id, action, new, old or ring.newest, by=who(reason))
+            record(db, event, data_key_file)
         sign_now(db, signing)
     typer.echo(f"{action}: {new.public}")
 
@@ -122,6 +125,7 @@ def prove(
     signing_key_file: SigningKeyFile = None,
     anchor_file: AnchorFile = None,
     to: To = STANDARD_OUTPUT,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Write a proof that an entry is in the log, or that the log only grew since a checkpoint.
@@ -135,7 +139,7 @@ def prove(
         with open_reader(db) as reader:
             proof = _proof_of(reader, entry_id) if entry_id else _growth(reader, old or "")
         query: dict[str, Json] = {"id": id_shaped(entry_id)} if entry_id else {"from": "checkpoint"}
-        record(db, access_event(who(reason), command="prove", query=query, rows=1))
+        record(db, access_event(who(reason), command="prove", query=query, rows=1), data_key_file)
         write_new(to, json.dumps(proof, indent=2) + "\n")
 
 
@@ -145,6 +149,7 @@ def recover(
     anchor: Annotated[
         list[str] | None, typer.Option(metavar="FILE", help="File of anchors, `-`, or its text.")
     ] = None,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Write down that entries which an anchor knows of are lost, so that the log can go on."""
@@ -155,7 +160,7 @@ def recover(
             loss = find_loss(reader, anchors_in(anchor or (), anchor_file))
         if loss is None:
             raise AuditError("no anchor knows of more than the log has: nothing to write down")
-        record(db, recovery_event(who(reason), loss))
+        record(db, recovery_event(who(reason), loss), data_key_file)
     typer.echo(f"recorded: entries {loss.first} to {loss.last} are lost")
 
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from cds_service.audit.card_names import CardNames
-from cds_service.audit.files import new_file
-from cds_service.errors import AuditError
+from cds_service.audit.key_files import create_key_file, read_keys
 
 _SEPARATOR = b"\x1f"
-_KEY_BYTES = 32
+_NAME = "pseudonym"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def new_salt() -> bytes:
 def load_or_create_keys(path: Path) -> tuple[PseudonymKey, ...]:
     """The keys of this file; if there is none, of a new file with one key."""
     if not path.exists():
-        _create(path)
+        create_key_file(path, _NAME)
     return load_keys(path)
 
 
@@ -85,27 +82,4 @@ def load_keys(path: Path) -> tuple[PseudonymKey, ...]:
     A line that is taken out is a retired key: its patients can no longer be searched for. Raises
     AuditError where there is no such file, or it is no key file, or others may read it.
     """
-    try:
-        with path.open(encoding="ascii", errors="replace") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            lines = file.read().split()
-    except OSError as error:
-        raise AuditError(f"the pseudonym key file cannot be read: {error.strerror}") from error
-    if mode & 0o077:
-        raise AuditError("the pseudonym key file can be read by others: chmod 600 it")
-    try:
-        keys = tuple(PseudonymKey(bytes.fromhex(line)) for line in lines)
-    except ValueError as error:
-        raise AuditError("the pseudonym key file is not lines of hexadecimal digits") from error
-    if not keys or any(len(key.secret) < _KEY_BYTES for key in keys):
-        raise AuditError("the pseudonym key file has no key of 256 bits or more")
-    return keys
-
-
-def _create(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with new_file(path) as draft:
-            draft.write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
-    except OSError as error:
-        raise AuditError(f"the pseudonym key file cannot be made: {error.strerror}") from error
+    return tuple(PseudonymKey(secret) for secret in read_keys(path, _NAME))

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from cds_service.audit.data_keys import DataKeys, KeysNeeded, default_data_key_file
 from cds_service.audit.events import EventType, timestamp
 from cds_service.audit.listing import FEW, Wanted, conditions
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
-from cds_service.audit.seal import Payload, unseal
+from cds_service.audit.seal import PLAIN, Bond, Payload, PayloadErased, unseal
 from cds_service.audit.sqlite_file import UNREADABLE, open_log, schema_version
+from cds_service.audit.sqlite_keys import key_named
 from cds_service.errors import AuditError
 
 # Cast, so that a value somebody stored with another type is still read, and judged by its bytes.
@@ -70,12 +72,29 @@ class StoredCheckpoint:
     frontier: bytes
 
 
-class LogReader:
-    """One consistent view of a log, as it was when it was opened, however long it is read."""
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What the log's redactions name: pseudonyms, and the ids of data keys that were destroyed."""
 
-    def __init__(self, db: sqlite3.Connection, path: Path | None = None) -> None:
+    pseudonyms: frozenset[str]
+    keys: frozenset[str]
+
+
+class LogReader:
+    """One consistent view of a log, as it was when it was opened, however long it is read.
+
+    `data_keys` open its payloads; they are looked for when the first one is opened.
+    """
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        path: Path | None = None,
+        data_keys: DataKeys | None = None,
+    ) -> None:
         self._db = db
         self._path = path
+        self._data_keys = data_keys
         db.text_factory = partial(str, encoding="utf-8", errors="replace")
         db.execute("BEGIN")
         db.execute("SELECT 1 FROM schema_version").fetchone()  # the view is of the first reading
@@ -135,7 +154,30 @@ class LogReader:
     @property
     def has_checkpoints(self) -> bool:
         """Whether the log is of a version that has checkpoints at all."""
-        return schema_version(self._db) > 1
+        return self.version > 1
+
+    @property
+    def has_data_keys(self) -> bool:
+        """Whether the log is of a version that encrypts payloads."""
+        return self.version > 2
+
+    @property
+    def version(self) -> int:
+        """The version of the tables."""
+        return schema_version(self._db)
+
+    def erased(self) -> Erased:
+        """Whom the log's redactions have erased."""
+        found = [members.get("erased") for _, members in self.entries_of(EventType.REDACTION)]
+        named = [one for one in found if isinstance(one, dict)]
+        return Erased(
+            frozenset(name for one in named for name in one.get("pseudonyms", ())),
+            frozenset(name for one in named for name in one.get("dataKeys", ())),
+        )
+
+    def has_key(self, key_id: str) -> bool:
+        """Whether the data key with this id is in the log, however it is wrapped."""
+        return key_named(self._db, key_id) is not None
 
     def leaves(self) -> Iterator[bytes]:
         """The leaf hash of each entry, as its column has it."""
@@ -187,18 +229,31 @@ class LogReader:
     def content(self, event: StoredEvent, name: str) -> bytes | None:
         """The bytes that were sealed under this name; None where the entry has none.
 
-        Raises AuditError where they are missing or are not the ones that were recorded.
+        Raises AuditError where they are missing or are not the ones that were recorded,
+        PayloadErased where they were erased, KeysNeeded where the keys cannot be had here.
         """
-        expected = event.read().get("sealed", {}).get("digests", {}).get(name)
+        members = event.read()
+        expected = members.get("sealed", {}).get("digests", {}).get(name)
         if expected is None:
             return None
         row = self._db.execute(
             f"SELECT {_PAYLOAD} FROM payloads WHERE seq = ? AND name = ?",  # noqa: S608
             (event.seq, name),
         ).fetchone()
+        if row is None and members.get("patientPseudonym") in self.erased().pseudonyms:
+            raise PayloadErased(f"the {name} of event {event.seq} was erased")
         if row is None or (payload := Payload(*row)).digest != expected:
             raise AuditError(f"the {name} of event {event.seq} is missing or was altered")
-        return unseal(payload)
+        if payload.scheme == PLAIN or payload.key_id is None:
+            return unseal(payload, None, Bond(event.event_id, 0))
+        wrapped = key_named(self._db, payload.key_id)
+        if wrapped is None:
+            raise PayloadErased(f"the {name} of event {event.seq} was erased: its key is gone")
+        if self._data_keys is None:
+            raise KeysNeeded("the payloads of this log are encrypted, and no key file was named")
+        key = self._data_keys.unwrap(payload.key_id, wrapped)
+        bond = Bond(str(members.get("eventId")), members["schemaVersion"])
+        return unseal(payload, key, bond)
 
     def pseudonyms(self, patient: PatientIdentity, keys: Sequence[PseudonymKey]) -> list[str]:
         """Every name this patient has in the log, under any of these keys."""
@@ -261,11 +316,15 @@ def _complaints_of(path: Path) -> list[str]:
 
 
 @contextmanager
-def open_reader(path: Path) -> Iterator[LogReader]:
-    """A reader of the log at this path; AuditError where it cannot be read, also half-way."""
+def open_reader(path: Path, data_key_file: Path | None = None) -> Iterator[LogReader]:
+    """A reader of the log at this path; AuditError where it cannot be read, also half-way.
+
+    Payloads are opened with the keys of `data_key_file`, by default the file beside the log.
+    """
+    keys = DataKeys(data_key_file or default_data_key_file(path))
     db = open_log(path, patience_seconds=5.0, read_only=True)
     try:
-        yield LogReader(db, path)
+        yield LogReader(db, path, keys)
     except UNREADABLE as error:
         raise AuditError(f"the decision log cannot be read: {error}") from error
     finally:

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from cds_service.audit.chain import leaf_hash
+from cds_service.audit.data_keys import KeysNeeded
 from cds_service.audit.events import EventType
 from cds_service.audit.reading import LogReader, StoredEvent, current_feedback
+from cds_service.audit.seal import PayloadErased
 from cds_service.errors import AuditError
 
 _CARD_MEMBERS = ("uuid", "indicator", "summary", "detail")
@@ -65,8 +67,12 @@ def summary(event: StoredEvent) -> dict[str, Any]:
 
 def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
     """The envelope, what was sealed beside it, and what followed. `faults` says what could not be
-    shown because it is not what was recorded."""
+    shown because it is not what was recorded, `erased` what was erased.
+
+    Raises KeysNeeded where the keys to what was sealed cannot be had.
+    """
     faults: list[str] = []
+    erased: list[str] = []
     if leaf_hash(event.envelope) != event.leaf_hash:
         faults.append(f"event {event.seq} is not what was recorded: run verify")
     shown: dict[str, Any] = {
@@ -81,6 +87,10 @@ def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
             content = reader.content(event, name)
             if content is not None:
                 shown[name] = pick(msgspec.json.decode(content))
+        except KeysNeeded:
+            raise
+        except PayloadErased:
+            erased.append(name)
         except (AuditError, msgspec.DecodeError) as error:
             faults.append(str(error))
 
@@ -89,12 +99,14 @@ def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
         opened("inputs", _inputs)
         opened("assessment", _assessment)
         followed = reader.about(event)
-        shown["followed"] = [_followed(reader, one, faults) for one in followed]
+        shown["followed"] = [_followed(reader, one, faults, erased) for one in followed]
         shown["feedbackByCard"] = {
             card: members["outcome"] for card, members in current_feedback(followed).items()
         }
     if faults:
         shown["faults"] = faults
+    if erased:
+        shown["erased"] = sorted(set(erased))
     return shown
 
 
@@ -124,12 +136,18 @@ def _assessment(assessment: Any) -> Any:
     return {name: value for name, value in assessment.items() if name != "patient"}
 
 
-def _followed(reader: LogReader, event: StoredEvent, faults: list[str]) -> dict[str, Any]:
+def _followed(
+    reader: LogReader, event: StoredEvent, faults: list[str], erased: list[str]
+) -> dict[str, Any]:
     entry: dict[str, Any] = {"seq": event.seq, **event.read()}
     if event.event_type == EventType.FEEDBACK:
         try:
             given = msgspec.json.decode(reader.content(event, "feedback") or b"{}", type=_Feedback)
             entry["comment"] = given.override_reason and given.override_reason.user_comment
+        except KeysNeeded:
+            raise
+        except PayloadErased:
+            erased.append("comment")
         except (AuditError, msgspec.DecodeError) as error:
             faults.append(str(error))
     return {name: value for name, value in entry.items() if value is not None}

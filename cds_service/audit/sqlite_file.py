@@ -15,7 +15,9 @@ from cds_service.audit.events import timestamp
 from cds_service.audit.files import new_file, refuse_network_file_system
 from cds_service.errors import AuditError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_SCRIPTS = ("schema.sql", "checkpoints.sql", "data_keys.sql")
+"""What makes each version out of the one before it."""
 
 UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 """What reading a damaged file may raise; the second where SQLite quotes the damage."""
@@ -23,7 +25,7 @@ UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 
 def schema(version: int = SCHEMA_VERSION) -> str:
     """What makes an empty file into a log of this version."""
-    return "".join(map(_statements, ("schema.sql", "checkpoints.sql")[:version]))
+    return "".join(map(_statements, _SCRIPTS[:version]))
 
 
 def _statements(name: str) -> str:
@@ -90,7 +92,7 @@ def _how_to_open(path: Path, *, read_only: bool) -> str:
 
 def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
     version = schema_version(db)
-    if version not in (1, SCHEMA_VERSION):
+    if not 1 <= version <= SCHEMA_VERSION:
         raise AuditError(f"the decision log has schema version {version}, not {SCHEMA_VERSION}")
     if read_only:
         return
@@ -98,27 +100,29 @@ def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
     if mode != "wal":
         raise AuditError(f"the decision log cannot be opened in WAL mode (it is in {mode} mode)")
     db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")  # a key that is destroyed leaves no copy in the file
     # What a crashed process left in the write-ahead log may be in memory only: into the file with
     # it, flushed, before anything is chained to it.
     db.execute("PRAGMA wal_checkpoint")
-    if version == 1:
-        _add_checkpoints(db)
+    if version < SCHEMA_VERSION:
+        _bring_on(db)
 
 
 def schema_version(db: sqlite3.Connection) -> int:
-    """1: a log of before there were checkpoints; it is read as it is, and added to once written."""
+    """1: a log of before there were checkpoints, 2: of before payloads were encrypted. Such a log
+    is read as it is, and added to once written."""
     (version,) = db.execute("SELECT version FROM schema_version").fetchone() or (None,)
     if not isinstance(version, int):
         raise AuditError("the decision log does not say what schema version it has")
     return version
 
 
-def _add_checkpoints(db: sqlite3.Connection) -> None:
-    """The step from version 1 to 2, in one transaction; of several processes, one takes it."""
+def _bring_on(db: sqlite3.Connection) -> None:
+    """The steps to this version, in one transaction; of several processes, one takes them."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        if schema_version(db) == 1:
-            for statement in _each(_statements("checkpoints.sql")):
+        for script in _SCRIPTS[schema_version(db) :]:
+            for statement in _each(_statements(script)):
                 db.execute(statement)
         db.execute("COMMIT")
     except BaseException:

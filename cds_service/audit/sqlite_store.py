@@ -11,10 +11,11 @@ import msgspec
 
 from cds_service.audit.canonical import Json
 from cds_service.audit.card_names import CardNames
+from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.envelope import Draft, Entry, Recorder, feedback_key, index_of
 from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
-from cds_service.audit.pseudonyms import new_salt
 from cds_service.audit.sqlite_file import file_ids, open_log
+from cds_service.audit.sqlite_keys import Cabinet, Chosen, KeysMoved
 from cds_service.audit.sqlite_look import HeadMoved, Look
 from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError, LogUnavailable
@@ -25,7 +26,6 @@ _TRIES = 20
 _KNOWN = """
 SELECT
     EXISTS (SELECT 1 FROM events WHERE event_id = :event_id),
-    (SELECT salt FROM patients WHERE lookup_id = :lookup_id),
     (SELECT decision_id FROM terms JOIN events USING (seq)
       WHERE field = 'call' AND value = :call ORDER BY seq LIMIT 1),
     (SELECT envelope FROM terms JOIN events USING (seq)
@@ -50,6 +50,7 @@ class SqliteStore:
     def __init__(self, path: Path, recorder: Recorder, *, patience_seconds: float = 5.0) -> None:
         self._path = path
         self._recorder = recorder
+        self._data_keys = recorder.data_keys or DataKeys(default_data_key_file(path))
         self._patience_seconds = patience_seconds
         self._db: sqlite3.Connection | None = None
         self._file_ids: tuple[tuple[int, int], ...] | None = None
@@ -63,7 +64,7 @@ class SqliteStore:
         for _ in range(_TRIES):
             try:
                 return self._write(drafts)
-            except HeadMoved:
+            except (HeadMoved, KeysMoved):
                 continue
             except sqlite3.Error as error:
                 if not _lost_a_race(error):
@@ -83,13 +84,15 @@ class SqliteStore:
 
     def _write(self, drafts: Sequence[Draft | AuditError]) -> list[Recorded | AuditError]:
         db = self._connection()
+        cabinet = Cabinet(db, self._data_keys, self._recorder.keys)
+        sealed = [self._seal(cabinet, draft) for draft in drafts]
         self._begin(db)
         try:
             head = self._head(db)
             self._look_at_file(db, head)
             receipts: list[Recorded | AuditError] = []
-            for draft in drafts:
-                receipt = draft if isinstance(draft, AuditError) else self._add(db, draft, head)
+            for one in sealed:
+                receipt = one if isinstance(one, AuditError) else self._add(db, cabinet, *one, head)
                 if isinstance(receipt, Recorded):
                     head = (receipt.seq, receipt.leaf_hash)
                 receipts.append(receipt)
@@ -101,36 +104,50 @@ class SqliteStore:
         self._last = head
         return receipts
 
+    def _seal(
+        self, cabinet: Cabinet, draft: Draft | AuditError
+    ) -> tuple[Draft, Chosen] | AuditError:
+        """The draft with its contents encrypted, before the lock is taken."""
+        if isinstance(draft, AuditError):
+            return draft
+        try:
+            chosen = cabinet.choose(draft)
+        except AuditError as error:
+            return LogUnavailable(str(error))
+        return self._recorder.seal(draft, chosen.key), chosen
+
     def _add(
-        self, db: sqlite3.Connection, draft: Draft, head: tuple[int, bytes]
+        self,
+        db: sqlite3.Connection,
+        cabinet: Cabinet,
+        draft: Draft,
+        chosen: Chosen,
+        head: tuple[int, bytes],
     ) -> Recorded | AuditError:
-        links = self._links(db, draft)
+        links = self._links(db, draft, chosen)
         if isinstance(links, AuditError):
             return links
+        cabinet.confirm(chosen)
         entry = self._recorder.place(draft, head[0] + 1, head[1], links)
         self._insert(db, draft, entry)
         return Recorded(entry.seq, draft.event_id, entry.leaf_hash)
 
-    def _links(self, db: sqlite3.Connection, draft: Draft) -> dict[str, Json] | AuditError:
+    def _links(
+        self, db: sqlite3.Connection, draft: Draft, chosen: Chosen
+    ) -> dict[str, Json] | AuditError:
         """What joins an event to what is already there: patient, repeated call, card."""
         event = draft.event
-        key = self._recorder.keys[-1] if event.patient else None
-        lookup_id = key.lookup_id(event.patient) if key and event.patient else None
         asked = {
             "event_id": draft.event_id,
-            "lookup_id": lookup_id,
             "call": draft.call_key,
             "card": event.members.get("card") if event.type is EventType.FEEDBACK else None,
         }
-        is_known, salt, earlier, decision = db.execute(_KNOWN, asked).fetchone()
+        is_known, earlier, decision = db.execute(_KNOWN, asked).fetchone()
         if is_known:
             return AuditError(f"{draft.event_id} is already in the decision log")
         links: dict[str, Json] = {}
-        if key and event.patient:
-            if salt is None:
-                salt = new_salt()
-                row = (lookup_id, key.key_id, salt)
-                db.execute("INSERT INTO patients VALUES (?, ?, ?, NULL)", row)
+        if event.patient and chosen.patient:
+            key, salt = chosen.patient.pseudonym_key, chosen.patient.salt
             links["patientPseudonym"] = key.pseudonym(event.patient, salt)
             links["pseudonymKeyId"] = key.key_id
             if event.subjects:

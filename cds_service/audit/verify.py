@@ -22,10 +22,10 @@ from cds_service.audit.canonical import canonical_json
 from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
 from cds_service.audit.events import EventType
 from cds_service.audit.findings import Findings, Kind, Report, Standing
-from cds_service.audit.key_events import KeyRing
+from cds_service.audit.key_events import KeyRing, is_of_checkpoints
 from cds_service.audit.notes import PublicKey
 from cds_service.audit.reading import LogReader, StoredEvent
-from cds_service.audit.sqlite_file import SCHEMA_VERSION, schema
+from cds_service.audit.sqlite_file import schema
 from cds_service.audit.tree import Tree
 from cds_service.audit.vouching import Vouching
 from cds_service.errors import AuditError
@@ -76,6 +76,8 @@ _ITS_LOSS = {
     "terms": Kind.INDEX_MISMATCH,
     "payloads": Kind.PAYLOAD_MISSING,
     "checkpoints": Kind.CHECKPOINT_MISSING,
+    "patients": Kind.PAYLOAD_MISSING,
+    "log_keys": Kind.PAYLOAD_MISSING,
 }
 """What it means that a table is gone."""
 
@@ -84,6 +86,8 @@ def _tables_gone(reader: LogReader) -> list[str]:
     there = {name for name, _ in reader.definitions()}
     if "log" in there and not reader.has_checkpoints:
         there.add("checkpoints")  # a log of before there were any
+    if "log" in there and not reader.has_data_keys:
+        there |= {"patients", "log_keys"}  # nor are there keys
     return [table for table in _ITS_LOSS if table not in there]
 
 
@@ -213,7 +217,7 @@ class _Walk:
         if self._ring.keys and not self._reader.has_checkpoints:
             detail = "the log has a key and no table of checkpoints"
             self._findings.add(Kind.CHECKPOINT_MISSING, detail)
-        if not _definitions(self._reader.has_checkpoints) <= self._reader.definitions():
+        if not _definitions(self._reader.version) <= self._reader.definitions():
             self._findings.add(
                 Kind.GUARDS_MISSING, "a table, index or trigger is not as it was made"
             )
@@ -308,7 +312,7 @@ class _Walk:
 
     def _take_in(self, row: _Row) -> None:
         """What an entry tells of the log's keys."""
-        if row.members.get("eventType") == EventType.KEY_EVENT:
+        if row.members.get("eventType") == EventType.KEY_EVENT and is_of_checkpoints(row.members):
             fault = self._ring.learn(row.place, row.members)
             if fault:
                 self._findings.add(Kind.CHECKPOINT_SIGNATURE, fault)
@@ -337,7 +341,7 @@ class _Walk:
             self._findings.add(Kind.LINK_BROKEN, detail, first=last)
 
 
-def _definitions(has_checkpoints: bool) -> frozenset[tuple[str, str]]:
+def _definitions(version: int) -> frozenset[tuple[str, str]]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.executescript(schema(SCHEMA_VERSION if has_checkpoints else 1))
+        db.executescript(schema(version))
         return LogReader(db).definitions()

@@ -99,6 +99,7 @@ def _service(log: Path, today: date) -> FastAPI:
         update={
             "audit_db": log,
             "audit_key_file": None,
+            "audit_data_key_file": None,
             "audit_signing_key_file": None,
             "audit_anchor_file": None,
             "allow_loopback": True,

@@ -35,6 +35,7 @@ from audit.tampering import (
     note_of,
 )
 from cds_service.audit.anchor import Anchor, read_anchor, read_anchors
+from cds_service.audit.data_keys import default_data_key_file
 from cds_service.audit.findings import Kind
 from cds_service.audit.key_events import key_event
 from cds_service.audit.notes import Note, PublicKey, SigningKey
@@ -215,6 +216,7 @@ def test_a_fork_after_a_common_beginning_is_found_where_it_begins(tmp_path: Path
     a_log_of(path, 5)
     sign_log(path, anchor_file=file)
     shutil.copyfile(path, fork)
+    shutil.copy(default_data_key_file(path), default_data_key_file(fork))
     with closing(a_store(path)) as store:
         record(store, *(an_event(n) for n in range(20, 22)))
     sign_log(path, anchor_file=file)

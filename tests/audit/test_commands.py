@@ -127,7 +127,7 @@ def test_show_answers_on_one_screen_who_what_why_on_what_data_and_what_followed(
         "knowledge 2026.11.0, software 0.1.0",
         "overridden already-planned “already planned”",
         "the answer did not leave: aborted",
-        "plain (NOT encrypted)",
+        "sealed, aes-256-gcm: assessment, identity, inputs, request, response",
     ):
         assert said in shown.stdout, said
     assert len(shown.stdout.splitlines()) <= 40

@@ -400,6 +400,7 @@ def test_a_loss_is_written_down_and_stays_one_until_the_auditor_accepts_it(tmp_p
         record(store, an_event(20), an_event(21))
     sign_log(log, anchor_file=anchor)
     recover = ["recover", "--db", older, "--anchor-file", anchor]
+    recover += ["--data-key-file", tmp_path / "log.db.data-key"]
     assert run(*recover).exit_code == 2  # no reason
     done = run(*recover, "--reason", "restored from a backup after a disk failure")
     assert done.exit_code == 0, done.output

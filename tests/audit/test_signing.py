@@ -225,10 +225,10 @@ async def test_an_open_log_is_signed_in_time_and_at_its_end(tmp_path: Path) -> N
     deadline = time.monotonic() + 20
     while not sizes(path) and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
-    assert sizes(path) == [2]
+    assert sizes(path) == [3]  # two about keys, one decision
     await log.append(an_event(2))
     log.close()
-    assert sizes(path) == [2, 3]
+    assert sizes(path) == [3, 4]
     report = verified(path, *read_anchors(file))
     assert (report.exit_code, report.anchored) == (0, 3)
     assert [one["eventType"] for one in envelopes(path)] == ["key-event", "decision", "decision"]
@@ -270,7 +270,7 @@ async def test_an_anchor_that_cannot_be_written_costs_no_entry_and_no_checkpoint
     )
     await log.append(an_event(1))
     log.close()
-    assert sizes(path)[-1] == 2
+    assert sizes(path)[-1] == 3
     assert verified(path).exit_code == 3
 
 

@@ -1,0 +1,153 @@
+"""Erasing a patient: the key to all that was sealed, and what ties the id to its pseudonym."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from cds_service.audit.canonical import Json
+from cds_service.audit.data_keys import DataKeys
+from cds_service.audit.entries import Reader
+from cds_service.audit.envelope import Process, Recorder
+from cds_service.audit.events import Event, EventType, id_shaped, present
+from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
+from cds_service.audit.sqlite_file import UNREADABLE, open_log
+from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.errors import AuditError
+
+STAYED = ("envelopes",)
+"""What erasing leaves: codes, times and staff, under a pseudonym that nobody can make again."""
+_TRIES, _PAUSE_SECONDS = 50, 0.1
+
+# What the patient's key does not seal: payloads of before there were keys, and of the log's key.
+_OTHERS = """
+FROM payloads WHERE seq IN (SELECT seq FROM terms WHERE field = 'patient' AND value = :pseudonym)
+ AND key_id IS NOT :key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A patient's row under one generation of the pseudonym key."""
+
+    lookup_id: bytes
+    pseudonym: str
+    data_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What was done. `is_flushed`: the write-ahead log, too, is rid of what was destroyed."""
+
+    rows: int
+    payloads_deleted: int
+    is_flushed: bool
+
+
+def erase(
+    path: Path,
+    patient: PatientIdentity,
+    pseudonym_keys: Sequence[PseudonymKey],
+    data_keys: DataKeys,
+    *,
+    by: Reader,
+    policy: str,
+    ground: str,
+) -> Erasure:
+    """Destroy the patient's keys and salts and append the `redaction` that says so, in one
+    transaction. Raises AuditError where the patient has no row, or it cannot be written.
+
+    Patients are found under every key that is given. The entry does not name the patient, nor
+    anything that a later entry about the same patient will have.
+    """
+    try:
+        with closing(open_log(path, patience_seconds=5.0)) as db:
+            rows = _rows(db, patient, pseudonym_keys)
+            others = sum(
+                db.execute(f"SELECT count(*) {_OTHERS}", _asked(row)).fetchone()[0] for row in rows
+            )
+    except UNREADABLE as error:
+        raise AuditError(f"the decision log cannot be read: {error}") from error
+    if not rows:
+        raise AuditError(
+            "no patient is known by this id; server and client are part of a patient's name:"
+            " give them as the calls did"
+        )
+    event = redaction_event(by, rows, policy=policy, ground=ground, payloads_deleted=others)
+    recorder = Recorder(keys=(), data_keys=data_keys, process=Process.this())
+    store = _Erasing(path, recorder, rows)
+    with closing(store):
+        (receipt,) = store.append([event])
+        if isinstance(receipt, AuditError):
+            raise receipt
+        return Erasure(len(rows), others, store.flush())
+
+
+def redaction_event(
+    by: Reader, rows: Sequence[Row], *, policy: str, ground: str, payloads_deleted: int
+) -> Event:
+    """The entry about an erasure: which pseudonyms and keys, by what policy, and what stayed."""
+    members: dict[str, Json] = {
+        "reader": by.as_json(),
+        "policy": id_shaped(policy),
+        "erased": present(
+            {
+                "pseudonyms": [row.pseudonym for row in rows],
+                "dataKeys": [row.data_key for row in rows if row.data_key],
+                "payloadsDeleted": payloads_deleted or None,
+            }
+        ),
+        "stayed": list(STAYED),
+    }
+    sealed = {"ground": ground.encode(), **by.sealed()}
+    return Event(type=EventType.REDACTION, members=members, sealed=sealed)
+
+
+class _Erasing(SqliteStore):
+    """A store whose one transaction also deletes these rows."""
+
+    def __init__(self, path: Path, recorder: Recorder, rows: Sequence[Row]) -> None:
+        super().__init__(path, recorder)
+        self._rows = rows
+
+    def flush(self) -> bool:
+        """Empty the write-ahead log; False where readers kept it from that all the time."""
+        db = self._connection()
+        for _ in range(_TRIES):
+            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def _commit(self, db: sqlite3.Connection) -> None:
+        for row in self._rows:
+            db.execute(f"DELETE {_OTHERS}", _asked(row))  # our own text
+            gone = db.execute(
+                "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?",
+                (row.lookup_id, row.data_key),
+            )
+            if gone.rowcount != 1:
+                raise AuditError("the patient's row changed meanwhile; nothing was erased")
+        super()._commit(db)
+
+
+def _rows(
+    db: sqlite3.Connection, patient: PatientIdentity, keys: Sequence[PseudonymKey]
+) -> list[Row]:
+    found = []
+    for key in keys:
+        lookup_id = key.lookup_id(patient)
+        row = db.execute(
+            "SELECT salt, data_key_id FROM patients WHERE lookup_id = ?", (lookup_id,)
+        ).fetchone()
+        if row is not None:
+            found.append(Row(lookup_id, key.pseudonym(patient, row[0]), row[1]))
+    return found
+
+
+def _asked(row: Row) -> dict[str, object]:
+    return {"pseudonym": row.pseudonym, "key": row.data_key}
