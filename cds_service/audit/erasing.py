@@ -12,11 +12,13 @@ from pathlib import Path
 from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys
 from cds_service.audit.entries import Reader
-from cds_service.audit.envelope import Process, Recorder
+from cds_service.audit.envelope import Draft, Process, Recorder
 from cds_service.audit.events import Event, EventType, id_shaped, present
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
 from cds_service.audit.sqlite_file import UNREADABLE, open_log
+from cds_service.audit.sqlite_keys import Cabinet, Chosen
 from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError
 
 STAYED = ("envelopes",)
@@ -26,7 +28,7 @@ _TRIES, _PAUSE_SECONDS = 50, 0.1
 # What the patient's key does not seal: payloads of before there were keys, and of the log's key.
 _OTHERS = """
 FROM payloads WHERE seq IN (SELECT seq FROM terms WHERE field = 'patient' AND value = :pseudonym)
- AND key_id IS NOT :key
+ AND (key_id IS NULL OR key_id IS NOT :key)
 """
 
 
@@ -123,16 +125,29 @@ class _Erasing(SqliteStore):
             time.sleep(_PAUSE_SECONDS)
         return False
 
-    def _commit(self, db: sqlite3.Connection) -> None:
-        for row in self._rows:
-            db.execute(f"DELETE {_OTHERS}", _asked(row))  # our own text
-            gone = db.execute(
-                "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?",
-                (row.lookup_id, row.data_key),
-            )
-            if gone.rowcount != 1:
-                raise AuditError("the patient's row changed meanwhile; nothing was erased")
-        super()._commit(db)
+    def _add(
+        self,
+        db: sqlite3.Connection,
+        cabinet: Cabinet,
+        draft: Draft,
+        chosen: Chosen,
+        head: tuple[int, bytes],
+    ) -> Recorded | AuditError:
+        """The entry and the deletion, both or neither."""
+        receipt = super()._add(db, cabinet, draft, chosen, head)
+        if isinstance(receipt, Recorded):
+            for row in self._rows:
+                self._delete(db, row)
+        return receipt
+
+    def _delete(self, db: sqlite3.Connection, row: Row) -> None:
+        db.execute(f"DELETE {_OTHERS}", _asked(row))  # our own text
+        gone = db.execute(
+            "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?",
+            (row.lookup_id, row.data_key),
+        )
+        if gone.rowcount != 1:
+            raise AuditError("the patient's row changed meanwhile; nothing was erased")
 
 
 def _rows(
