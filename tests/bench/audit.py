@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
+import os
 import resource
 import sqlite3
 import statistics
@@ -158,6 +160,21 @@ async def append(
     return a_second, sorted(took)
 
 
+async def append_bodies(path: Path, size: int, count: int) -> list[float]:
+    """The milliseconds that each append took, sorted, where the request kept has so many bytes of
+    text that hardly compresses."""
+    log = open_decision_log(path)
+    took: list[float] = []
+    for _ in range(count):
+        text = base64.b64encode(os.urandom(size * 3 // 4)).decode()
+        event = a_decision([], json.dumps({"text": text}).encode())
+        start = time.perf_counter()
+        await log.append(event)
+        took.append((time.perf_counter() - start) * 1000)
+    log.close()
+    return sorted(took)
+
+
 async def remembering(path: Path) -> None:
     """Of a patient whose every card was answered; the log at this path is about that patient."""
     with open_reader(path) as reader:
@@ -270,6 +287,10 @@ def main() -> None:
             _, took = asyncio.run(append(path, 30, 1, resources))
             size = f"{path.stat().st_size / 30 / 1024:5.0f} KiB on disk"
             say(f"  {resources:6} resources   p50 {statistics.median(took):6.2f} ms   {size}")
+        say("\nrequest kept of random text, one at a time: sealing at its dearest")
+        for size in (1_000, 80_000, 1_000_000):
+            took = asyncio.run(append_bodies(Path(folder) / f"body-{size}.db", size, 100))
+            say(f"  {size:7} bytes   p50 {statistics.median(took):6.2f} ms   p90 {took[89]:6.2f} ms")
         say(f"\nremembered of a patient with {chosen.events} earlier decisions")
         asyncio.run(remembering(Path(folder) / "log-64.db"))
         start = time.perf_counter()

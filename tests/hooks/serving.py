@@ -197,7 +197,7 @@ def serving(
 
 
 def everything_in(served: Served) -> bytes:
-    """All that the log holds, opened: what is sealed is compressed, so the file tells nothing."""
+    """All that the log holds, opened: what is sealed is encrypted, so the file tells nothing."""
     sealed = [content for entry in served.entries() for content in entry.sealed.values()]
     return b"\n".join([served.searchable().encode(), *sealed])
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import charts
 import pytest
+from typer.testing import CliRunner
 
+from cds_service.audit.commands import audit_app
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.log import DecisionLog, default_key_file, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
@@ -543,16 +545,15 @@ async def test_a_log_that_cannot_be_read_is_503_and_no_card(
     assert "log.unavailable" in said()
 
 
-async def test_erasing_the_patients_salt_erases_the_memory(tmp_path: Path) -> None:
-    import sqlite3
-    from contextlib import closing
-
+async def test_erasing_the_patient_erases_the_memory(tmp_path: Path) -> None:
     with opened(tmp_path) as clinic:
         (card,) = await clinic.opens()
         await clinic.says(overridden(card, "not-applicable"))
-        with closing(sqlite3.connect(clinic.served.db)) as db:
-            db.execute("DELETE FROM patients")
-            db.commit()
+        erased = CliRunner().invoke(
+            audit_app,
+            ["erase", "--db", str(clinic.served.db), "--patient", "p1", "--ground", "asked for"],
+        )
+        assert erased.exit_code == 0, erased.output
         assert kinds(await clinic.opens(DR_B)) == ALL
         assert clinic.served.exit_code_of_verify() == 3
 
