@@ -169,11 +169,7 @@ class LogReader:
     def erased(self) -> Erased:
         """Whom the log's redactions have erased."""
         found = [members.get("erased") for _, members in self.entries_of(EventType.REDACTION)]
-        named = [one for one in found if isinstance(one, dict)]
-        return Erased(
-            frozenset(name for one in named for name in one.get("pseudonyms", ())),
-            frozenset(name for one in named for name in one.get("dataKeys", ())),
-        )
+        return Erased(_names(found, "pseudonyms"), _names(found, "dataKeys"))
 
     def has_key(self, key_id: str) -> bool:
         """Whether the data key with this id is in the log, however it is wrapped."""
@@ -252,7 +248,7 @@ class LogReader:
         if self._data_keys is None:
             raise KeysNeeded("the payloads of this log are encrypted, and no key file was named")
         key = self._data_keys.unwrap(payload.key_id, wrapped)
-        bond = Bond(str(members.get("eventId")), members["schemaVersion"])
+        bond = Bond(str(members.get("eventId")), members.get("schemaVersion", 0))
         return unseal(payload, key, bond)
 
     def pseudonyms(self, patient: PatientIdentity, keys: Sequence[PseudonymKey]) -> list[str]:
@@ -308,6 +304,13 @@ def entries_of(
     for event in (StoredEvent(*row) for row in rows):
         with suppress(AuditError):
             yield event.seq, event.read()
+
+
+def _names(erased: Sequence[Any], member: str) -> frozenset[str]:
+    """What redactions name under this member; whatever else somebody wrote there names nobody."""
+    lists = [one.get(member) for one in erased if isinstance(one, dict)]
+    named = [name for names in lists if isinstance(names, list) for name in names]
+    return frozenset(name for name in named if isinstance(name, str))
 
 
 def _complaints_of(path: Path) -> list[str]:

@@ -13,9 +13,11 @@ from cds_service.audit.envelope import Draft
 from cds_service.audit.events import EventType
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey, new_salt
 
-_PATIENT = "SELECT salt, data_key_id, wrapped_key FROM patients WHERE lookup_id = ?"
-_BY_KEY = "SELECT wrapped_key FROM patients WHERE data_key_id = ?"
-_OF_LOG = "SELECT key_id, wrapped_key FROM log_keys ORDER BY number DESC LIMIT 1"
+# Cast, so that what somebody stored with another type is judged by its bytes.
+_WRAPPED = "coalesce(CAST(wrapped_key AS BLOB), x'')"
+_PATIENT = f"SELECT salt, data_key_id, {_WRAPPED} FROM patients WHERE lookup_id = ?"  # noqa: S608
+_BY_KEY = f"SELECT {_WRAPPED} FROM patients WHERE data_key_id = ?"  # noqa: S608
+_OF_LOG = f"SELECT key_id, {_WRAPPED} FROM log_keys ORDER BY number DESC LIMIT 1"  # noqa: S608
 _CARD = """
 SELECT envelope FROM terms JOIN events USING (seq)
  WHERE field = 'card' AND value = ? AND event_type = 'decision' ORDER BY seq LIMIT 1
@@ -25,10 +27,10 @@ SELECT EXISTS (SELECT 1 FROM log_keys)
     OR EXISTS (SELECT 1 FROM patients WHERE data_key_id IS NOT NULL)
 """
 
-_NAMED = """
-SELECT wrapped_key FROM patients WHERE data_key_id = :key_id
- UNION ALL SELECT wrapped_key FROM log_keys WHERE key_id = :key_id
-"""
+_NAMED = f"""
+SELECT {_WRAPPED} FROM patients WHERE data_key_id = :key_id
+ UNION ALL SELECT {_WRAPPED} FROM log_keys WHERE key_id = :key_id
+"""  # noqa: S608 # our own texts
 
 
 class KeysMoved(Exception):
@@ -161,6 +163,8 @@ def key_named(db: sqlite3.Connection, key_id: str) -> bytes | None:
     """The wrapped key with this id; None where there is none (any more)."""
     try:
         row = db.execute(_NAMED, {"key_id": key_id}).fetchone()
-    except sqlite3.OperationalError:  # a log of before there were keys
-        return None
+    except sqlite3.OperationalError as error:
+        if "no such" in str(error):  # column or table: a log of before there were keys
+            return None
+        raise
     return row[0] if row else None

@@ -36,6 +36,7 @@ from audit.samples import (
     record,
     verified,
 )
+from audit.tampering import envelope_of
 from cds_service.audit import CardReturned, CardSubject, Event, Sought, open_decision_log
 from cds_service.audit.commands import audit_app
 from cds_service.audit.decision import patient_of
@@ -266,6 +267,26 @@ def test_a_destroyed_key_that_is_put_back_is_found(path: Path) -> None:
     with administrator(path) as db:
         db.executemany("INSERT OR REPLACE INTO patients VALUES (?, ?, ?, ?, ?)", kept)
     assert kinds(verified(path)) == {Kind.PAYLOAD_ALTERED}
+
+
+@pytest.mark.parametrize("said", ["1", "[]", '{"pseudonyms":[[]],"dataKeys":{"a":1}}', "null"])
+def test_a_redaction_that_says_nonsense_erases_nobody(path: Path, said: str) -> None:
+    erase(path)
+    with administrator(path) as db:
+        altered = envelope_of(db, 5).replace(b'"stayed":["envelopes"]', f'"erased":{said}'.encode())
+        db.execute("UPDATE events SET envelope = ? WHERE seq = 5", (altered,))
+    assert Kind.CONTENT_ALTERED in kinds(verified(path))
+
+
+@pytest.mark.parametrize("wrapped", ["NULL", "'text'", "x'00'", "zeroblob(68)"])
+def test_a_wrapped_key_that_was_altered_is_a_fault_and_no_crash(path: Path, wrapped: str) -> None:
+    with administrator(path) as db:
+        db.execute(f"UPDATE patients SET wrapped_key = {wrapped}")  # noqa: S608
+    shown = run("show", "1", "--db", path)
+    assert shown.exit_code == 2
+    assert len(shown.stderr.splitlines()) == 1
+    with closing(a_store(path)) as store:
+        assert isinstance(store.append([visit(9)])[0], AuditError)
 
 
 async def test_a_log_that_is_open_meanwhile_goes_on(tmp_path: Path) -> None:

@@ -288,9 +288,10 @@ def main() -> None:
             size = f"{path.stat().st_size / 30 / 1024:5.0f} KiB on disk"
             say(f"  {resources:6} resources   p50 {statistics.median(took):6.2f} ms   {size}")
         say("\nrequest kept of random text, one at a time: sealing at its dearest")
-        for size in (1_000, 80_000, 1_000_000):
-            took = asyncio.run(append_bodies(Path(folder) / f"body-{size}.db", size, 100))
-            say(f"  {size:7} bytes   p50 {statistics.median(took):6.2f} ms   p90 {took[89]:6.2f} ms")
+        for length in (1_000, 80_000, 1_000_000):
+            took = asyncio.run(append_bodies(Path(folder) / f"body-{length}.db", length, 100))
+            p50 = statistics.median(took)
+            say(f"  {length:7} bytes   p50 {p50:6.2f} ms   p90 {took[89]:6.2f} ms")
         say(f"\nremembered of a patient with {chosen.events} earlier decisions")
         asyncio.run(remembering(Path(folder) / "log-64.db"))
         start = time.perf_counter()

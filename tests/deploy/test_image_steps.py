@@ -185,6 +185,7 @@ def test_it_serves_checks_itself_and_stops(rooms: Path, home: Path) -> None:
     log = Path(image_environment(rooms, home)["REFRACTORY_CDS_AUDIT_DB"])
     assert {path.name for path in home.rglob("*") if path.is_file()} == {
         log.name,
+        "data-key",
         "pseudonym-key",
         "signing-key",
     }
