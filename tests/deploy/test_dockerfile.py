@@ -67,7 +67,7 @@ def test_it_runs_as_a_user_with_a_fixed_number() -> None:
 def test_it_writes_below_one_folder_which_is_there() -> None:
     made = SERVICE.all("RUN")[0].text.split("--mode=0700", 1)[1].split()
     named = {name: value for name, value in SERVICE.environment.items() if "AUDIT" in name}
-    assert len(named) == 3
+    assert len(named) == 4
     for value in named.values():
         assert str(PurePosixPath(value).parent) in made
         assert HOME in PurePosixPath(value).parents
