@@ -32,6 +32,7 @@ from audit.tampering import change_a_byte, cut
 from cds_service.audit import offline_verify
 from cds_service.audit.anchor import newest_anchor
 from cds_service.audit.commands import audit_app
+from cds_service.audit.data_keys import default_data_key_file
 from cds_service.audit.notes import Note, PublicKey, SigningKey, sign
 from cds_service.audit.signing import Signer, ring_in
 
@@ -396,11 +397,11 @@ def test_a_loss_is_written_down_and_stays_one_until_the_auditor_accepts_it(tmp_p
     a_log_of(log, 5)
     sign_log(log, anchor_file=anchor)
     shutil.copyfile(log, older)
+    shutil.copy(default_data_key_file(log), default_data_key_file(older))
     with closing(a_store(log)) as store:
         record(store, an_event(20), an_event(21))
     sign_log(log, anchor_file=anchor)
     recover = ["recover", "--db", older, "--anchor-file", anchor]
-    recover += ["--data-key-file", tmp_path / "log.db.data-key"]
     assert run(*recover).exit_code == 2  # no reason
     done = run(*recover, "--reason", "restored from a backup after a disk failure")
     assert done.exit_code == 0, done.output

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from audit.leftovers import found_in
 from audit.samples import (
     NOON,
     Clock,
@@ -300,6 +301,19 @@ def test_a_new_generation_wraps_all_keys_and_the_old_one_can_go(tmp_path: Path) 
     again = run("rewrap", "--db", path)
     assert "0 keys wrapped anew" in again.stdout
     assert len(envelopes(path)) == 5
+
+
+def test_no_old_wrapping_stays_in_any_file(tmp_path: Path) -> None:
+    """Else what an old generation opens could still be had from the log of today."""
+    path, file = tmp_path / "log.db", tmp_path / "log.db.data-key"
+    with closing(a_store(path)) as store:
+        record(store, WHY, *(an_event(n, request=None) for n in range(1, 100)))
+    held = {row[0] for row in rows(path, "SELECT wrapped_key FROM patients")}
+    held |= {row[0] for row in rows(path, "SELECT wrapped_key FROM log_keys")}
+    assert len({one for _, one in found_in(tmp_path, held)}) == len(held) == 100
+    add_generation(file, "cd" * 32)
+    assert run("rewrap", "--db", path).exit_code == 0
+    assert found_in(tmp_path, held) == set()
 
 
 def test_a_generation_taken_out_too_early_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
