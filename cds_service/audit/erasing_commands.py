@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -36,7 +37,14 @@ KeyFile = Annotated[
 
 def erase(
     db: Db,
-    patient: Annotated[str, typer.Option("--patient", metavar="ID", help="The patient's id.")],
+    patient: Annotated[
+        str,
+        typer.Option(
+            "--patient",
+            metavar="ID",
+            help="The patient's id; `-` reads it from the standard input.",
+        ),
+    ],
     ground: Annotated[
         str, typer.Option("--ground", metavar="TEXT", help="Legal ground and case; kept, sealed.")
     ],
@@ -59,7 +67,8 @@ def erase(
     """
     with clear_errors(db):
         try:
-            whom = patient_of(Client(iss=client, tenant=tenant), fhir_server, patient)
+            named = sys.stdin.readline().strip() if patient == "-" else patient
+            whom = patient_of(Client(iss=client, tenant=tenant), fhir_server, named)
         except ValueError as error:
             raise AuditError(str(error)) from error
         if not ground.strip():

@@ -245,6 +245,17 @@ def test_what_cannot_be_erased_is_said_and_nothing_is_written(
     assert any(b"Possible 1" in (one or b"") for one in contents(path, 1))
 
 
+def test_the_id_can_come_from_the_standard_input(path: Path) -> None:
+    """There it stands in no history of a shell."""
+    options = ["--fhir-server", SERVER, "--client", str(EHR.iss), "--ground", GROUND]
+    files = ["--db", str(path), "--key-file", str(key_file(path))]
+    done = CliRunner().invoke(
+        audit_app, ["erase", *files, "--patient", "-", *options], input="p1\n"
+    )
+    assert done.exit_code == 0, done.output
+    assert envelopes(path)[-1]["eventType"] == "redaction"
+
+
 def test_erasing_twice_finds_nobody_the_second_time(path: Path) -> None:
     assert erase(path).exit_code == 0
     assert erase(path).exit_code == 2
