@@ -7,6 +7,7 @@ import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,18 @@ SigningKeyFile = Annotated[
         help="The file with the key that signs; beside the log by default.",
     ),
 ]
+
+
+def moment(text: str) -> datetime:
+    """A date or time of the command line; UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter("not a date or time such as 2026-11-21T08:30") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime | None, typer.Option(parser=moment, metavar="TIME")]
 
 
 def signing_of(db: Path, key_file: Path | None, anchor_file: Path | None) -> Signing:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,7 @@ from cds_service.audit.command_parts import (
     Output,
     Reason,
     SigningKeyFile,
+    Time,
     clear_errors,
     record,
     signing_of,
@@ -39,17 +39,6 @@ from cds_service.errors import AuditError
 audit_app = typer.Typer(help="Read, verify and prove the decision log.", no_args_is_help=True)
 for _name, _command in proof_commands.items():
     audit_app.command(_name)(_command)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("not a date or time such as 2026-11-21T08:30") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Time = Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME")]
 
 
 @audit_app.command("list")
