@@ -31,6 +31,8 @@ from cds_service.replay.knowledge import KnownThen, candidate
 from cds_service.replay.period import replay_period
 from cds_service.replay.text import print_period, print_replayed
 
+__all__ = ["audit_app", "replay"]
+
 
 @audit_app.command()
 def replay(
