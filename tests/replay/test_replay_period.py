@@ -71,21 +71,23 @@ def test_a_name_that_is_another_is_a_changed_wording(log: Served, tmp_path: Path
     assert said["byStatus"] == {"possible-refractory": {"changed-wording": 1}}
 
 
-def test_a_rule_of_other_numbers_loses_a_card_or_changes_a_status(
-    log: Served, tmp_path: Path
-) -> None:
-    site = tmp_path / "site.toml"
-    rule = (
-        next(
-            one for one in load_knowledge().diseases["multiple-myeloma"].rules if one.origin == "O"
-        )
-        if any(one.origin == "O" for one in load_knowledge().diseases["multiple-myeloma"].rules)
-        else None
+def test_a_rule_of_other_numbers_changes_a_status_and_is_named(log: Served, tmp_path: Path) -> None:
+    folder = changed(
+        tmp_path,
+        "diseases/multiple-myeloma.toml",
+        "minimum   = { days = 21, cycles = 1 }",
+        "minimum   = { days = 3000 }",
     )
-    assert rule is None or rule.id
-    site.write_text('["multiple-myeloma.lines"]\ngap_days = 400\nbecause = "a test"\n')
-    code, said = run_json("replay", *PERIOD, "--db", log.db, "--site", site)
-    assert (code, sorted(said["decisionsByChange"])) == (0, ["same"])
+    code, said = run_json("replay", *PERIOD, "--db", log.db, "--knowledge", folder)
+    first, second = ids(log)
+    assert code == 1
+    assert said["decisionsByChange"] == {"changed-status": [first], "same": [second]}
+    assert said["byRule"] == {"multiple-myeloma.imwg-60-days": {"changed-status": 1}}
+    assert said["byStatus"] == {"possible-refractory -> progressing": {"changed-status": 1}}
+    (line,) = said["lines"]
+    assert (line["decisionId"], line["was"], line["now"]) == (
+        first, "possible-refractory", "progressing"
+    )  # fmt: skip
 
 
 CARD: list[Any] = [{"summary": "a"}]
