@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -89,7 +90,7 @@ def altered(lines: list[bytes]) -> list[bytes]:
     return [lines[0].replace(b"decision", b"decisiom", 1), *lines[1:]]
 
 
-SPOILT = {
+SPOILT: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "an entry altered": altered,
     "an entry left out": lambda lines: [lines[0], *lines[2:]],
     "the first left out": lambda lines: lines[1:],

@@ -25,12 +25,12 @@ def applied(document: Any, operations: list[dict[str, Any]]) -> Any:
     """An independent reading of RFC 6902 §4, for the three operations that are used."""
     whole = {"": copy.deepcopy(document)}
     for one in operations:
-        *way, last = ["", *one["path"].split("/")[1:]]
-        names = [name.replace("~1", "/").replace("~0", "~") for name in way]
+        path = ["", *str(one["path"]).split("/")[1:]]
+        names = [name.replace("~1", "/").replace("~0", "~") for name in path]
         here: Any = whole
-        for name in names:
+        for name in names[:-1]:
             here = here[int(name)] if isinstance(here, list) else here[name]
-        last = last.replace("~1", "/").replace("~0", "~")
+        last = names[-1]
         if one["path"] == "":
             whole[""] = one["value"]
         elif isinstance(here, list) and one["op"] == "add":

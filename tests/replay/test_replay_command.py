@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from audit.samples import a_log_of, decision_id
 from hooks.calls import call, myeloma, prefetch_of
@@ -21,10 +22,14 @@ from hooks.test_fhir_server import TOKEN, authorised
 from hooks.test_memory import accepted, overridden
 from hooks.test_order_services import SIGN, draft, ordering
 
+from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import open_reader
+from cds_service.audit.snapshot import Recalled
+from cds_service.demo.fhir_server_faults import Fault
 from cds_service.hooks import cards as card_making
 from cds_service.replay import compare
 from cds_service.replay.knowledge import KnownThen
+from cds_service.replay.stored import stored_decision
 from replay.logs import Day, replays, results, run, run_json, started
 
 CHART = call(prefetch_of(myeloma()))
@@ -119,9 +124,6 @@ async def test_between_record_and_answer_there_is_no_clock_network_or_chance(
         db = served.db
     with open_reader(db) as reader:
         then = KnownThen(reader)
-        from cds_service.audit.listing import Wanted
-        from cds_service.replay.stored import stored_decision
-
         stored = [stored_decision(reader, event) for event in reader.matching(Wanted())]
         again = [then(one.knowledge_digest) for one in stored]
 
@@ -162,9 +164,6 @@ async def test_another_process_elsewhere_comes_to_the_same(
 
 
 async def test_the_order_of_resources_that_were_read_changes_nothing(tmp_path: Path) -> None:
-    from cds_service.audit.listing import Wanted
-    from cds_service.replay.stored import stored_decision
-
     async with started(tmp_path, chart=myeloma()) as served:
         await served.hook(call(fhirServer=EHR))
     with open_reader(served.db) as reader:
@@ -177,8 +176,6 @@ async def test_the_order_of_resources_that_were_read_changes_nothing(tmp_path: P
 
 
 def replace_snapshot(stored: Any, **changes: Any) -> Any:
-    import msgspec
-
     return replace(stored, snapshot=msgspec.structs.replace(stored.snapshot, **changes))
 
 
@@ -204,8 +201,6 @@ def test_a_decision_of_before_there_were_snapshots_is_not_replayable(tmp_path: P
 
 
 async def test_a_server_that_failed_is_nothing_to_replay(tmp_path: Path) -> None:
-    from cds_service.demo.fhir_server_faults import Fault
-
     async with started(tmp_path, chart=myeloma(), faults=[Fault("status", status=403)]) as served:
         answer = await served.hook(call(fhirServer=EHR))
         assert answer.status_code == 412
@@ -297,10 +292,6 @@ async def test_another_software_is_named_as_such(
 
 
 async def test_other_inputs_and_another_memory_are_named_as_such(decided: Served) -> None:
-    from cds_service.audit.listing import Wanted
-    from cds_service.audit.snapshot import Recalled
-    from cds_service.replay.stored import stored_decision
-
     with open_reader(decided.db) as reader:
         stored = [stored_decision(reader, event) for event in reader.matching(Wanted())]
         then = KnownThen(reader)(stored[0].knowledge_digest)
