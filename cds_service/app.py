@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import platform
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service.audit import (
     AsOfSource,
     DecisionLog,
+    Event,
     Signing,
     Versions,
     open_decision_log,
@@ -31,6 +33,7 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
+from cds_service.audit.packages import activation
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
@@ -44,6 +47,7 @@ from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
+from cds_service.knowledge.package import package_of
 from cds_service.operations_log import log_event
 from cds_service.service import Service, forget, record_failure
 from cds_service.settings import Settings
@@ -211,6 +215,9 @@ def _lifespan(
                 "jwt": "required" if settings.checks_tokens else "off",
             },
         )
+        activated = await asyncio.to_thread(_activation, service.knowledge, settings)
+        if activated is not None:
+            await service.log.append(activated)
         await service.log.append(started)
         _settle_memory()
         log_event("service.started", version=__version__, knowledge=service.knowledge.version)
@@ -222,6 +229,13 @@ def _lifespan(
         log_event("service.stopped")
 
     return lifespan
+
+
+def _activation(knowledge: Knowledge, settings: Settings) -> Event | None:
+    """What the log is told of the knowledge that decides from now on, with all of it the first
+    time, so that a decision can be replayed when the knowledge has moved on."""
+    package = package_of(knowledge, site=settings.site_file)
+    return activation(settings.audit_db, knowledge.version, knowledge.digest, package)
 
 
 def _settle_memory() -> None:

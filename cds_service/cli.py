@@ -215,9 +215,9 @@ def conformance(
     add_help_option=False,
 )
 def audit(context: typer.Context) -> None:
-    """The decision log: list, show, verify, prove, and more."""
-    from cds_service.audit.commands import audit_app
+    """The decision log: list, show, verify, prove, replay, export, and more."""
     from cds_service.commands.setting import read_settings
+    from cds_service.replay.commands import audit_app
 
     root = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     root.add_typer(audit_app, name="audit")

@@ -45,6 +45,7 @@ from cds_service.audit.of_assessment import (
     issues_counted,
     state_used,
 )
+from cds_service.audit.snapshot import Snapshot
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
 from cds_service.clinical.assessment import Assessment, assess
@@ -203,6 +204,8 @@ class Decided:
     """What was advised or held back, where that is not the advice of the assessment."""
     issues: tuple[Issue, ...] = ()
     """Faults of what came with the call beside the chart."""
+    snapshot: Snapshot | None = None
+    """What the answer depended on beside the request, where it can be worked out again."""
 
     def issues_counted(self) -> Mapping[str, int]:
         """How many faults of each kind the chart and the rest of the call had."""
@@ -306,6 +309,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         advice=decided.advice_decided(),
         cards=decided.cards,
         assessment=to_bytes(assessment) if assessment else None,
+        snapshot=decided.snapshot,
         error_class=decided.error_class,
         latency_ms={**asked.watch.milliseconds, "total": asked.watch.total()},
     )

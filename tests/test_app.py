@@ -19,9 +19,13 @@ from cds_service.app import create_app
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
 from cds_service.errors import AuditError, LogUnavailable
+from cds_service.knowledge.package import open_package
 from cds_service.version import __version__
 
 WITH_CARD = call(prefetch_of(myeloma()))
+
+
+START = ["knowledge-activated", "service-started"]
 
 
 def lifespan(served: Served) -> Any:
@@ -38,8 +42,11 @@ async def test_start_and_stop_are_on_record_around_the_decisions(
     with serving(tmp_path) as served:
         async with lifespan(served):
             assert (await served.hook(WITH_CARD)).status_code == 200
-        started, decision, stopped = served.entries()
+        activated, started, decision, stopped = served.entries()
         assert served.exit_code_of_verify() == 3
+    assert activated["eventType"] == "knowledge-activated"
+    assert activated["knowledge"] == started["knowledge"]
+    assert open_package(activated.sealed["package"], knowledge().digest) == knowledge()
     assert started["eventType"] == "service-started"
     assert started["knowledge"] == {"version": knowledge().version, "digest": knowledge().digest}
     assert started["software"]["version"] == __version__
@@ -55,7 +62,7 @@ async def test_what_was_running_and_by_which_settings_is_on_record(tmp_path: Pat
         with serving(tmp_path, settings={"audit_db": tmp_path / "one.db", **changes}) as served:
             async with lifespan(served):
                 await served.hook(WITH_CARD)
-            started, decision, _ = served.entries(after=3 * number)
+            started, decision, _ = served.entries(after=1 + 3 * number)
         assert started["configDigest"] == decision["configDigest"]
         assert started["software"] == decision["software"]
         assert started["software"]["lockDigest"].startswith("sha256:")
@@ -90,7 +97,7 @@ async def test_what_waits_for_the_log_is_on_record_before_it_closes(tmp_path: Pa
             answers = await asyncio.gather(*calls)
         kinds = [entry["eventType"] for entry in served.entries()]
         assert {answer.status_code for answer in answers} == {200}
-        assert kinds == ["service-started", *["decision"] * 20, "service-stopped"]
+        assert kinds == [*START, *["decision"] * 20, "service-stopped"]
 
 
 async def test_after_the_stop_nothing_is_answered_that_is_not_on_record(tmp_path: Path) -> None:
@@ -108,7 +115,7 @@ async def test_a_log_that_went_away_does_not_keep_the_service_from_stopping(
     with serving(tmp_path) as served:
         async with lifespan(served):
             served.log.close()
-        assert [entry["eventType"] for entry in served.entries()] == ["service-started"]
+        assert [entry["eventType"] for entry in served.entries()] == START
     assert events(said)[-1] == "service.stopped"
 
 
@@ -129,7 +136,8 @@ async def test_the_next_start_goes_on_with_the_same_log(tmp_path: Path) -> None:
             async with lifespan(served):
                 await served.hook(WITH_CARD)
     one_run = ["service-started", "decision", "service-stopped"]
-    assert [entry["eventType"] for entry in served.entries()] == one_run * 2
+    kinds = [entry["eventType"] for entry in served.entries()]
+    assert kinds == ["knowledge-activated", *one_run * 2]  # the knowledge is the same
     assert served.exit_code_of_verify() == 3
 
 

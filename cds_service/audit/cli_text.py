@@ -82,13 +82,13 @@ def print_entry(shown: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def progress_bar(total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(total: int, doing: str = "verifying") -> Iterator[Callable[[int], None]]:
     """What to tell how many entries are done; seen on a terminal only."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     with Progress(console=Console(stderr=True), transient=True) as shown:
-        task = shown.add_task("verifying", total=total)
+        task = shown.add_task(doing, total=total)
         yield lambda done: shown.update(task, completed=done)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Process, Recorder
-from cds_service.audit.events import Event
+from cds_service.audit.events import Event, EventType, id_shaped
 from cds_service.audit.proofs import NotTheSameHistory
 from cds_service.audit.signing import Signing
 from cds_service.audit.signing_keys import default_signing_key_file
@@ -66,6 +68,49 @@ DataKeyFile = Annotated[
 
 def data_keys_of(db: Path, key_file: Path | None) -> DataKeys:
     return DataKeys(key_file or default_data_key_file(db))
+
+
+def moment(text: str) -> datetime:
+    """A date or time of the command line; UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter("not a date or time such as 2026-11-21T08:30") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime | None, typer.Option(parser=moment, metavar="TIME")]
+
+
+ServiceId = Annotated[str | None, typer.Option("--service", help="Id of the service.")]
+Hook = Annotated[str | None, typer.Option("--hook", help="Name of the hook.")]
+OfOutcome = Annotated[str | None, typer.Option("--outcome", help="Such as no-cancer.")]
+Disease = Annotated[str | None, typer.Option("--disease", help="Such as multiple-myeloma.")]
+OfStatus = Annotated[str | None, typer.Option("--status", help="Such as possible-refractory.")]
+OfAdvice = Annotated[str | None, typer.Option("--advice", help="Such as restage; suppressed too.")]
+OfReason = Annotated[
+    str | None,
+    typer.Option("--override-reason", help="With `--type feedback`: such as evidence-wrong."),
+]
+OfType = Annotated[str | None, typer.Option("--type", help="A type of entry, or `all`.")]
+
+
+def event_type_named(name: str) -> EventType | None:
+    """The type of this name; None for all."""
+    if name == "all":
+        return None
+    try:
+        return EventType(name)
+    except ValueError as error:
+        known = ", ".join(EventType)
+        raise typer.BadParameter(f"--type is all, or one of {known}") from error
+
+
+def asked_for(terms: Mapping[str, str | None], **others: object) -> dict[str, Json]:
+    """The conditions of a list, as an entry keeps them."""
+    named = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
+    asked = {**named, **others}
+    return {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
 
 
 def signing_of(db: Path, key_file: Path | None, anchor_file: Path | None) -> Signing:

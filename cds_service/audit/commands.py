@@ -1,9 +1,8 @@
-"""`refractory-cds audit`: list, show, verify, anchor; the commands about proofs stand in
-`proof_commands.py`. Every reading leaves an entry of its own."""
+"""`refractory-cds audit`: list, show, verify, anchor; export and the commands about proofs stand in
+files of their own. Every reading leaves an entry of its own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +15,21 @@ from cds_service.audit.command_parts import (
     AnchorFile,
     DataKeyFile,
     Db,
+    Disease,
     Format,
+    Hook,
+    OfAdvice,
+    OfOutcome,
+    OfReason,
+    OfStatus,
     Output,
     Reason,
+    ServiceId,
     SigningKeyFile,
+    Time,
+    asked_for,
     clear_errors,
+    event_type_named,
     record,
     signing_of,
     who,
@@ -29,6 +38,7 @@ from cds_service.audit.command_parts import (
 from cds_service.audit.entries import access_event, verification_event
 from cds_service.audit.erasing_commands import erasing_commands
 from cds_service.audit.events import EventType, id_shaped
+from cds_service.audit.export_commands import export_entries
 from cds_service.audit.findings import Report
 from cds_service.audit.listing import Wanted
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
@@ -41,19 +51,9 @@ from cds_service.errors import AuditError
 audit_app = typer.Typer(
     help="Read, verify and prove the decision log; erase a patient.", no_args_is_help=True
 )
+audit_app.command("export")(export_entries)
 for _name, _command in (proof_commands | erasing_commands).items():
     audit_app.command(_name)(_command)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter("not a date or time such as 2026-11-21T08:30") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-Time = Annotated[datetime | None, typer.Option(parser=_moment, metavar="TIME")]
 
 
 @audit_app.command("list")
@@ -61,16 +61,13 @@ def list_entries(
     db: Db,
     since: Time = None,
     until: Time = None,
-    service: Annotated[str | None, typer.Option(help="Id of the service.")] = None,
-    hook: Annotated[str | None, typer.Option(help="Name of the hook.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="Such as no-cancer.")] = None,
-    disease: Annotated[str | None, typer.Option(help="Such as multiple-myeloma.")] = None,
-    status: Annotated[str | None, typer.Option(help="Such as possible-refractory.")] = None,
-    advice: Annotated[str | None, typer.Option(help="Such as restage; suppressed too.")] = None,
-    override_reason: Annotated[
-        str | None,
-        typer.Option(help="With `--type feedback`: such as evidence-wrong."),
-    ] = None,
+    service: ServiceId = None,
+    hook: Hook = None,
+    outcome: OfOutcome = None,
+    disease: Disease = None,
+    status: OfStatus = None,
+    advice: OfAdvice = None,
+    override_reason: OfReason = None,
     event_type: Annotated[
         str, typer.Option("--type", help="A type of entry, or `all`.")
     ] = EventType.DECISION,
@@ -93,16 +90,14 @@ def list_entries(
         "reason": override_reason,
     }
     wanted = Wanted(
-        event_type=_event_type(event_type),
+        event_type=event_type_named(event_type),
         since=since,
         until=until,
         having={field: [value] for field, value in terms.items() if value is not None},
         before=before,
         limit=limit,
     )
-    terms_asked = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
-    asked = {**terms_asked, "type": event_type, "since": since, "until": until, "before": before}
-    query = {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
+    query = asked_for(terms, type=event_type, since=since, until=until, before=before)
     with clear_errors(db):
         with open_reader(db) as reader:
             entries = [summary(event) for event in reader.page(wanted)]
@@ -230,13 +225,3 @@ def _record_verification(
         record(db, verification_event(who(reason), result=result), data_key_file)
     except AuditError as error:  # the result stands, recorded or not
         typer.echo(f"this verification could not be recorded: {error}", err=True)
-
-
-def _event_type(name: str) -> EventType | None:
-    if name == "all":
-        return None
-    try:
-        return EventType(name)
-    except ValueError as error:
-        known = ", ".join(EventType)
-        raise typer.BadParameter(f"--type is all, or one of {known}") from error

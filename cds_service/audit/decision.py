@@ -29,6 +29,7 @@ from cds_service.audit.events import (
 )
 from cds_service.audit.inputs import Input, inputs_document, small_json, without_access_token
 from cds_service.audit.pseudonyms import PatientIdentity
+from cds_service.audit.snapshot import Keeping, Snapshot
 
 _BETWEEN_NAMES = "\x1e"
 
@@ -118,7 +119,8 @@ class Decision:
 
     `decision_id` is made before the cards, which carry it. `response` is the body that will be
     sent, byte for byte. `request` is the body as it came; with `keep_request` False only its
-    digest is kept. `state` names the earlier events that changed this decision.
+    digest is kept, and nothing of `snapshot`. `state` names the earlier events that changed this
+    decision.
     """
 
     decision_id: str
@@ -145,6 +147,7 @@ class Decision:
     advice: Sequence[AdviceDecided] = ()
     cards: Sequence[CardReturned] = ()
     assessment: bytes | None = None
+    snapshot: Snapshot | None = None
     error_class: str | None = None
     latency_ms: Mapping[str, float] = field(default_factory=dict)
 
@@ -158,9 +161,8 @@ def decision_event(decision: Decision) -> Event:
         sealed=_sealed(decision),
         patient=_patient(decision),
         subjects={card.uuid: card.subject for card in decision.cards if card.subject},
-        held=sum(
-            map(len, filter(None, (decision.request, decision.response, decision.assessment)))
-        ),
+        held=sum(map(len, filter(None, (decision.request, decision.response, decision.assessment))))
+        + (decision.snapshot.held if decision.snapshot else 0),
     )
 
 
@@ -181,6 +183,7 @@ def _envelope(decision: Decision) -> dict[str, Json]:
             "inputsMissing": [one.as_json() for one in decision.inputs_missing],
             "issues": dict(decision.issues),
             "state": list(decision.state),
+            "snapshot": _keeping(decision),
             "cancers": [cancer.as_json() for cancer in decision.cancers],
             "advice": [advice.as_json() for advice in decision.advice],
             "cards": [card.as_json() for card in decision.cards],
@@ -213,7 +216,15 @@ def _sealed(decision: Decision) -> dict[str, Content]:
         sealed["request"] = lambda: without_access_token(request)
     if decision.assessment is not None:
         sealed["assessment"] = decision.assessment
+    if decision.snapshot is not None and decision.keep_request:
+        sealed["snapshot"] = decision.snapshot.as_bytes
     return sealed
+
+
+def _keeping(decision: Decision) -> Keeping | None:
+    if decision.snapshot is None:
+        return None
+    return "full" if decision.keep_request else "hashes"
 
 
 def _patient(decision: Decision) -> PatientIdentity | None:

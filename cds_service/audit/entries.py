@@ -139,6 +139,18 @@ def service_stopped_event(*, cause: str) -> Event:
     return Event(type=EventType.SERVICE_STOPPED, members=present({"cause": cause}))
 
 
+def knowledge_activated_event(version: str, digest: str, package: bytes | None) -> Event:
+    """The entry for clinical knowledge that decides from now on. `package` is all of it, sealed
+    once: None where the log has it already, or nobody has its files."""
+    members: dict[str, Json] = {"knowledge": {"version": version, "digest": digest}}
+    return Event(
+        type=EventType.KNOWLEDGE_ACTIVATED,
+        members=members,
+        sealed={} if package is None else {"package": package},
+        held=len(package or b""),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
     """Who reads the log: an account, in what role, and why (free text, so sealed)."""
@@ -163,6 +175,20 @@ def access_event(reader: Reader, *, command: str, query: Mapping[str, Json], row
         "rows": rows,
     }
     return Event(type=EventType.ACCESS, members=present(members), sealed=reader.sealed())
+
+
+def export_event(
+    reader: Reader, *, form: str, query: Mapping[str, Json], rows: int, digest: str
+) -> Event:
+    """The entry for what left the log: how much of it, by which question, and its digest."""
+    members: dict[str, Json] = {
+        "reader": reader.as_json(),
+        "format": form,
+        "query": dict(query),
+        "rows": rows,
+        "digest": digest,
+    }
+    return Event(type=EventType.EXPORT, members=present(members), sealed=reader.sealed())
 
 
 def verification_event(reader: Reader, *, result: Mapping[str, Json]) -> Event:

@@ -1,10 +1,11 @@
-"""Check a proof of the decision log without the log, its software or a network.
+"""Check a proof or an export of the decision log without the log, its software or a network.
 
-    python offline_verify.py PROOF.json [--key KEY-OR-FILE]... [--anchor FILE]...
+    python offline_verify.py FILE [--key KEY-OR-FILE]... [--anchor FILE]...
 
-Needs Python 3.9 or newer and the package `cryptography`; can be copied anywhere. PROOF.json is what
-`refractory-cds audit prove` wrote. `--key` is a key of the log (`audit keys`) and `--anchor` a
-checkpoint, each as you got it at an earlier time and from elsewhere than the proof.
+Needs Python 3.9 or newer and the package `cryptography`; can be copied anywhere. FILE is what
+`refractory-cds audit prove` wrote, or `audit export --format ndjson` of the whole log. `--key` is a
+key of the log (`audit keys`) and `--anchor` a checkpoint, each as you got it at an earlier time and
+from elsewhere than the proof.
 
 Exit codes: 0 proved, by a key or an anchor that you gave; 3 proved, if the keys in the proof itself
 are those of the log; 1 not proved; 2 unreadable.
@@ -156,6 +157,53 @@ def check_consistency(proof: dict[str, Any], say: Say) -> None:
     say(f"{origin}: the log of {new} entries begins with the one of {old}")
 
 
+def root_of(leaves: list[bytes]) -> bytes:
+    """The head of the tree over these leaves; a lone node is carried up as it is."""
+    level = leaves or [hashlib.sha256().digest()]
+    while len(level) > 1:
+        pairs = [node(*level[at : at + 2]) for at in range(0, len(level) - 1, 2)]
+        level = pairs + (level[-1:] if len(level) & 1 else [])
+    return level[0]
+
+
+def check_export(proof: dict[str, Any], say: Say) -> None:
+    """Every entry in its place, unchanged; those under the checkpoint, as they were signed."""
+    demand(not proof["filter"], "only a part of the log was exported: see `audit prove`")
+    leaves: list[bytes] = proof["leaves"]
+    demand(not proof["faults"], f"entries do not follow each other from {proof['faults'][:1]} on")
+    demand(proof["digest"] == proof["lines"], "the entries are not those that were exported")
+    demand(len(leaves) == proof["count"], "entries are missing, or were added")
+    demand("checkpoint" in proof, "no checkpoint is in the export: nobody has signed for it")
+    origin, size, root = read_checkpoint(proof["checkpoint"])
+    demand(size <= len(leaves), "entries that were signed for are missing")
+    demand(root_of(leaves[:size]) == root, "the entries are not those that were signed for")
+    say(f"all {size} entries of {origin} as signed")
+    if len(leaves) > size:
+        say(f"and {len(leaves) - size} later ones, which follow on, and nobody has signed for")
+
+
+def read_file(name: str) -> dict[str, Any]:
+    """A proof; or the last line of an export, with what its other lines come to."""
+    leaves: list[bytes] = []
+    state, faults = hashlib.sha256(), []
+    with open(name, "rb") as file:
+        line = file.readline()
+        try:
+            json.loads(line)
+        except ValueError:  # a proof stands on several lines
+            return dict(json.loads(line + file.read()))
+        for following in file:
+            members = json.loads(line)
+            before = leaves[-1].hex() if leaves else members["prevHash"]
+            if (members["seq"], members["prevHash"]) != (len(leaves) + 1, before):
+                faults.append(len(leaves) + 1)
+            leaves.append(hashlib.sha256(b"\x00" + line.rstrip(b"\n")).digest())
+            state.update(line)
+            line = following
+    digest = "sha256:" + state.hexdigest()
+    return {**json.loads(line), "leaves": leaves, "digest": digest, "faults": faults}
+
+
 def anchored_by(note: str, files: list[str]) -> bool:
     """Whether one of these files holds a checkpoint of this size; NotProved where it differs."""
     origin, size, _ = read_checkpoint(note)
@@ -195,12 +243,12 @@ def main(arguments: list[str], say: Say) -> int:
         say(str(__doc__))
         return 2
     try:
-        with open(files[0], encoding="utf-8") as file:
-            proof = json.load(file)
+        proof = read_file(files[0])
         keys = keys_given(given["--key"])
         checks = {
             "refractory-cds/inclusion-proof-1": check_inclusion,
             "refractory-cds/consistency-proof-1": check_consistency,
+            "refractory-cds/export-1": check_export,
         }
         checks[proof["format"]](proof, say)
         is_known = check_signature(proof["checkpoint"], proof["keyStatements"], keys)

@@ -189,6 +189,19 @@ class LogReader:
         query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
         return [StoredEvent(*row) for row in self._db.execute(query, values)]
 
+    def matching(self, wanted: Wanted) -> Iterator[StoredEvent]:
+        """All entries of a list, the oldest first, however many there are."""
+        where, values = self._where(wanted)
+        query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq"  # noqa: S608
+        return (StoredEvent(*row) for row in self._db.execute(query, values))
+
+    def count(self, wanted: Wanted) -> int:
+        """How many entries a list has, however many are asked for."""
+        where, values = self._where(wanted)
+        query = f"SELECT count(*) FROM events e WHERE {where}"  # noqa: S608
+        (found,) = self._db.execute(query, values).fetchone()
+        return int(found)
+
     def _where(self, wanted: Wanted) -> tuple[str, dict[str, object]]:
         clauses: list[str] = []
         values: dict[str, object] = {"limit": wanted.limit}

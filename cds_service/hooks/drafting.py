@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import msgspec
 
-from cds_service.clinical.record import Drafts, is_worth_asking, read_drafts
+from cds_service.clinical.record import Drafts, RawResource, is_worth_asking, read_drafts
 from cds_service.hooks.messages import HookCall, OrderSelectContext, OrderSignContext
-from cds_service.hooks.prefetch import Reach, read_medications
+from cds_service.hooks.prefetch import ChartResource, Reach, read_medications
 from cds_service.knowledge.model import Knowledge
 
 
@@ -22,20 +22,41 @@ class DraftResource:
     full_url: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DraftsRead:
+    """What the drafts of a call name, and the Medications that were read to know it."""
+
+    drafts: Drafts
+    medications: tuple[ChartResource, ...] = ()
+
+
 async def drafts_of(
     call: HookCall, context: OrderSignContext, reach: Reach, as_of: date, knowledge: Knowledge
-) -> Drafts:
+) -> DraftsRead:
     """What the drafts of a call name.
 
     A Medication is read from the client's FHIR server where a draft to judge names its drug in no
     other way; where it cannot be had, that draft names none.
     """
+    drafts = drafts_again(call, context, as_of, knowledge)
+    if not drafts.unread:
+        return DraftsRead(drafts)
+    medications = await read_medications(call, reach, drafts.unread)
+    return DraftsRead(
+        drafts_again(call, context, as_of, knowledge, medications), tuple(medications)
+    )
+
+
+def drafts_again(
+    call: HookCall,
+    context: OrderSignContext,
+    as_of: date,
+    knowledge: Knowledge,
+    medications: Sequence[RawResource] = (),
+) -> Drafts:
+    """What the drafts of a call name, with these Medications and no others."""
     selections = context.selections if isinstance(context, OrderSelectContext) else None
     resources = tuple(_resources(context))
-    drafts = read_drafts(resources, call.patient, as_of, knowledge, selections)
-    if not drafts.unread:
-        return drafts
-    medications = await read_medications(call, reach, drafts.unread)
     return read_drafts(resources, call.patient, as_of, knowledge, selections, medications)
 
 

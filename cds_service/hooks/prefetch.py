@@ -80,6 +80,8 @@ class Chart:
     resources: tuple[ChartResource, ...]
     missing: tuple[tuple[str, MissingCode], ...] = ()
     problems: tuple[Problem, ...] = ()
+    problems_of_prefetch: int = 0
+    """So many of the problems, the first ones, are of the prefetch."""
 
     @property
     def not_read(self) -> tuple[Problem, ...]:
@@ -129,18 +131,47 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     FhirError where required data cannot be had; optional ones are done without, and said.
     """
     found = _sort(call)
-    wanted = [q.key for q in QUERIES if found.missing.get(q.key, "null") != "null"]
-    required = [q.key for q in QUERIES if q.required and q.key in wanted]
-    if required and call.fhir_server is None:
-        raise PrefetchIncomplete(required[0], WHY_NOT_HAD[found.missing[required[0]]])
+    of_prefetch = len(found.problems)
+    wanted, required = _wanted(call, found)
     if wanted and call.fhir_server is not None:
         await _read_missing(call, reach, found, wanted, is_needed=bool(required))
     elif call.fhir_server is not None and lack_any(found.raw()):
         with suppress(FhirError):  # an order that names no drug becomes an issue
             await _complete_alone(call, reach, found)
     return Chart(
-        tuple(found.resources), tuple(sorted(found.missing.items())), tuple(found.problems)
+        tuple(found.resources),
+        tuple(sorted(found.missing.items())),
+        tuple(found.problems),
+        of_prefetch,
     )
+
+
+def chart_again(
+    call: HookCall,
+    read: Iterable[ChartResource],
+    missing: Iterable[tuple[str, MissingCode]],
+    problems: Iterable[Problem],
+) -> Chart:
+    """The chart of a call that was completed before: by what was read then, and lacking what it
+    lacked. Raises PrefetchIncomplete as then."""
+    found = _sort(call)
+    _wanted(call, found)
+    return Chart(
+        (*found.resources, *read),
+        tuple(missing),
+        (*found.problems, *problems),
+        len(found.problems),
+    )
+
+
+def _wanted(call: HookCall, found: _Sorted) -> tuple[list[str], list[str]]:
+    """The keys to read, and those of them that are needed; raises PrefetchIncomplete where those
+    cannot be had."""
+    wanted = [q.key for q in QUERIES if found.missing.get(q.key, "null") != "null"]
+    required = [q.key for q in QUERIES if q.required and q.key in wanted]
+    if required and call.fhir_server is None:
+        raise PrefetchIncomplete(required[0], WHY_NOT_HAD[found.missing[required[0]]])
+    return wanted, required
 
 
 def _sort(call: HookCall) -> _Sorted:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import cast
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from cds_service.audit import MissingInput, Outcome, User
-from cds_service.audit.of_assessment import inputs_used, outcome_of_cards
-from cds_service.batch import issue_of, with_issues
-from cds_service.clinical.assessment import Assessment
-from cds_service.clinical.ordering import OrderWarning, order_warnings
+from cds_service.audit import Outcome, User
 from cds_service.errors import FhirError, InvalidRequest, LogUnavailable
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.hooks import examples
-from cds_service.hooks.card_text import not_seen
-from cds_service.hooks.cards import CardMaker, cards_for
-from cds_service.hooks.drafting import drafts_of, names_an_agent
+from cds_service.hooks.cards import CardMaker
+from cds_service.hooks.deciding import (
+    Occasion,
+    answer,
+    data_unavailable,
+    memory_for,
+    nothing_drafted,
+)
+from cds_service.hooks.drafting import drafts_of
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import HookCall, OrderSignContext, read_call
-from cds_service.hooks.order_cards import order_cards, warnings_decided
-from cds_service.hooks.prefetch import Chart, ChartResource, Reach, complete_prefetch
+from cds_service.hooks.prefetch import Reach, complete_prefetch
 from cds_service.hooks.services import SERVICES, HookDefinition, discovery
 from cds_service.intake import read_body
 from cds_service.openapi import ANY_ERROR, JSON
@@ -38,8 +37,6 @@ from cds_service.service import (
     record_decision,
     record_refusal,
 )
-
-NO_CARDS = orjson.dumps({"cards": []})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,7 @@ def _add_service(routes: APIRouter, definition: HookDefinition, hooks: HookServi
         description=definition.about,
         openapi_extra=examples.HOOK_CALLS[definition.hook],
     )
-    async def answer(request: Request) -> Response:
+    async def respond(request: Request) -> Response:
         asked = asked_by(request, service, definition.id)
         try:
             asked.body = await read_body(request, service.max_body_bytes)
@@ -125,19 +122,19 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
     if isinstance(call.context, OrderSignContext):
         with asked.watch.stage("drafts"):
             drafts = await drafts_of(call, call.context, reach, as_of, service.knowledge)
-    if drafts is not None and not names_an_agent(drafts, service.knowledge):
-        return Decided(Outcome.NOTHING_TO_ADVISE, 200, NO_CARDS, issues=drafts.issues)
+        if (without := nothing_drafted(drafts, hooks.maker)) is not None:
+            return without
     try:
         with asked.watch.stage("fetch"):
             chart = await complete_prefetch(call, reach)
         with asked.watch.stage("recall"):
-            earlier = await earlier_cards(asked, chart.resources, service)
-            if drafts is not None:  # each order is an occasion of its own
-                earlier = replace(earlier, returned=())
-    except (FhirError, LogUnavailable) as error:
-        is_ours = isinstance(error, LogUnavailable)
+            remembered = await earlier_cards(asked, chart.resources, service)
+            earlier = memory_for(drafts.drafts if drafts else None, remembered)
+    except FhirError as error:
+        return data_unavailable(error, hooks.maker)
+    except LogUnavailable as error:
         return Decided(
-            outcome=Outcome.FAILED if is_ours else Outcome.DATA_UNAVAILABLE,
+            outcome=Outcome.FAILED,
             http_status=error.http_status,
             response=orjson.dumps(outcome_of(error)),
             error_class=type(error).__name__,
@@ -147,35 +144,5 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
             chart.resources, as_of, service, call.patient, chart.problems, earlier
         )
     with asked.watch.stage("render"):
-        unseen = not_seen(chart.missing)
-        given = (assessment, asked.decision_id, hooks.maker, call.context.encounter_id)
-        if drafts is None:
-            warnings, cards = None, cards_for(*given, not_seen=unseen)
-        else:
-            warnings = order_warnings(assessment, drafts, service.knowledge, earlier)
-            cards = order_cards(warnings, *given, not_seen=unseen)
-        response = orjson.dumps({"cards": [card.json for card in cards]})
-    return Decided(
-        outcome=_outcome(assessment, len(cards), warnings),
-        http_status=200,
-        response=response,
-        assessment=with_issues(assessment, map(issue_of, chart.not_read)),
-        inputs=inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
-        missing=_missing(chart),
-        cards=tuple(card.returned for card in cards),
-        advice=None if warnings is None else warnings_decided(warnings),
-        issues=drafts.issues if drafts is not None else (),
-    )
-
-
-def _outcome(
-    assessment: Assessment, cards: int, warnings: Sequence[OrderWarning] | None
-) -> Outcome:
-    """How a call ended; of draft orders by what there was to say of them."""
-    if cards or warnings is None or not assessment.cancers:
-        return outcome_of_cards(assessment, cards)
-    return Outcome.ALL_SUPPRESSED if warnings else Outcome.NOTHING_TO_ADVISE
-
-
-def _missing(chart: Chart) -> tuple[MissingInput, ...]:
-    return tuple(MissingInput(key, code) for key, code in chart.missing)
+        occasion = Occasion(call, as_of, asked.decision_id)
+        return answer(occasion, assessment, chart, drafts, earlier, hooks.maker)

@@ -9,13 +9,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from cds_service.audit import AsOf, Outcome
 from cds_service.audit.of_assessment import inputs_used
-from cds_service.clinical.assessment import Assessment
+from cds_service.audit.snapshot import FORM, Snapshot
+from cds_service.batch import issue_of, with_issues
+from cds_service.clinical.assessment import Assessment, assess
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.dates import parse_day
 from cds_service.errors import InvalidRequest, UnreadableInput
 from cds_service.fhir.bundles import unpack
 from cds_service.fhir.charts import Chart, charts_of
 from cds_service.intake import MOST_RESOURCES, read_body
+from cds_service.knowledge.model import Knowledge
 from cds_service.openapi import ANY_ERROR, JSON, answers, body
 from cds_service.service import (
     Asked,
@@ -86,7 +89,7 @@ def api_routes(service: Service) -> APIRouter:
             asked.body = await read_body(request, service.max_body_bytes)
             as_of = _note_day(asOf, asked, service)
             is_explained = _is_true(explain)
-            chart = _chart(asked.body)
+            chart = chart_in(asked.body)
             asked.patient_id = chart.patient.removeprefix("Patient/")
             with asked.watch.stage("assess"):
                 assessment = await assess_chart(
@@ -95,7 +98,7 @@ def api_routes(service: Service) -> APIRouter:
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
-        decided = _decided(assessment, explain=is_explained)
+        decided = assessed(assessment, explain=is_explained)
         await record_decision(asked, decided, service)
         return Response(decided.response, media_type=JSON)
 
@@ -120,7 +123,7 @@ def _note_day(text: str | None, asked: Asked, service: Service) -> date:
     return day
 
 
-def _chart(body: bytes) -> Chart:
+def chart_in(body: bytes) -> Chart:
     """The one chart in a body, sorted as files are; raises InvalidRequest for none, or several."""
     try:
         unpacked = unpack(body, most=MOST_RESOURCES)
@@ -136,11 +139,21 @@ def _chart(body: bytes) -> Chart:
     return charts[0]
 
 
-def _decided(assessment: Assessment, *, explain: bool) -> Decided:
+def assess_again(body: bytes, as_of: date, knowledge: Knowledge, *, explain: bool) -> Decided:
+    """The answer to a Bundle as it would be given now; raises InvalidRequest for none."""
+    chart = chart_in(body)
+    assessment = assess(chart.resources, as_of, knowledge, chart.patient)
+    issues = map(issue_of, chart.problems)
+    return assessed(with_issues(assessment, issues), explain=explain)
+
+
+def assessed(assessment: Assessment, *, explain: bool) -> Decided:
+    """The answer to a Bundle, and what the log keeps of how it came about."""
     return Decided(
         outcome=Outcome.ASSESSED,
         http_status=200,
         response=to_bytes(assessment, explain=explain),
         assessment=assessment,
         inputs=inputs_used(assessment, lambda _: "prefetch"),
+        snapshot=Snapshot(FORM, explain=explain),
     )

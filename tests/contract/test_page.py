@@ -17,9 +17,9 @@ from hooks.serving import knowledge, serving
 from typer.testing import CliRunner
 
 import cds_service
-from cds_service.audit.commands import audit_app
 from cds_service.cli import app
 from cds_service.clinical.assessment_json import to_json
+from cds_service.replay.commands import audit_app
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/contract.md").read_text(encoding="utf-8")
 CODE = re.compile(r"`([^`]+)`")

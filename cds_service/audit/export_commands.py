@@ -1,0 +1,131 @@
+"""`refractory-cds audit export`: what leaves the log is written down first."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO, Annotated
+
+import typer
+
+from cds_service.audit import cli_text
+from cds_service.audit.command_parts import (
+    Db,
+    Disease,
+    Hook,
+    OfAdvice,
+    OfOutcome,
+    OfReason,
+    OfStatus,
+    OfType,
+    Reason,
+    ServiceId,
+    SigningKeyFile,
+    Time,
+    asked_for,
+    clear_errors,
+    event_type_named,
+    record,
+    signing_of,
+    who,
+)
+from cds_service.audit.entries import export_event
+from cds_service.audit.events import EventType
+from cds_service.audit.export import Exported, ExportFormat, export
+from cds_service.audit.listing import Wanted
+from cds_service.audit.proof_commands import new_checkpoint
+from cds_service.audit.reading import open_reader
+from cds_service.errors import AuditError
+
+STANDARD_OUTPUT = Path("-")
+
+
+def export_entries(
+    db: Db,
+    form: Annotated[
+        ExportFormat,
+        typer.Option("--format", help="Entries as hashed, a table of cards, or their feedback."),
+    ],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="A new file; `-` prints it.")
+    ] = STANDARD_OUTPUT,
+    since: Time = None,
+    until: Time = None,
+    service: ServiceId = None,
+    hook: Hook = None,
+    outcome: OfOutcome = None,
+    disease: Disease = None,
+    status: OfStatus = None,
+    advice: OfAdvice = None,
+    override_reason: OfReason = None,
+    event_type: OfType = None,
+    signing_key_file: SigningKeyFile = None,
+    reason: Reason = None,
+) -> None:
+    """Write entries for others, pseudonymous: NDJSON that can be verified, CSV, or Parquet.
+
+    Of NDJSON every entry, of tables every decision, unless a filter says otherwise.
+    """
+    terms = {
+        "service": service, "hook": hook, "outcome": outcome, "disease": disease,
+        "status": status, "advice": advice, "reason": override_reason,
+    }  # fmt: skip
+    is_table = form is not ExportFormat.NDJSON
+    kind = event_type or (EventType.DECISION if is_table else "all")
+    wanted = Wanted(
+        event_type=event_type_named(kind),
+        since=since,
+        until=until,
+        having={field: [value] for field, value in terms.items() if value is not None},
+    )
+    query = asked_for(terms, type=event_type, since=since, until=until)
+    with clear_errors(db):
+        if not is_table and not query:  # so that as much as can be is signed for
+            with suppress(AuditError):
+                new_checkpoint(db, signing_of(db, signing_key_file, None))
+        if str(to) != "-" and to.exists():
+            raise AuditError(f"{to}: File exists")
+        with _draft_for(to) as draft:
+            with (
+                open_reader(db) as reader,
+                cli_text.progress_bar(reader.count(wanted), "exporting") as progress,
+            ):
+                exported = export(reader, wanted, form, draft, query, progress)
+            event = export_event(
+                who(reason), form=form, query=query, rows=exported.rows, digest=exported.digest
+            )
+            record(db, event)
+            _release(draft, to)
+    _say(exported, to)
+
+
+def _draft_for(to: Path) -> IO[bytes]:
+    """Where it is written until it is on record; only its owner can read it."""
+    folder = None if str(to) == "-" else to.resolve().parent
+    try:
+        return NamedTemporaryFile("w+b", dir=folder, prefix=".export-")
+    except OSError as error:
+        raise AuditError(f"{to}: {error.strerror}") from error
+
+
+def _release(draft: IO[bytes], to: Path) -> None:
+    draft.flush()
+    if str(to) == "-":
+        draft.seek(0)
+        shutil.copyfileobj(draft, sys.stdout.buffer)
+        sys.stdout.flush()
+        return
+    os.fsync(draft.fileno())
+    try:
+        os.link(draft.name, to)  # refuses where there is such a file
+    except OSError as error:
+        raise AuditError(f"{to}: {error.strerror}") from error
+
+
+def _say(exported: Exported, to: Path) -> None:
+    if str(to) != "-":
+        typer.echo(f"{exported.rows} exported to {to}, {exported.digest}", err=True)

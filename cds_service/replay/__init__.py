@@ -1,0 +1,1 @@
+"""Decisions worked out again from what the log kept of them, and compared."""

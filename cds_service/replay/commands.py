@@ -1,0 +1,123 @@
+"""`refractory-cds audit replay`: one decision, or a period."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cds_service.audit import cli_text
+from cds_service.audit.canonical import Json
+from cds_service.audit.command_parts import (
+    Db,
+    Format,
+    Output,
+    Reason,
+    clear_errors,
+    moment,
+    record,
+    who,
+)
+from cds_service.audit.commands import audit_app
+from cds_service.audit.entries import access_event
+from cds_service.audit.events import id_shaped
+from cds_service.audit.listing import Wanted
+from cds_service.audit.reading import open_reader
+from cds_service.errors import AuditError
+from cds_service.replay.compare import EXIT_CODES, replay_one
+from cds_service.replay.knowledge import KnownThen, candidate
+from cds_service.replay.period import replay_period
+from cds_service.replay.text import print_period, print_replayed
+
+__all__ = ["audit_app", "replay"]
+
+
+@audit_app.command()
+def replay(
+    db: Db,
+    entry_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A decision's id, or its seq.")
+    ] = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", parser=moment, metavar="TIME", help="All since then."),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Before then.")
+    ] = None,
+    knowledge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION|DIGEST|DIR",
+            help="Other knowledge: shipped, kept in the log, or a folder. Default: that of then.",
+        ),
+    ] = None,
+    site: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A site file over that knowledge.")
+    ] = None,
+    output: Output = Format.TEXT,
+    reason: Reason = None,
+) -> None:
+    """Work decisions out again from what the log kept, and compare. Exits 0 identical,
+    1 different, 3 not replayable."""
+    is_period = since is not None or until is not None
+    if (entry_id is None) is not is_period:
+        raise typer.BadParameter("replay takes the ID of a decision, or --from and --to")
+    if entry_id is not None:
+        _replay_one(db, entry_id, knowledge, site, output, reason)
+    _replay_period(db, Wanted(since=since, until=until), knowledge, site, output, reason)
+
+
+def _replay_one(
+    db: Path,
+    entry_id: str,
+    knowledge: str | None,
+    site: Path | None,
+    output: Format,
+    reason: str | None,
+) -> None:
+    with clear_errors(db):
+        with open_reader(db) as reader:
+            event = reader.find(entry_id)
+            under = candidate(reader, knowledge, site) if event else None
+            replayed = replay_one(reader, event, KnownThen(reader), under) if event else None
+        query = _asked(id=entry_id, knowledge=knowledge, site=site)
+        rows = 1 if replayed else 0
+        record(db, access_event(who(reason), command="replay", query=query, rows=rows))
+        if replayed is None:
+            raise AuditError("there is no entry with this id")
+    if output is Format.JSON:
+        cli_text.print_json(replayed.as_json())
+    else:
+        print_replayed(replayed)
+    raise typer.Exit(EXIT_CODES[replayed.result])
+
+
+def _replay_period(
+    db: Path,
+    wanted: Wanted,
+    knowledge: str | None,
+    site: Path | None,
+    output: Format,
+    reason: str | None,
+) -> None:
+    with clear_errors(db):
+        with open_reader(db) as reader:
+            under = candidate(reader, knowledge, site)
+            total = reader.count(wanted)
+            with cli_text.progress_bar(total, "replaying") as progress:
+                report = replay_period(reader, wanted, KnownThen(reader), under, progress)
+        query = _asked(since=wanted.since, until=wanted.until, knowledge=knowledge, site=site)
+        rows = report.decisions
+        record(db, access_event(who(reason), command="replay", query=query, rows=rows))
+    if output is Format.JSON:
+        cli_text.print_json(report.as_json())
+    else:
+        print_period(report)
+    raise typer.Exit(report.exit_code)
+
+
+def _asked(**given: object) -> dict[str, Json]:
+    return {name: id_shaped(str(value)) for name, value in given.items() if value is not None}

@@ -1,0 +1,116 @@
+"""One decision as the log kept it, with all that is needed to work it out again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import msgspec
+
+from cds_service.audit import MissingInput
+from cds_service.audit.chain import leaf_hash
+from cds_service.audit.events import EventType
+from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.snapshot import Snapshot, read_snapshot
+from cds_service.errors import AuditError
+
+UNAVAILABLE = "data-unavailable"
+FAILED = "failed"
+DERIVED = "PrefetchIncomplete"
+"""The only failure to have data that follows from the request alone."""
+
+
+class NotReplayable(Exception):
+    """A decision that cannot be worked out again; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDecision:
+    """What was asked, on what, and what was answered. `inputs`: the digest of each resource that
+    was used, by its reference."""
+
+    decision_id: str
+    seq: int
+    service_id: str
+    as_of: date
+    envelope: Mapping[str, Any]
+    request: bytes
+    snapshot: Snapshot
+    response: bytes
+    assessment: bytes | None
+    inputs: Mapping[str, str]
+
+    @property
+    def knowledge_digest(self) -> str:
+        return str(self.envelope["knowledge"]["digest"])
+
+    @property
+    def knowledge_version(self) -> str:
+        return str(self.envelope["knowledge"]["version"])
+
+    @property
+    def missing(self) -> list[MissingInput]:
+        return [MissingInput(**one) for one in self.envelope.get("inputsMissing", ())]
+
+
+def stored_decision(reader: LogReader, event: StoredEvent) -> StoredDecision:
+    """The decision of this entry; raises NotReplayable where it cannot be worked out again."""
+    if event.event_type != EventType.DECISION:
+        raise NotReplayable(f"entry {event.seq} is no decision but {event.event_type}")
+    if leaf_hash(event.envelope) != event.leaf_hash:
+        raise NotReplayable("the entry is not what was recorded: run verify")
+    try:
+        envelope = event.read()
+        _refuse(envelope)
+        request = _content(reader, event, "request")
+        return StoredDecision(
+            decision_id=event.event_id,
+            seq=event.seq,
+            service_id=envelope["serviceId"],
+            as_of=date.fromisoformat(envelope["asOf"]),
+            envelope=envelope,
+            request=request,
+            snapshot=read_snapshot(_content(reader, event, "snapshot")),
+            response=_content(reader, event, "response"),
+            assessment=reader.content(event, "assessment"),
+            inputs=_inputs(reader.content(event, "inputs")),
+        )
+    except AuditError as fault:
+        raise NotReplayable(str(fault)) from None
+    except (KeyError, TypeError, ValueError) as fault:
+        raise NotReplayable(f"the entry lacks what it should say: {fault}") from None
+
+
+def _refuse(envelope: Mapping[str, Any]) -> None:
+    """Raise NotReplayable for what has no inputs on record."""
+    outcome, error = envelope.get("outcome"), envelope.get("errorClass")
+    if outcome == FAILED:
+        raise NotReplayable(f"nothing to replay: an error ended the call ({error})")
+    if outcome == UNAVAILABLE and error != DERIVED:
+        raise NotReplayable(
+            f"nothing to replay: the FHIR server did not give what was needed ({error}), and that "
+            "was the answer"
+        )
+    kept = envelope.get("snapshot")
+    if kept is None:
+        raise NotReplayable("recorded by a version that did not keep what a replay needs")
+    if kept == "hashes":
+        raise NotReplayable(
+            "only digests were kept of its inputs (REFRACTORY_CDS_AUDIT_KEEP_REQUESTS was false)"
+        )
+    if "request" in envelope.get("sealed", {}).get("withheld", ()):
+        raise NotReplayable("its request was not kept: an access token might have stayed in it")
+
+
+def _content(reader: LogReader, event: StoredEvent, name: str) -> bytes:
+    content = reader.content(event, name)
+    if content is None:
+        raise NotReplayable(f"its {name} is not on record")
+    return content
+
+
+def _inputs(document: bytes | None) -> dict[str, str]:
+    read = msgspec.json.decode(document) if document else {}
+    return {one["reference"]: one["whole"] for one in read.get("resources", ())}
