@@ -14,6 +14,7 @@ import typer
 
 from cds_service.audit import cli_text
 from cds_service.audit.command_parts import (
+    DataKeyFile,
     Db,
     Disease,
     Hook,
@@ -64,6 +65,7 @@ def export_entries(
     override_reason: OfReason = None,
     event_type: OfType = None,
     signing_key_file: SigningKeyFile = None,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Write entries for others, pseudonymous: NDJSON that can be verified, CSV, or Parquet.
@@ -91,14 +93,14 @@ def export_entries(
             raise AuditError(f"{to}: File exists")
         with _draft_for(to) as draft:
             with (
-                open_reader(db) as reader,
+                open_reader(db, data_key_file) as reader,
                 cli_text.progress_bar(reader.count(wanted), "exporting") as progress,
             ):
                 exported = export(reader, wanted, form, draft, query, progress)
             event = export_event(
                 who(reason), form=form, query=query, rows=exported.rows, digest=exported.digest
             )
-            record(db, event)
+            record(db, event, data_key_file)
             _release(draft, to)
     _say(exported, to)
 

@@ -11,6 +11,7 @@ import typer
 from cds_service.audit import cli_text
 from cds_service.audit.canonical import Json
 from cds_service.audit.command_parts import (
+    DataKeyFile,
     Db,
     Format,
     Output,
@@ -58,6 +59,7 @@ def replay(
         Path | None, typer.Option(metavar="FILE", help="A site file over that knowledge.")
     ] = None,
     output: Output = Format.TEXT,
+    data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
     """Work decisions out again from what the log kept, and compare. Exits 0 identical,
@@ -66,12 +68,14 @@ def replay(
     if (entry_id is None) is not is_period:
         raise typer.BadParameter("replay takes the ID of a decision, or --from and --to")
     if entry_id is not None:
-        _replay_one(db, entry_id, knowledge, site, output, reason)
-    _replay_period(db, Wanted(since=since, until=until), knowledge, site, output, reason)
+        _replay_one(db, data_key_file, entry_id, knowledge, site, output, reason)
+    wanted = Wanted(since=since, until=until)
+    _replay_period(db, data_key_file, wanted, knowledge, site, output, reason)
 
 
 def _replay_one(
     db: Path,
+    keys: Path | None,
     entry_id: str,
     knowledge: str | None,
     site: Path | None,
@@ -79,13 +83,13 @@ def _replay_one(
     reason: str | None,
 ) -> None:
     with clear_errors(db):
-        with open_reader(db) as reader:
+        with open_reader(db, keys) as reader:
             event = reader.find(entry_id)
             under = candidate(reader, knowledge, site) if event else None
             replayed = replay_one(reader, event, KnownThen(reader), under) if event else None
         query = _asked(id=entry_id, knowledge=knowledge, site=site)
         rows = 1 if replayed else 0
-        record(db, access_event(who(reason), command="replay", query=query, rows=rows))
+        record(db, access_event(who(reason), command="replay", query=query, rows=rows), keys)
         if replayed is None:
             raise AuditError("there is no entry with this id")
     if output is Format.JSON:
@@ -97,6 +101,7 @@ def _replay_one(
 
 def _replay_period(
     db: Path,
+    keys: Path | None,
     wanted: Wanted,
     knowledge: str | None,
     site: Path | None,
@@ -104,14 +109,14 @@ def _replay_period(
     reason: str | None,
 ) -> None:
     with clear_errors(db):
-        with open_reader(db) as reader:
+        with open_reader(db, keys) as reader:
             under = candidate(reader, knowledge, site)
             total = reader.count(wanted)
             with cli_text.progress_bar(total, "replaying") as progress:
                 report = replay_period(reader, wanted, KnownThen(reader), under, progress)
         query = _asked(since=wanted.since, until=wanted.until, knowledge=knowledge, site=site)
         rows = report.decisions
-        record(db, access_event(who(reason), command="replay", query=query, rows=rows))
+        record(db, access_event(who(reason), command="replay", query=query, rows=rows), keys)
     if output is Format.JSON:
         cli_text.print_json(report.as_json())
     else:
