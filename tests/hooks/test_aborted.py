@@ -54,7 +54,6 @@ def about_a_decision(served: Served, *, entries: int) -> list[Entry]:
     return found
 
 
-@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
 @pytest.mark.parametrize(
     ("path", "body", "seconds"),
     [
@@ -65,15 +64,31 @@ def about_a_decision(served: Served, *, entries: int) -> list[Entry]:
     ],
 )
 def test_a_client_that_went_away_is_on_record_and_got_no_card(
-    tmp_path: Path, path: str, body: dict[str, Any], seconds: float, reset: bool
+    tmp_path: Path, path: str, body: dict[str, Any], seconds: float
 ) -> None:
     with listening(tmp_path, [Fault("slow", seconds=0.5)]) as (served, port):
         sock = send(port, path, body)
         time.sleep(seconds)
-        if reset:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         sock.close()
-        decision, delivery = about_a_decision(served, entries=2)
+        found = about_a_decision(served, entries=2)
+    is_aborted(found)
+
+
+def test_a_client_that_cut_its_connection_is_on_record_too(tmp_path: Path) -> None:
+    """After its call has been read: what a reset overtakes never reaches the service."""
+    with listening(tmp_path, [Fault("slow", seconds=1.5)]) as (served, port):
+        sock = send(port, HOOK, READ_BY_US)
+        until = time.monotonic() + 10
+        while not served.wire.asked and time.monotonic() < until:
+            time.sleep(0.005)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        sock.close()
+        found = about_a_decision(served, entries=2)
+    is_aborted(found)
+
+
+def is_aborted(found: list[Entry]) -> None:
+    decision, delivery = found
     assert decision["outcome"] in ("cards-returned", "assessed")
     assert delivery["eventType"] == "delivery"
     assert (delivery["state"], delivery["cause"]) == ("aborted", "client-gone")
