@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from prometheus_client import (
     CollectorRegistry,
@@ -43,6 +47,28 @@ WAITING = Gauge(
     "refractory_cds_log_waiting", "Entries that wait for the decision log.",
     registry=REGISTRY, multiprocess_mode="livesum",
 )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """Milliseconds by stage, from the monotonic clock."""
+
+    milliseconds: dict[str, float] = field(default_factory=dict)
+    _began: float = field(default_factory=time.perf_counter)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.milliseconds[name] = spent * 1000
+            STAGES.labels(name).observe(spent)
+
+    def total(self) -> float:
+        """Milliseconds since the call came in."""
+        return (time.perf_counter() - self._began) * 1000
 
 
 def exposition() -> bytes:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
@@ -60,7 +59,7 @@ from cds_service.errors import (
 )
 from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
-from cds_service.metrics import CALLS, CARDS, ISSUES, STAGES
+from cds_service.metrics import CALLS, CARDS, ISSUES, Stopwatch
 from cds_service.operations_log import log_event
 from cds_service.trust.checking import Caller
 
@@ -144,28 +143,6 @@ def _say_unavailable(fault: LogUnavailable, service_id: str) -> None:
         status=503,
         cause=str(fault),
     )
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Milliseconds by stage, from the monotonic clock."""
-
-    milliseconds: dict[str, float] = field(default_factory=dict)
-    _began: float = field(default_factory=time.perf_counter)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = time.perf_counter() - began
-            self.milliseconds[name] = spent * 1000
-            STAGES.labels(name).observe(spent)
-
-    def total(self) -> float:
-        """Milliseconds since the call came in."""
-        return (time.perf_counter() - self._began) * 1000
 
 
 @dataclass(slots=True)
@@ -284,7 +261,8 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
     Where the caller has gone away meanwhile, a second entry says that it did not leave. Raises
     LogUnavailable where the log cannot take the decision.
     """
-    assessment = decided.assessment
+    assessment, advice = decided.assessment, decided.advice_decided()
+    issues = decided.issues_counted()
     decision = Decision(
         decision_id=asked.decision_id,
         received_at=asked.received_at,
@@ -303,10 +281,10 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         keep_request=service.keeps_requests,
         inputs=decided.inputs,
         inputs_missing=decided.missing,
-        issues=decided.issues_counted(),
-        state=state_used(decided.advice_decided()),
+        issues=issues,
+        state=state_used(advice),
         cancers=cancers_decided(assessment) if assessment else (),
-        advice=decided.advice_decided(),
+        advice=advice,
         cards=decided.cards,
         assessment=to_bytes(assessment) if assessment else None,
         snapshot=decided.snapshot,
@@ -317,7 +295,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         await service.record(decision_event(decision), asked.call.service_id)
     asked.is_on_record = True
     has_left = not await _was_aborted(asked, service)
-    _count(asked, decided, has_left=has_left)
+    _count(asked, decided, issues, has_left=has_left)
 
 
 async def _was_aborted(asked: Asked, service: Service) -> bool:
@@ -332,10 +310,9 @@ async def _was_aborted(asked: Asked, service: Service) -> bool:
     return True
 
 
-def _count(asked: Asked, decided: Decided, *, has_left: bool) -> None:
+def _count(asked: Asked, decided: Decided, issues: Mapping[str, int], *, has_left: bool) -> None:
     outcome = decided.outcome if has_left else "aborted"
     CALLS.labels(asked.call.service_id, outcome).inc()
-    issues = decided.issues_counted()
     for code, count in issues.items():
         ISSUES.labels(code).inc(count)
     for card in decided.cards if has_left else ():

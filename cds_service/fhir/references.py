@@ -102,7 +102,7 @@ class _CodeableReference(msgspec.Struct):
 _pointing = msgspec.json.Decoder(_Pointing)
 _codeable = msgspec.json.Decoder(_CodeableReference)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
-_POINT = (b'"medication', b'"study"', b'"focus"')
+_POINT = (b'"medicationReference"', b'"medication"', b'"study"', b'"focus"')
 
 
 def pointed_at_by(resource: RawResource) -> tuple[str, ...]:

@@ -102,8 +102,9 @@ def _hook(hook: str, **more: Any) -> dict[str, Any]:
 
 
 NOTHING = record({})
+_ONE_SERVICE = {"services": discovery()["services"][:1]}
 DISCOVERY: dict[str, Any] = {
-    "responses": answers(discovery(), "401", "429", "503", shape=shapes.SERVICES)
+    "responses": answers(_ONE_SERVICE, "401", "429", "503", shape=shapes.SERVICES)
 }
 HOOK_CALLS: dict[str, dict[str, Any]] = {
     "patient-view": _hook("patient-view"),

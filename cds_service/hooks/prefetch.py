@@ -59,9 +59,9 @@ _CODE_OF_ERROR: Mapping[str, MissingCode] = {
     "not-supported": "not-offered",
 }
 SHARE_OF_OPTIONAL = 0.4
+"""Of the time there is, so much for keys that are not needed: the answer does not wait longer."""
 ROOM = 512 * 2**20
 """Bytes of answers of FHIR servers that a process holds while it reads, all calls together."""
-"""Of the time there is, so much for keys that are not needed: the answer does not wait longer."""
 
 
 @dataclass(frozen=True, slots=True)

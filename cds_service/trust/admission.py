@@ -19,7 +19,7 @@ from cds_service.openapi import JSON
 from cds_service.trust.checking import Caller, TokenCheck
 from cds_service.trust.clients import KnownClient
 from cds_service.trust.rates import Rates
-from cds_service.trust.refusals import Refusal, RefusalRecord
+from cds_service.trust.refusals import Cause, Refusal, RefusalRecord
 from cds_service.trust.slots import Busy, Slots
 from cds_service.trust.tokens import NotTrusted, read_token
 
@@ -55,7 +55,7 @@ class Door:
 
 
 class _Refused(Exception):
-    def __init__(self, answer: Response, reason: str, client: Client) -> None:
+    def __init__(self, answer: Response, reason: Cause, client: Client) -> None:
         self.answer = answer
         self.reason = reason
         self.client = client

@@ -11,13 +11,14 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from cds_service.audit import Client
+from cds_service.audit.entries import AuthFailure
 from cds_service.fhir.allowed import AddressRules
 from cds_service.trust.clients import Clients, KnownClient
 from cds_service.trust.jwks import LONGEST_ID, Key
 from cds_service.trust.key_cache import KeyCache, UnknownKey
 from cds_service.trust.one_thread import OneThread
 from cds_service.trust.store import TrustStore
-from cds_service.trust.tokens import LONGEST_HEADER, LONGEST_TOKEN, NotTrusted, Reason, Token
+from cds_service.trust.tokens import LONGEST_HEADER, LONGEST_TOKEN, NotTrusted, Token
 
 LEEWAY = 60.0
 """Seconds by which a client's clock may differ from ours."""
@@ -82,7 +83,7 @@ class TokenCheck:
 
     def _prove(
         self, token: Token, key: Key, algorithm: str, iss: str, jti: str, until: float, now: float
-    ) -> Reason | None:
+    ) -> AuthFailure | None:
         """The signature, and only if it holds, the memory of tokens: in one go, off the loop."""
         if not is_signed(token.compact, key, algorithm):
             return "bad-signature"

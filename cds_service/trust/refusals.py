@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cds_service.audit import Call, Client, Event, refusal_event
+from cds_service.audit import Call, Client, Event, entries, refusal_event
+from cds_service.audit.entries import AuthFailure
 from cds_service.errors import AuditError
 from cds_service.metrics import CALLS, REFUSALS
 from cds_service.operations_log import log_event
 from cds_service.trust.store import MINUTE
-from cds_service.trust.tokens import Reason
 
+Cause = AuthFailure | entries.Refusal
 SINGLY_OF_ONE = 10
 SINGLY = 60
 """Entries a minute for one address, and for all; beyond, one entry says how many more came."""
@@ -27,7 +28,7 @@ SUMMED = 20
 class Refusal:
     """One call that was turned away: why, with which status, and what is known of the caller."""
 
-    reason: Reason | str
+    reason: Cause
     http_status: int
     call: Call
     client: Client
@@ -110,7 +111,7 @@ class RefusalRecord:
             count=repeated,
         )
         event = refusal_event(
-            refusal.reason,  # type: ignore[arg-type] # one of the words of either list
+            refusal.reason,
             http_status=refusal.http_status,
             call=refusal.call,
             client=refusal.client,

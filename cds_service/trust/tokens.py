@@ -7,37 +7,24 @@ import binascii
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cds_service.audit import Client
+from cds_service.audit.entries import AuthFailure
 from cds_service.trust.strict_json import read_object
 
 LONGEST_TOKEN = 8192
 LONGEST_HEADER = 4096
 """Characters of a whole token, and of its first part."""
 
-Reason = Literal[
-    "no-token",
-    "bad-token",
-    "unlisted-issuer",
-    "unlisted-algorithm",
-    "wrong-audience",
-    "expired-token",
-    "future-token",
-    "long-lived-token",
-    "unlisted-tenant",
-    "unknown-key",
-    "bad-signature",
-    "replayed-token",
-]
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.I)
 
 
 class NotTrusted(Exception):
     """A call whose token does not hold. `claimed` is what it said of itself, no more."""
 
-    def __init__(self, reason: Reason, claimed: Client | None = None) -> None:
-        self.reason: Reason = reason
+    def __init__(self, reason: AuthFailure, claimed: Client | None = None) -> None:
+        self.reason: AuthFailure = reason
         self.claimed = claimed or Client()
         super().__init__(reason)
 

@@ -46,12 +46,36 @@ def page_of(document: Mapping[str, Any]) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{escape(info['description'])}</p>"
         '<p>For machines: <a href="/openapi.json">/openapi.json</a></p>'
-        f"{body}</body></html>"
+        f"<ul>{''.join(_contents(document))}</ul>{_of_errors(document)}{body}</body></html>"
     )
 
 
+def _contents(document: Mapping[str, Any]) -> Iterator[str]:
+    for path, operations in document["paths"].items():
+        for method in operations:
+            route = f"<code>{escape(method.upper())} {escape(path)}</code>"
+            yield f'<li><a href="#{_anchor(method, path)}">{route}</a></li>'
+
+
+def _anchor(method: str, path: str) -> str:
+    return escape(f"{method}{path}".replace("/", "-"))
+
+
+def _of_errors(document: Mapping[str, Any]) -> str:
+    """What every error looks like, once: all routes describe it alike."""
+    described = [
+        operation["responses"]["default"]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        if "default" in operation["responses"]
+    ]
+    said = {"description": "An OperationOutcome, without anything of the request."}
+    return "".join(_content("Every error", described[0] | said)) if described else ""
+
+
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
-    yield f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
+    yield f'<h2 id="{_anchor(method, path)}"><code>{escape(method.upper())} {escape(path)}'
+    yield "</code></h2>"
     yield f"<p>{escape(operation['description'])}</p>"
     for parameter in operation.get("parameters", ()):
         said = parameter.get("description", "")
@@ -59,8 +83,21 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
         yield f"{escape(said)}</p>"
     if "requestBody" in operation:
         yield from _content("Request", operation["requestBody"])
+    errors: list[str] = []
     for status, answer in operation["responses"].items():
-        yield from _content(status, answer)
+        if not _is_of_errors(answer):
+            yield from _content(status, answer)
+        elif status != "default":
+            said = escape(answer.get("description", ""))
+            errors.append(f"<li><code>{escape(status)}</code> {said}</li>")
+    if errors:
+        yield f"<h3>Errors</h3><ul>{''.join(errors)}</ul>"
+
+
+def _is_of_errors(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer is what every error is, an OperationOutcome."""
+    examples = [content.get("example", {}) for content in answer.get("content", {}).values()]
+    return any(example.get("resourceType") == "OperationOutcome" for example in examples)
 
 
 def _content(what: str, described: Mapping[str, Any]) -> Iterator[str]:

@@ -131,9 +131,19 @@ async def test_the_page_for_people_reads_the_document(served: Served) -> None:
 async def test_the_page_needs_nobody_else_and_runs_nothing(served: Served) -> None:
     answer = await served.http.get("/docs")
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
-    assert re.findall(r'(?:src|href)="([^"]*)"', answer.text) == ["/openapi.json"]
+    asked, *within = re.findall(r'(?:src|href)="([^"]*)"', answer.text)
+    assert asked == "/openapi.json"
+    assert within
+    assert within == [f"#{name}" for name in re.findall(r'<h2 id="([^"]*)"', answer.text)]
     assert "<script" not in answer.text
     assert (await served.http.get("/redoc")).status_code == 404
+
+
+async def test_the_page_shows_once_what_every_error_looks_like(served: Served) -> None:
+    page = (await served.http.get("/docs")).text
+    assert page.count("OperationOutcome&quot;,") == 1
+    assert "<code>412</code> Data that are needed" in page
+    assert "<h3>503</h3>" in page  # of readiness, which is no OperationOutcome
 
 
 def test_text_of_the_document_is_escaped_on_the_page() -> None:
