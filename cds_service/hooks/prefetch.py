@@ -64,13 +64,10 @@ ROOM = 512 * 2**20
 """Bytes of answers of FHIR servers that a process holds while it reads, all calls together."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartResource:
+class ChartResource(RawResource, frozen=True, gc=False):
     """One resource of the chart, and how it came."""
 
-    raw: bytes
-    full_url: str
-    origin: Origin
+    origin: Origin = "prefetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +116,6 @@ class _Sorted:
     problems: list[Problem] = field(default_factory=list)
     entries: int = 0
 
-    def raw(self) -> list[RawResource]:
-        return [RawResource(r.raw, r.full_url) for r in self.resources]
-
 
 async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     """The whole chart: what is missing of it is read from the client's FHIR server.
@@ -135,7 +129,7 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
     wanted, required = _wanted(call, found)
     if wanted and call.fhir_server is not None:
         await _read_missing(call, reach, found, wanted, is_needed=bool(required))
-    elif call.fhir_server is not None and lack_any(found.raw()):
+    elif call.fhir_server is not None and lack_any(found.resources):
         with suppress(FhirError):  # an order that names no drug becomes an issue
             await _complete_alone(call, reach, found)
     return Chart(
@@ -336,7 +330,7 @@ async def _complete_alone(call: HookCall, reach: Reach, found: _Sorted) -> None:
 async def _complete_pointed_at(source: _Source, found: _Sorted, deadline: float | None) -> None:
     """Medications and the like: no prefetch can ask for them, so they are read here."""
     refused = source.refused()
-    _take(await fetch_pointed_at(source.client, found.raw(), deadline, refused), found)
+    _take(await fetch_pointed_at(source.client, found.resources, deadline, refused), found)
 
 
 async def read_medications(
