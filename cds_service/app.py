@@ -45,10 +45,12 @@ from cds_service.hooks.orders import build_templates
 from cds_service.hooks.prefetch import Reach
 from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
+from cds_service.intake import MIB
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.package import package_of
 from cds_service.operations_log import log_event
+from cds_service.recent import Recent
 from cds_service.service import Service, forget, record_failure
 from cds_service.settings import Settings
 from cds_service.trust.addresses import shared_rules
@@ -117,8 +119,14 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         keeps_requests=settings.audit_keep_requests,
         day_from=day_from,
+        recent=Recent(settings.recent_charts_mib * MIB),
     )
-    reach = Reach(rules, transport or _connections(rules, clients), settings.fhir_seconds)
+    reach = Reach(
+        rules,
+        transport or _connections(rules, clients),
+        settings.fhir_seconds,
+        recent=Recent(settings.recent_charts_mib * MIB),
+    )
     if settings.fhir_credentials_file is not None:
         own = open_credentials(
             settings.fhir_credentials_file, rules, reach.transport, new_id=lambda: str(uuid4())

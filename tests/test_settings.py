@@ -32,6 +32,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "clients_file": ("/srv/clients.toml", Path("/srv/clients.toml")),
     "calls_a_minute": ("120", 120),
     "calls_at_once": ("8", 8),
+    "recent_charts_mib": ("8", 8),
     "log_level": ("warning", "warning"),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
@@ -222,15 +223,38 @@ def refuse_doubles(body: bytes | msgspec.Raw, inside: Collection[str] = (), at: 
 
 
 _OBJECTS_OF_CALL = ("context", "prefetch", "fhirAuthorization")
-_Members = dict[_Name, msgspec.Raw]
-_Value = _Members | list[msgspec.Raw] | str | int | float | bool | None
+_Value = dict[_Name, msgspec.Raw] | str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A call without its prefetch, which is nearly all of it, and the prefetch, still closed."""
+
+    rest: bytes
+    prefetch: dict[str, msgspec.Raw] | None
 
 
 class _NotPlain(Exception):
     """A call that has to be read step by step, to say what is wrong with it."""
 
 
-def _outline(body: bytes) -> dict[_Name, _Value]:
+def outline_of(body: bytes) -> Outline | None:
+    """Whatever this is, in one pass over it, and in memory that does not grow with it.
+
+    None where a member stands twice, there are too many, or it is no call: `read_call` says so.
+    """
+    try:
+        call = _plain(_members_by_name(body))
+        for name, value in call.items():
+            if isinstance(value, dict):
+                call[name] = _plain(value)
+        prefetch = call.pop("prefetch") if isinstance(call.get("prefetch"), dict) else None
+        return Outline(msgspec.json.encode(call), prefetch)
+    except (_NotPlain, msgspec.DecodeError, UnicodeError, RecursionError, ValueError, TypeError):
+        return None
+
+
+def _members_by_name(body: bytes) -> dict[_Name, _Value]:
     left = MOST_MEMBERS
 
     def named(_: type, name: str) -> _Name:
@@ -243,22 +267,6 @@ def _outline(body: bytes) -> dict[_Name, _Value]:
     return msgspec.json.Decoder(dict[_Name, _Value], dec_hook=named).decode(body)
 
 
-def _without_prefetch(body: bytes) -> tuple[bytes, dict[str, msgspec.Raw] | None]:
-    """The call but for its prefetch, which is nearly all of it, and the prefetch, in one pass.
-
-    Raises _NotPlain where a member stands twice, there are too many, or it is no object.
-    """
-    try:
-        call = _plain(_outline(body))
-        for name, value in call.items():
-            if isinstance(value, dict):
-                call[name] = _plain(value)
-        prefetch = call.pop("prefetch") if isinstance(call.get("prefetch"), dict) else None
-        return msgspec.json.encode(call), prefetch
-    except (msgspec.DecodeError, UnicodeError, RecursionError, ValueError, TypeError):
-        raise _NotPlain from None
-
-
 def _plain(members: Mapping[_Name, Any]) -> dict[str, Any]:
     found = {name.text: value for name, value in members.items()}
     if len(found) < len(members):
@@ -266,27 +274,23 @@ def _plain(members: Mapping[_Name, Any]) -> dict[str, Any]:
     return found
 
 
-def _read_whole(body: bytes, hook: str, shape: type[HookCall]) -> HookCall:
+def _read_call(body: bytes, hook: str, shape: type[HookCall]) -> HookCall:
     refuse_doubles(body, inside=_OBJECTS_OF_CALL)
     if read_message(body, _Hook).hook != hook:
         raise InvalidRequest(f"this service answers the hook {hook}", where="hook")
     return read_message(body, shape)
 
 
-def _read_shape(body: bytes, hook: str, shape: type[HookCall]) -> HookCall:
-    try:
-        rest, prefetch = _without_prefetch(body)
-    except _NotPlain:
-        return _read_whole(body, hook, shape)
-    call = _read_whole(rest, hook, shape)
-    if prefetch is not None:
-        call.prefetch = prefetch
-    return call
+def read_call(
+    body: bytes, hook: str, shape: type[HookCall] = HookCall, outline: Outline | None = None
+) -> HookCall:
+    """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids.
 
-
-def read_call(body: bytes, hook: str, shape: type[HookCall] = HookCall) -> HookCall:
-    """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids."""
-    call = _read_shape(body, hook, shape)
+    With its `outline` the prefetch is not gone through again.
+    """
+    call = _read_call(outline.rest if outline else body, hook, shape)
+    if outline is not None and outline.prefetch is not None:
+        call.prefetch = outline.prefetch
     _check(UUID_FORM, call.hook_instance, "hookInstance", "a UUID")
     _check(FHIR_ID, call.context.patient_id, "context.patientId", "a FHIR id without a type")
     _check(USER_FORM, call.context.user_id, "context.userId", "a reference such as Practitioner/1")
