@@ -1,6 +1,6 @@
 """A call without prefetch beside plain httpx that fetches the same pages, from the same server.
 
-    python tests/bench/fetch.py [--calls N]
+    python tests/bench/fetch.py
 
 The demo's FHIR server on one core; the service, and httpx after it, on the other. Both ask for all
 types at once and follow the pages. `asked` counts what reached the server.
@@ -8,14 +8,13 @@ types at once and follow the pages. `asked` counts what reached the server.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import statistics
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import httpx
 import orjson
 from bench.prostate_chart import PATIENT, hook_call
+from bench.rows import Row, say, table
 from bench.servers import SERVER_CORE, Server, fhir_and_service, load
 
 from cds_service.fhir.queries import QUERIES
@@ -79,50 +79,45 @@ def asked(fhir: Server) -> int:
         return int(answer.read())
 
 
-def rows(calls: int) -> list[str]:
-    """One row a size: milliseconds, the ratio, and what was asked of the server."""
-    today = datetime.now(UTC).date()
-    said = []
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
+def rows(today: date, *, quick: bool) -> list[Row]:
+    """The time of a call to that of the pages alone, and the round trips to the pages."""
+    calls = 20 if quick else 40
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    if len(affinity) > 1:
         os.sched_setaffinity(0, {SERVER_CORE})
-    for size in SIZES:
-        call = hook_call(size, today)
-        times = max(3, calls * 50 // max(size, 50))
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "chart.json").write_bytes(chart_of(call))
-            with fhir_and_service(folder, folder / "chart.json") as (fhir, service):
-                body = folder / "call.json"
-                body.write_bytes(without_prefetch(call, fhir.url))
-                load(service, body, 2, 1, 60)
-                ours, plain = [], []
-                for _ in range(3):
-                    before = asked(fhir)
-                    ours.append(load(service, body, times, 1, 60)["p50"])
-                    trips = (asked(fhir) - before) / times
-                    seconds, pages = asyncio.run(plainly(fhir.url, times))
-                    plain.append(seconds)
-        mine, theirs = statistics.median(ours), statistics.median(plain)
-        said.append(
-            f"| {size:,} | {mine * 1000:.1f} | {theirs * 1000:.1f} | **{mine / theirs:.2f}** |"
-            f" {trips:.1f} | {pages} |"
-        )
-    return said
+    try:
+        return [row for size in SIZES for row in _of_size(size, today, calls)]
+    finally:
+        if affinity:
+            os.sched_setaffinity(0, affinity)
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--calls", type=int, default=30, help="of the smallest chart")
-    say("| resources | service, p50 ms | httpx, p50 ms | ratio | asked a call | pages |")
-    say("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for row in rows(parser.parse_args().calls):
-        say(row)
+def _of_size(size: int, today: date, calls: int) -> list[Row]:
+    call = hook_call(size, today)
+    times = max(3, calls * 50 // size)
+    ours, plain = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "chart.json").write_bytes(chart_of(call))
+        with fhir_and_service(folder, folder / "chart.json") as (fhir, service):
+            body = folder / "call.json"
+            body.write_bytes(without_prefetch(call, fhir.url))
+            load(service, body, 2, 1, 60)
+            for _ in range(3):
+                before = asked(fhir)
+                ours.append(load(service, body, times, 1, 60)["p50"])
+                trips = (asked(fhir) - before) / times
+                seconds, pages = asyncio.run(plainly(fhir.url, times))
+                plain.append(seconds)
+    mine, theirs = statistics.median(ours), statistics.median(plain)
+    said = f"{mine * 1000:.1f} ms, {theirs * 1000:.1f} ms plainly"
+    return [
+        Row(f"fetch, {size:,}", mine / theirs, "httpx, the same pages", 1.5, said=said),
+        Row(f"fetch, {size:,}, round trips", trips / (pages + 1), "pages + 1", 1.0,
+            said=f"{trips:.1f} for {pages} pages"),
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    for line in table(rows(datetime.now(UTC).date(), quick=True)):
+        say(line)

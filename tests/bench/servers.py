@@ -147,8 +147,16 @@ def on_core(core: int) -> list[str]:
     return []
 
 
-def load(server: Server, body: Path, requests: int, at_once: int, seconds: float) -> dict[str, Any]:
-    """One round of the load client on its own core."""
+def load(
+    server: Server,
+    body: Path,
+    requests: int,
+    at_once: int,
+    seconds: float,
+    *,
+    new: str | None = None,
+) -> dict[str, Any]:
+    """One round of the load client on its own core; `new` is a text that is another each time."""
     done = subprocess.run(  # noqa: S603
         [
             *on_core(CLIENT_CORE),
@@ -159,6 +167,7 @@ def load(server: Server, body: Path, requests: int, at_once: int, seconds: float
             f"--requests={requests}",
             f"--at-once={at_once}",
             f"--seconds={seconds}",
+            *([f"--new={new}"] if new else []),
         ],
         capture_output=True,
         text=True,
