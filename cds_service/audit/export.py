@@ -28,9 +28,11 @@ from cds_service.audit.export_rows import (
     feedback_rows,
     typed,
 )
+from cds_service.audit.filters import Filter
 from cds_service.audit.key_events import ring_of
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.searching import matching
 from cds_service.errors import AuditError, UsageError
 
 EXPORT_FORM = "refractory-cds/export-1"
@@ -76,6 +78,7 @@ class Digesting(io.RawIOBase):
 def export(
     reader: LogReader,
     wanted: Wanted,
+    asked: Filter,
     form: ExportFormat,
     to: IO[bytes],
     query: Mapping[str, Json],
@@ -83,7 +86,7 @@ def export(
 ) -> Exported:
     """Write these entries, the oldest first. Raises UsageError where a format cannot be had."""
     out = Digesting(to)
-    events = _counted(reader.matching(wanted), progress)
+    events = matching(reader, wanted, asked, progress)
     if form is ExportFormat.NDJSON:
         rows = _ndjson(reader, events, out, query)
     elif form is ExportFormat.CSV:
@@ -95,14 +98,6 @@ def export(
         to.seek(0)
         return Exported(rows, f"sha256:{hashlib.file_digest(to, 'sha256').hexdigest()}")  # type: ignore[arg-type]
     return Exported(rows, out.digest)
-
-
-def _counted(
-    events: Iterable[StoredEvent], progress: Callable[[int], None]
-) -> Iterator[StoredEvent]:
-    for number, event in enumerate(events, 1):
-        yield event
-        progress(number)
 
 
 def _ndjson(

@@ -16,18 +16,10 @@ from cds_service.audit import cli_text
 from cds_service.audit.command_parts import (
     DataKeyFile,
     Db,
-    Disease,
-    Hook,
-    OfAdvice,
-    OfOutcome,
-    OfReason,
-    OfStatus,
     OfType,
     Reason,
-    ServiceId,
     SigningKeyFile,
     Time,
-    asked_for,
     clear_errors,
     event_type_named,
     record,
@@ -37,6 +29,7 @@ from cds_service.audit.command_parts import (
 from cds_service.audit.entries import export_event
 from cds_service.audit.events import EventType
 from cds_service.audit.export import Exported, ExportFormat, export
+from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.listing import Wanted
 from cds_service.audit.proof_commands import new_checkpoint
 from cds_service.audit.reading import open_reader
@@ -45,7 +38,9 @@ from cds_service.errors import AuditError
 STANDARD_OUTPUT = Path("-")
 
 
+@with_filters
 def export_entries(
+    asked: Asked,
     db: Db,
     form: Annotated[
         ExportFormat,
@@ -56,13 +51,6 @@ def export_entries(
     ] = STANDARD_OUTPUT,
     since: Time = None,
     until: Time = None,
-    service: ServiceId = None,
-    hook: Hook = None,
-    outcome: OfOutcome = None,
-    disease: Disease = None,
-    status: OfStatus = None,
-    advice: OfAdvice = None,
-    override_reason: OfReason = None,
     event_type: OfType = None,
     signing_key_file: SigningKeyFile = None,
     data_key_file: DataKeyFile = None,
@@ -72,19 +60,9 @@ def export_entries(
 
     Of NDJSON every entry, of tables every decision, unless a filter says otherwise.
     """
-    terms = {
-        "service": service, "hook": hook, "outcome": outcome, "disease": disease,
-        "status": status, "advice": advice, "reason": override_reason,
-    }  # fmt: skip
     is_table = form is not ExportFormat.NDJSON
-    kind = event_type or (EventType.DECISION if is_table else "all")
-    wanted = Wanted(
-        event_type=event_type_named(kind),
-        since=since,
-        until=until,
-        having={field: [value] for field, value in terms.items() if value is not None},
-    )
-    query = asked_for(terms, type=event_type, since=since, until=until)
+    kind = event_type_named(event_type or (EventType.DECISION if is_table else "all"))
+    query = asked.query | plain_query(type=event_type, since=since, until=until)
     with clear_errors(db):
         if not is_table and not query:  # so that as much as can be is signed for
             with suppress(AuditError):
@@ -92,11 +70,11 @@ def export_entries(
         if str(to) != "-" and to.exists():
             raise AuditError(f"{to}: File exists")
         with _draft_for(to) as draft:
-            with (
-                open_reader(db, data_key_file) as reader,
-                cli_text.progress_bar(reader.count(wanted), "exporting") as progress,
-            ):
-                exported = export(reader, wanted, form, draft, query, progress)
+            with open_reader(db, data_key_file) as reader:
+                having = asked.having(db, reader)
+                wanted = Wanted(event_type=kind, since=since, until=until, having=having)
+                with cli_text.progress_bar(reader.count(wanted), "exporting") as progress:
+                    exported = export(reader, wanted, asked.filter, form, draft, query, progress)
             event = export_event(
                 who(reason), form=form, query=query, rows=exported.rows, digest=exported.digest
             )

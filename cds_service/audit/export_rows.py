@@ -146,7 +146,7 @@ def _of_decision(
 
 
 def _of_card(card: Mapping[str, Any], members: Mapping[str, Any], said: Mapping[str, Any]) -> Row:
-    line = _line_of(card, members)
+    line = line_of(card, members)
     return {
         "card": card["uuid"],
         **{name: card.get(name) for name in ("indicator", "disease", "status", "confidence")},
@@ -160,7 +160,7 @@ def _of_card(card: Mapping[str, Any], members: Mapping[str, Any], said: Mapping[
     }
 
 
-def _line_of(card: Mapping[str, Any], members: Mapping[str, Any]) -> Mapping[str, Any]:
+def line_of(card: Mapping[str, Any], members: Mapping[str, Any]) -> Mapping[str, Any]:
     """The line of a card; none where two cancers of one disease have a line of this number."""
     found = [
         line

@@ -235,6 +235,19 @@ class LogReader:
         )
         return [StoredEvent(*row) for row in rows]
 
+    def following(self, decisions: Sequence[str]) -> list[StoredEvent]:
+        """What names one of these decisions, oldest first: feedback that counts, deliveries. A few
+        hundred at a time."""
+        if not decisions:
+            return []
+        places = ", ".join("?" * len(decisions))
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
+            f" WHERE e.decision_id IN ({places}) AND e.decision_id <> e.event_id ORDER BY e.seq",
+            tuple(decisions),
+        )
+        return [StoredEvent(*row) for row in rows]
+
     def content(self, event: StoredEvent, name: str) -> bytes | None:
         """The bytes that were sealed under this name; None where the entry has none.
 
