@@ -93,7 +93,9 @@ def export_entries(
                 having = asked.having(db, reader)
                 wanted = Wanted(event_type=kind, since=since, until=until, having=having)
                 with cli_text.progress_bar(reader.count(wanted), "exporting") as progress:
-                    exported = export(reader, wanted, asked.filter, form, draft, query, progress)
+                    exported = export(
+                        reader, wanted, asked.filter, form, draft, query, progress, recipient
+                    )
             event = export_event(
                 who(reason, role or "operator"),
                 form=form,
