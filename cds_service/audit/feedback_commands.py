@@ -178,7 +178,7 @@ def _notes(said: Mapping[str, Any]) -> list[str]:
     if "hidden" in said:
         notes.append(f"Hidden: {said['hidden']}.")
     if said["cardsNotDelivered"] not in (0, HIDDEN):
-        notes.append(f"Not counted: {said['cardsNotDelivered']} cards that did not leave.")
+        notes.append(f"Not counted: cards that did not leave ({said['cardsNotDelivered']}).")
     if said["orphans"]:
         told = ", ".join(f"{count} {why}" for why, count in said["orphans"].items())
         notes.append(f"Orphaned feedback, which counts for nothing: {told}.")

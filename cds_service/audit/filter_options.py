@@ -125,8 +125,7 @@ class Asked:
 
     def _patient(self, source: Path) -> PatientIdentity:
         try:
-            with sys.stdin if str(source) == "-" else source.open(encoding="utf-8") as file:
-                named = file.readline().strip()
+            named = _first_line(source).strip()
         except (OSError, UnicodeDecodeError) as error:
             raise AuditError(f"{source}: the patient's id cannot be read from it") from error
         if not named:
@@ -136,6 +135,13 @@ class Asked:
             return patient_of(client, self.fhir_server, named)
         except ValueError as error:
             raise AuditError(str(error)) from error
+
+
+def _first_line(source: Path) -> str:
+    if str(source) == "-":
+        return sys.stdin.readline()
+    with source.open(encoding="utf-8") as file:
+        return file.readline()
 
 
 def plain_query(**given: object) -> dict[str, Json]:
