@@ -57,7 +57,7 @@ def entities(members: Members) -> Iterator[Json]:
     elif said := _said(members):
         yield {
             "type": SYSTEM_OBJECT,
-            "role": ROLE_OF["query" if "query" in members else "report"],
+            "role": ROLE_OF["query" if members["eventType"] in _QUESTIONS else "report"],
             "what": _identified(f"{ENTITIES}/entry", members["eventId"]),
             "detail": said,
         }
@@ -209,6 +209,7 @@ def _feedback_entity(members: Members) -> Json:
     }
 
 
+_QUESTIONS = frozenset({EventType.ACCESS, EventType.EXPORT})
 _COMMON = frozenset(
     {
         "seq", "prevHash", "eventId", "eventType", "recordedAt", "receivedAt", "schemaVersion",
