@@ -28,6 +28,7 @@ from cds_service.audit.command_parts import (
     write_new,
 )
 from cds_service.audit.entries import access_event, verification_event
+from cds_service.audit.entry_text import print_entry
 from cds_service.audit.erasing_commands import erasing_commands
 from cds_service.audit.events import EventType, id_shaped
 from cds_service.audit.export_commands import export_entries
@@ -127,7 +128,7 @@ def show(
     if output is Format.JSON:
         cli_text.print_json(shown)
     else:
-        cli_text.print_entry(shown)
+        print_entry(shown)
 
 
 @audit_app.command()

@@ -185,9 +185,13 @@ class LogReader:
 
     def page(self, wanted: Wanted) -> list[StoredEvent]:
         """One page of entries, the newest first."""
+        return list(self.newest(wanted))
+
+    def newest(self, wanted: Wanted) -> Iterator[StoredEvent]:
+        """The same one by one, so that a reader may stop before the end."""
         where, values = self._where(wanted)
         query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
-        return [StoredEvent(*row) for row in self._db.execute(query, values)]
+        return (StoredEvent(*row) for row in self._db.execute(query, values))
 
     def matching(self, wanted: Wanted) -> Iterator[StoredEvent]:
         """All entries of a list, the oldest first, however many there are."""

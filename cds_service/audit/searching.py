@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from cds_service.audit.events import EventType
 from cds_service.audit.filters import Filter
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, StoredEvent
 
-MOST_LOOKED_AT = 50_000
+MOST_LOOKED_AT = 25_000
 """How many entries a page looks through before it says where to go on."""
 _AT_ONCE = 500
+_ALL = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +32,20 @@ class Page:
 def page(reader: LogReader, wanted: Wanted, asked: Filter, most: int = MOST_LOOKED_AT) -> Page:
     """The newest entries of a list. Where `most` were looked at before the page was full, it ends
     there: a page never reads the whole of a large log. `most` 0 looks as far as it takes."""
+    whole = asked == Filter()
+    enough = wanted.limit + 1 if whole else (most or _ALL)
+    candidates = reader.newest(replace(wanted, limit=enough))
     found: list[StoredEvent] = []
-    looked_at, before = 0, wanted.before
-    while True:
-        size = _AT_ONCE if looked_at else min(_AT_ONCE, wanted.limit + 1)
-        size = min(size, most - looked_at) if most else size
-        candidates = reader.page(replace(wanted, before=before, limit=size))
-        for event in _those(reader, candidates, asked):
+    looked_at, last = 0, None
+    for batch in in_batches(candidates, first=min(wanted.limit + 1, _AT_ONCE)):
+        looked_at += len(batch)
+        for event in _those(reader, batch, asked):
             if len(found) == wanted.limit:
                 return Page(found, found[-1].seq, looked_at)
             found.append(event)
-        looked_at += len(candidates)
-        if len(candidates) < size:
-            return Page(found, None, looked_at)
-        before = candidates[-1].seq
-        if most and looked_at >= most:
-            return Page(found, before, looked_at)
+        last = batch[-1].seq
+    is_cut = not whole and looked_at == enough
+    return Page(found, last if is_cut else None, looked_at)
 
 
 def matching(
@@ -62,16 +62,13 @@ def matching(
         progress(looked_at)
 
 
-def in_batches(events: Iterable[StoredEvent]) -> Iterator[list[StoredEvent]]:
+def in_batches(events: Iterable[StoredEvent], first: int = _AT_ONCE) -> Iterator[list[StoredEvent]]:
     """The same events, some hundreds at a time."""
-    batch: list[StoredEvent] = []
-    for event in events:
-        batch.append(event)
-        if len(batch) == _AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
+    left = iter(events)
+    batch = list(islice(left, first))
+    while batch:
         yield batch
+        batch = list(islice(left, _AT_ONCE))
 
 
 def what_followed(reader: LogReader, events: Sequence[StoredEvent]) -> dict[str, list[StoredEvent]]:

@@ -89,7 +89,7 @@ def said_last(entry: Members, everything: list[Members]) -> list[tuple[str, str 
     for card in entry.get("cards", []):
         said = [one for one in about if one.get("card") == card["uuid"] and "orphan" not in one]
         said.sort(key=lambda one: (one["outcomeTimestamp"], one["seq"]))
-        last = said[-1] if said else {"outcome": "none"}
+        last: Members = said[-1] if said else {"outcome": "none"}
         states.append((last["outcome"], last.get("overrideReason", {}).get("code")))
     return states
 
@@ -231,7 +231,7 @@ def test_the_log_of_these_tests_has_some_of_each_and_never_all(
     assert 0 < len(found) < len(envelopes(path))
 
 
-@given(filters, types, st.sampled_from([1, 7, 500]), st.sampled_from([0, 9, 50_000]))
+@given(filters, types, st.sampled_from([1, 7, 500]), st.sampled_from([0, 9, 25_000]))
 def test_pages_together_are_the_whole_list_the_newest_first(
     path: Path, asked: Filter, kind: EventType | None, limit: int, most: int
 ) -> None:
@@ -242,7 +242,7 @@ def test_pages_together_are_the_whole_list_the_newest_first(
             wanted = wanted_of(asked, kind, limit=limit, before=before)
             one = page(reader, wanted, asked, most)
             assert len(one.events) <= limit
-            assert not most or one.looked_at <= most
+            assert not most or one.looked_at <= (most if asked != Filter() else limit + 1)
             found += [event.seq for event in one.events]
             before = one.go_on_before
             if before is None:
@@ -262,13 +262,13 @@ def test_a_plain_page_reads_no_more_than_it_shows(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked_for: list[int] = []
-    real = LogReader.page
+    real = LogReader.newest
 
     def counting(self: LogReader, wanted: Wanted) -> Any:
         asked_for.append(wanted.limit)
         return real(self, wanted)
 
-    monkeypatch.setattr(LogReader, "page", counting)
+    monkeypatch.setattr(LogReader, "newest", counting)
     with open_reader(path) as reader:
         page(reader, Wanted(limit=10), Filter())
     assert asked_for == [11]

@@ -47,7 +47,7 @@ class AnySize(jwe.JWERegistry):
 
 def opened(token: str, key: KeyBase) -> list[Resource]:
     algorithms = ["ECDH-ES+A256KW", "RSA-OAEP-256", "A256GCM"]
-    found = jwe.decrypt_compact(token, key, registry=AnySize(algorithms=algorithms))  # type: ignore[arg-type]
+    found = jwe.decrypt_compact(token, key, registry=AnySize(algorithms=algorithms))
     return [json.loads(line) for line in (found.plaintext or b"").splitlines()]
 
 
