@@ -15,14 +15,13 @@ from typing import Any, Final
 
 from cds_service.audit.events import EventType
 from cds_service.audit.export_rows import line_of
-from cds_service.audit.filters import Filter
+from cds_service.audit.filters import LIVE, Filter
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, current_feedback
 from cds_service.audit.searching import in_batches, matching, what_followed
 from cds_service.audit.wilson import wilson_95
 
 NOT_NAMED: Final = "(not named)"
-LIVE: Final = "live"
 LIMITS: Final = (
     "An override is not an error: published override rates of decision support run from 46 % to "
     "96 %, and of the overrides that were reviewed 29 % to 100 % were judged appropriate (Poly "

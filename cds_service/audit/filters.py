@@ -14,6 +14,7 @@ ANY: Final = "any"
 """Asks that there is something, whatever it is."""
 NO_FEEDBACK: Final = "none"
 ORPHAN: Final = "orphan"
+LIVE: Final = "live"
 Members = Mapping[str, Any]
 
 
@@ -190,7 +191,8 @@ def feedback_states(
         said = ORPHAN if "orphan" in members else members.get("outcome", "")
         yield said, members.get("overrideReason", {}).get("code")
         return
-    if any(one.event_type == EventType.DELIVERY for one in followed):
+    is_live = members.get("mode", LIVE) == LIVE
+    if not is_live or any(one.event_type == EventType.DELIVERY for one in followed):
         return  # the cards did not leave
     current = current_feedback(followed)
     for card in members.get("cards", ()):

@@ -36,6 +36,7 @@ from cds_service.audit.fhir_codes import (
     Json,
     coding,
 )
+from cds_service.audit.filters import LIVE
 from cds_service.audit.reading import LogReader, StoredEvent
 from cds_service.audit.seal import PayloadErased
 from cds_service.audit.snapshot import Snapshot, read_snapshot
@@ -151,7 +152,8 @@ def bundle_of(
     ours.append((url, _device(log_id, members)))
     if opened is not None:
         ours += _of_server(members, frame, opened)
-        if not any(one.event_type == EventType.DELIVERY for one in followed):
+        left = members.get("mode", LIVE) == LIVE
+        if left and not any(one.event_type == EventType.DELIVERY for one in followed):
             ours += _of_cards(members, frame, opened)
     bundle = _Bundle()
     for place, resource in ours:

@@ -83,7 +83,7 @@ def said_last(entry: Members, everything: list[Members]) -> list[tuple[str, str 
         state = "orphan" if "orphan" in entry else entry["outcome"]
         return [(state, entry.get("overrideReason", {}).get("code"))]
     about = [one for one in everything if one.get("decisionId") == entry.get("decisionId")]
-    if any(one["eventType"] == "delivery" for one in about):
+    if entry.get("mode") != "live" or any(one["eventType"] == "delivery" for one in about):
         return []
     states = []
     for card in entry.get("cards", []):

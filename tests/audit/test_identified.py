@@ -362,6 +362,33 @@ async def test_an_erased_patient_is_not_named_again(tmp_path: Path) -> None:
     assert "Patient/p1" not in json.dumps(first)
 
 
+def test_one_patient_can_be_exported_by_an_id_from_a_file(log: Served) -> None:
+    (log.db.parent / "id").write_text("p1\n")
+    of_patient = ["--patient-from", log.db.parent / "id", "--fhir-server", EHR]
+    assert len(exported(log, *of_patient)) == 3
+    (log.db.parent / "id").write_text("p2\n")
+    assert exported(log, *of_patient) == []
+
+
+def test_cards_of_a_silent_decision_are_no_guidance(tmp_path: Path) -> None:
+    from contextlib import closing
+
+    from audit.samples import a_decision, a_store, record
+    from cds_service.audit import decision_event
+
+    path = tmp_path / "log.db"
+    with closing(a_store(path)) as store:
+        record(
+            store, *(decision_event(a_decision(n, mode=m)) for n, m in ((1, "live"), (2, "silent")))
+        )
+    key = ECKey.generate_key("P-256")
+    recipient = ["--recipient-key", key_file(tmp_path, key)]
+    result = run("export", "--format", "fhir", "--db", path, *ASKED, *recipient)
+    live, silent = opened(result.stdout, key)
+    assert len(of_type(live, "GuidanceResponse")) == 1
+    assert of_type(silent, "GuidanceResponse") == of_type(silent, "Provenance") == []
+
+
 def test_cards_that_did_not_leave_are_no_guidance(log: Served) -> None:
     from contextlib import closing
 
