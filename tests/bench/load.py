@@ -2,9 +2,9 @@
 
     python tests/bench/load.py URL BODY --requests 200 --at-once 8 [--new TEXT]
 
-With `--new` this text in the body is another one of the same length in each request, so that no two
-bodies are the same. It speaks to this machine only, and stops at its number of requests or its seconds, whichever
-comes first. One JSON object on standard output.
+With `--new` this text in the body is another one of the same length in each request, so that no
+two bodies are the same. It speaks to this machine only, and stops at its number of requests or its
+seconds, whichever comes first. One JSON object on standard output.
 """
 
 from __future__ import annotations
