@@ -272,3 +272,366 @@ def test_what_the_store_refuses_for_good_does_not_hold_up_the_rest(
     assert kinds(verified(spooled.path)) == {Kind.SPOOL_UNACCOUNTED}
     assert len(spooled.files(".kept")) == 1
     assert spool.state.faults == 1
+
+
+# --- processes that are gone --------------------------------------------------------------------
+
+
+def test_what_a_dead_process_spooled_is_drained_by_the_next_before_anything_else(
+    spooled: Spooled,
+) -> None:
+    first = spooled.open()
+    first.append([an_event(1), an_event(2)])
+    spooled.abandon(first)
+    second = spooled.open(is_away=False)
+    second.append([an_event(3)])
+    assert spooled.types() == ["decision", "decision", "spool-drained", "decision"]
+    assert verified(spooled.path).exit_code == 3
+
+
+def test_what_a_living_process_spools_is_left_to_it(spooled: Spooled) -> None:
+    living = spooled.open()
+    living.append([an_event(1)])
+    theirs = spooled.store
+    other = spooled.open(is_away=False)
+    other.append([an_event(2)])
+    assert spooled.types() == ["decision"]
+    theirs.is_away = False
+    until(lambda: not living.is_spooling)
+    assert spooled.types() == ["decision", "decision", "spool-drained"]
+
+
+def test_a_process_that_dies_later_is_noticed(spooled: Spooled) -> None:
+    dying = spooled.open()
+    dying.append([an_event(1)])
+    other = spooled.open(is_away=False)
+    other.append([an_event(2)])
+    store = spooled.store
+    spooled.abandon(dying)
+    store.is_away = False
+    until(lambda: "spool-drained" in spooled.types())
+    assert [one for one in spooled.types() if one == "decision"] == ["decision"] * 2
+
+
+def test_the_spool_of_another_log_is_left_alone(spooled: Spooled, tmp_path: Path) -> None:
+    first = spooled.open()
+    first.append([an_event(1)])
+    spooled.abandon(first)
+    for file in tmp_path.glob("log.db*"):
+        if not file.name.endswith("key"):
+            file.rename(file.with_name(file.name.replace("log", "old")))
+    from cds_service.audit.sqlite_file import create_log
+
+    create_log(spooled.path, log_id="another", created_at=NOON)
+    second = spooled.open(is_away=False)
+    second.append([an_event(2)])
+    assert [one["decisionId"] for one in envelopes(spooled.path)] == [decision_id(2)]
+    assert second.state.faults == 1
+
+
+def test_killed_between_the_commit_and_the_removal_nothing_is_twice(spooled: Spooled) -> None:
+    first = spooled.open()
+    first.append([an_event(1), an_event(2)])
+    (file,) = spooled.files()
+    again = file.read_bytes()
+    spooled.abandon(first)
+    spooled.open(is_away=False)
+    entries = spooled.types()
+    file.write_bytes(again)
+    third = spooled.open(is_away=False)
+    assert spooled.types() == entries
+    assert not file.exists()
+    third.append([an_event(3)])
+    assert verified(spooled.path).exit_code == 3
+
+
+def test_closing_leaves_on_disk_what_the_store_does_not_take(spooled: Spooled) -> None:
+    first = spooled.open()
+    first.append([an_event(1)])
+    first.close()
+    assert len(spooled.files()) == 1
+    spooled.open(is_away=False)
+    assert spooled.types() == ["decision", "spool-drained"]
+
+
+# --- files that were damaged --------------------------------------------------------------------
+
+
+def places_of(file: Path) -> list[tuple[int, int]]:
+    """Where each frame begins and ends, the header first."""
+    data = file.read_bytes()
+    at, found = 0, []
+    for frame in frames_in(lambda a, n: data[a : a + n], bytes.fromhex(file.stem), 0, len(data)):
+        found.append((at, frame.end))
+        at = frame.end
+    return found
+
+
+def cut_into(data: bytearray, places: list[tuple[int, int]]) -> None:
+    del data[places[-1][1] - 7 :]
+
+
+def cut_into_head(data: bytearray, places: list[tuple[int, int]]) -> None:
+    del data[places[-1][0] + 30 :]
+
+
+def never_filled(data: bytearray, places: list[tuple[int, int]]) -> None:
+    begin, end = places[-1]
+    data[begin + 100 : end] = bytes(end - begin - 100)
+
+
+def given_and_never_filled(data: bytearray, places: list[tuple[int, int]]) -> None:
+    begin, end = places[-1]
+    data[begin:end] = bytes(end - begin)
+
+
+@pytest.mark.parametrize("tear", [cut_into, cut_into_head, never_filled, given_and_never_filled])
+def test_a_frame_torn_at_the_end_was_never_acknowledged_and_is_dropped(
+    spooled: Spooled, tear: Callable[[bytearray, list[tuple[int, int]]], None]
+) -> None:
+    first = spooled.open()
+    for number in range(1, 4):
+        first.append([an_event(number)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    data = bytearray(file.read_bytes())
+    tear(data, places_of(file))
+    file.write_bytes(data)
+    spooled.open(is_away=False)
+    assert spooled.types() == ["decision", "decision", "spool-drained"]
+    assert verified(spooled.path).exit_code == 3
+    assert spooled.files(".kept") == []
+
+
+def one_bit(data: bytearray, begin: int, end: int) -> None:
+    data[(begin + end) // 2] ^= 1
+
+
+def its_length(data: bytearray, begin: int, end: int) -> None:
+    data[begin + 25] ^= 1
+
+
+def its_number(data: bytearray, begin: int, end: int) -> None:
+    data[begin + 20] ^= 1
+
+
+def its_sync(data: bytearray, begin: int, end: int) -> None:
+    data[begin] ^= 1
+
+
+def all_of_it(data: bytearray, begin: int, end: int) -> None:
+    data[begin:end] = b"\x55" * (end - begin)
+
+
+def taken_out(data: bytearray, begin: int, end: int) -> None:
+    del data[begin:end]
+
+
+HARMS = [one_bit, its_length, its_number, its_sync, all_of_it]
+
+
+@pytest.mark.parametrize(
+    ("harm", "number"),
+    [(harm, number) for harm in HARMS for number in (1, 3, 5)]
+    + [(taken_out, number) for number in (1, 3)],
+)
+def test_a_damaged_frame_costs_no_other_and_is_reported(
+    spooled: Spooled, harm: Callable[[bytearray, int, int], None], number: int
+) -> None:
+    first = spooled.open()
+    for one in range(1, 6):
+        first.append([an_event(one)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    data = bytearray(file.read_bytes())
+    harm(data, *places_of(file)[number])
+    file.write_bytes(data)
+    second = spooled.open(is_away=False)
+    decided = [one["decisionId"] for one in envelopes(spooled.path) if "decisionId" in one]
+    assert decided == [decision_id(one) for one in range(1, 6) if one != number]
+    told = envelopes(spooled.path)[-1]
+    assert told["eventType"] == "spool-drained"
+    assert told["badFrames"] == [number]
+    (finding,) = faults(verified(spooled.path))
+    assert finding.kind is Kind.SPOOL_UNACCOUNTED
+    assert spooled.files(".kept")[0].read_bytes() == bytes(data)
+    assert second.state.faults == 1
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, 2), (2, 3), (1, 3)])
+def test_frames_that_changed_places_are_all_there_and_it_is_reported(
+    spooled: Spooled, one: int, other: int
+) -> None:
+    first = spooled.open()
+    for number in range(1, 5):
+        first.append([an_event(number)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    data, at = file.read_bytes(), places_of(file)
+    frames = [data[begin:end] for begin, end in at]
+    frames[one], frames[other] = frames[other], frames[one]
+    file.write_bytes(b"".join(frames))
+    spooled.open(is_away=False)
+    decided = [found["decisionId"] for found in envelopes(spooled.path) if "decisionId" in found]
+    assert sorted(decided) == [decision_id(number) for number in range(1, 5)]
+    assert kinds(verified(spooled.path)) == {Kind.SPOOL_UNACCOUNTED}
+
+
+def test_a_frame_put_in_a_second_time_counts_once(spooled: Spooled) -> None:
+    first = spooled.open()
+    first.append([an_event(1)])
+    first.append([an_event(2)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    begin, end = places_of(file)[1]
+    data = file.read_bytes()
+    file.write_bytes(data[:end] + data[begin:])
+    spooled.open(is_away=False)
+    assert spooled.types() == ["decision", "decision", "spool-drained"]
+
+
+def test_a_file_without_its_header_is_kept_and_told_of(
+    spooled: Spooled, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = spooled.open()
+    first.append([an_event(1)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    data = bytearray(file.read_bytes())
+    data[70] ^= 1
+    file.write_bytes(data)
+    second = spooled.open(is_away=False)
+    second.append([an_event(2)])
+    assert spooled.types() == ["decision"]
+    assert file.exists()
+    assert second.state.faults == 1
+    assert "spool.unreadable" in caplog.messages
+
+
+# --- files that were removed --------------------------------------------------------------------
+
+
+def test_starts_stops_and_drains_add_up(spooled: Spooled) -> None:
+    for _ in range(2):
+        one = spooled.open(is_away=False)
+        one.append([STARTED])
+        spooled.store.is_away = True
+        one.append([an_event(len(spooled.opened))])
+        spooled.store.is_away = False
+        until(lambda one=one: not one.is_spooling)  # type: ignore[misc]
+        one.append([STOPPED])
+        one.close()
+        assert spooled.files() == []
+    killed = spooled.open(is_away=False)
+    killed.append([STARTED])
+    spooled.abandon(killed)
+    spooled.open(is_away=False).append([STARTED])
+    report = verified(spooled.path)
+    assert report.exit_code == 3
+    assert len(report.spools) == 1
+
+
+@pytest.mark.parametrize("is_whole_folder", [False, True])
+@pytest.mark.parametrize("was_used", [False, True])
+def test_a_spool_file_deleted_by_hand_is_missed(
+    spooled: Spooled, was_used: bool, is_whole_folder: bool
+) -> None:
+    first = spooled.open(is_away=False)
+    first.append([STARTED])
+    if was_used:
+        spooled.store.is_away = True
+        first.append([an_event(1)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    shutil.rmtree(spooled.folder) if is_whole_folder else file.unlink()
+    second = spooled.open(is_away=False)
+    assert verified(spooled.path).exit_code == 3
+    second.append([STARTED])
+    (finding,) = faults(verified(spooled.path))
+    assert (finding.kind, finding.first) == (Kind.SPOOL_UNACCOUNTED, 1)
+    assert file.stem in finding.detail
+
+
+def test_processes_side_by_side_miss_nothing_of_each_other(spooled: Spooled) -> None:
+    both = [spooled.open(is_away=False) for _ in range(3)]
+    for one in both:
+        one.append([STARTED])
+    assert verified(spooled.path).exit_code == 3
+    assert len(verified(spooled.path).spools) == 3
+
+
+def test_a_file_deleted_under_a_living_process_takes_no_more_and_loses_nothing(
+    spooled: Spooled,
+) -> None:
+    spool = spooled.open()
+    spool.append([an_event(1)])
+    spooled.files()[0].unlink()
+    with pytest.raises(LogUnavailable, match="removed"):
+        spool.append([an_event(2)])
+    spooled.store.is_away = False
+    until(lambda: not spool.is_spooling)
+    spool.append([an_event(3)])
+    decided = [one["decisionId"] for one in envelopes(spooled.path) if "decisionId" in one]
+    assert decided == [decision_id(1), decision_id(3)]
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def test_a_full_spool_refuses_and_has_room_again_once_drained(tmp_path: Path) -> None:
+    spooled = Spooled(tmp_path, limits=replace(QUICK, bytes=10_000))
+    spool = spooled.open()
+    noise = os.urandom(3_000)
+    spool.append([an_event(1, response=noise), an_event(2, response=noise)])
+    with pytest.raises(LogUnavailable, match="full"):
+        spool.append([an_event(3, response=noise)])
+    spooled.store.is_away = False
+    until(lambda: not spool.is_spooling)
+    spool.append([an_event(4)])
+    spool.close()
+    assert [one["decisionId"] for one in envelopes(spooled.path) if "decisionId" in one] == [
+        decision_id(number) for number in (1, 2, 4)
+    ]
+
+
+@pytest.mark.parametrize(("minutes", "is_taken"), [(59, True), (61, False)])
+def test_what_is_spooled_may_not_get_too_old(
+    tmp_path: Path, minutes: int, is_taken: bool
+) -> None:
+    spooled = Spooled(tmp_path, limits=replace(QUICK, age=timedelta(hours=1)))
+    spool = spooled.open()
+    spool.append([an_event(1)])
+    spooled.clock.now += timedelta(minutes=minutes)
+    if is_taken:
+        spool.append([an_event(2)])
+    else:
+        with pytest.raises(LogUnavailable, match="older"):
+            spool.append([an_event(2)])
+    assert spool.state.age_seconds == pytest.approx(minutes * 60, abs=1)
+    spool.close()
+
+
+# --- nothing in clear ---------------------------------------------------------------------------
+
+
+def test_nothing_of_a_chart_lies_in_the_spool_in_clear(spooled: Spooled) -> None:
+    spool = spooled.open()
+    spool.append([an_event(1, patient_id="canary-4711", request=b'{"canary-4711": 1}')])
+    spool.append([feedback_on(card_id(1), comment="canary-4711")])
+    for file in spooled.folder.iterdir():
+        data = file.read_bytes()
+        assert b"canary" not in data
+        assert b"multiple-myeloma" not in data
+        assert b"Practitioner" not in data
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_without_the_key_file_a_spool_stays_shut(spooled: Spooled) -> None:
+    first = spooled.open()
+    first.append([an_event(1)])
+    spooled.abandon(first)
+    default_data_key_file(spooled.path).unlink()
+    second = spooled.open(is_away=False)
+    assert second.state.faults == 1
+    assert spooled.types() == []
+    assert len(spooled.files()) == 2
