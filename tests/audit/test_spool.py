@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -17,6 +16,7 @@ import pytest
 
 from audit.samples import (
     NOON,
+    VERSIONS,
     Clock,
     Ids,
     a_log_of,
@@ -31,18 +31,16 @@ from audit.samples import (
     kinds,
     verified,
 )
-from audit.samples import VERSIONS
-from cds_service.audit import Event, EventType, Recorded, service_started_event
+from cds_service.audit import Event, Recorded, service_started_event
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import service_stopped_event
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
 from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
-from cds_service.audit.spool_frames import Damage, Frame, frames_in, write_frame
+from cds_service.audit.spool_frames import frames_in
 from cds_service.audit.spool_segment import Segment
 from cds_service.audit.sqlite_store import SqliteStore
-from cds_service.audit.store import Store
 from cds_service.errors import AuditError, LogUnavailable
 
 QUICK = SpoolLimits(retry_seconds=0.01, look_seconds=0.05, busy_seconds=1.0)
@@ -162,7 +160,12 @@ def test_what_a_store_cannot_take_has_its_id_at_once_and_its_place_later(spooled
     until(lambda: not spool.is_spooling)
     entries = envelopes(spooled.path)
     assert [one["eventId"] for one in entries][:3] == ids(receipts)
-    assert [one["eventType"] for one in entries] == ["decision", "feedback", "decision", "spool-drained"]
+    assert [one["eventType"] for one in entries] == [
+        "decision",
+        "feedback",
+        "decision",
+        "spool-drained",
+    ]
     assert entries[1]["decisionId"] == decision_id(1)
     for entry in entries[:3]:
         assert entry["receivedAt"] == "2026-11-21T12:00:00.000000Z"
@@ -595,9 +598,7 @@ def test_a_full_spool_refuses_and_has_room_again_once_drained(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("minutes", "is_taken"), [(59, True), (61, False)])
-def test_what_is_spooled_may_not_get_too_old(
-    tmp_path: Path, minutes: int, is_taken: bool
-) -> None:
+def test_what_is_spooled_may_not_get_too_old(tmp_path: Path, minutes: int, is_taken: bool) -> None:
     spooled = Spooled(tmp_path, limits=replace(QUICK, age=timedelta(hours=1)))
     spool = spooled.open()
     spool.append([an_event(1)])
