@@ -23,7 +23,7 @@ from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
 from cds_service.audit.reading import open_reader
 from cds_service.audit.rewrapping import prepare_data_keys, say_generation
 from cds_service.audit.signing import Signing
-from cds_service.audit.spool import SpoolingStore, SpoolLimits, SpoolState
+from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolLimits, SpoolState
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_memory import SqliteMemory
@@ -116,6 +116,8 @@ class DecisionLog:
             raise
         if recorded is None:
             raise LogUnavailable("the decision log gave no receipt")
+        if recorded.seq == NO_PLACE_YET:
+            self._let_go_of_memory()
         return recorded
 
     async def _put_in_spool(self, spool: SpoolingStore, event: Event) -> Recorded:
@@ -123,6 +125,13 @@ class DecisionLog:
         if isinstance(receipt, AuditError):
             raise receipt
         return receipt
+
+    def _let_go_of_memory(self) -> None:
+        """It is opened again when the store answers. A file that was opened while it could only be
+        read would keep all others in this process from being written."""
+        if self._memory is not None:
+            with suppress(RuntimeError):  # closed before
+                self._reader.submit(self._memory.close)
 
     def _say_given_up(self, receipt: Future[Recorded | None], event: Event) -> None:
         was_taken = not receipt.cancel()
@@ -184,9 +193,7 @@ class DecisionLog:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        if self._memory is not None:
-            with suppress(RuntimeError):  # closed before
-                self._reader.submit(self._memory.close)
+        self._let_go_of_memory()
         self._reader.shutdown()
         self._writer.join()
         if self._keeper:

@@ -188,10 +188,13 @@ async def append_until_killed(path: Path, pipe: int) -> None:
 def live_and_die(path: Path, pipe: int) -> None:
     keeper._LOOK_EVERY_SECONDS = 0.002
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    signing.append_anchor = dying("mid-checkpoint", signing.append_anchor)
-    signing._ring = dying("mid-checkpoint", signing._ring)
-    signing_keys._write = dying("mid-rotation", signing_keys._write)
-    proof_commands.record = dying("mid-rotation", proof_commands.record)
+    for module, name, point in (
+        (signing, "append_anchor", "mid-checkpoint"),
+        (signing, "_ring", "mid-checkpoint"),
+        (signing_keys, "_write", "mid-rotation"),
+        (proof_commands, "record", "mid-rotation"),
+    ):
+        setattr(module, name, dying(point, getattr(module, name)))
     asyncio.run(append_until_killed(path, pipe))
 
 

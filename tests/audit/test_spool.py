@@ -79,8 +79,8 @@ class Spooled:
 
     def open(self, *, is_away: bool = True, store: type[Any] = Away) -> SpoolingStore:
         """One process's spool; `store` is its way to the log."""
-        with closing(a_store(self.path)) as made:
-            made.append([])
+        with closing(a_store(self.path)) as empty:
+            empty.append([])
         keys = DataKeys(default_data_key_file(self.path))
         if not keys.file_exists:
             keys.create()
