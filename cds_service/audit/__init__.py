@@ -32,7 +32,7 @@ from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, Spooling, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.signing import Signing
-from cds_service.audit.spool import SpoolLimits
+from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.store import Recorded
 
 __all__ = [

@@ -23,7 +23,8 @@ from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
 from cds_service.audit.reading import open_reader
 from cds_service.audit.rewrapping import prepare_data_keys, say_generation
 from cds_service.audit.signing import Signing
-from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolLimits, SpoolState
+from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolState
+from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.sqlite_memory import SqliteMemory

@@ -12,41 +12,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from uuid import UUID, uuid4, uuid5
+from datetime import datetime
+from uuid import uuid4
 
 from cds_service.audit.data_keys import KeysNeeded
 from cds_service.audit.events import Event, EventType, utc_now
-from cds_service.audit.spool_accounts import (
-    closing_member,
-    drained_event,
-    refused_event,
-    started_member,
-)
+from cds_service.audit.spool_accounts import closing_member, started_member
+from cds_service.audit.spool_draining import Draining, SpoolLimits
 from cds_service.audit.spool_events import write_event
 from cds_service.audit.spool_folder import SpoolFolder
-from cds_service.audit.spool_segment import Batch, Segment
-from cds_service.audit.store import AlreadyRecorded, Recorded, Store
+from cds_service.audit.spool_segment import Segment
+from cds_service.audit.store import Recorded, Store
 from cds_service.errors import AuditError, LogUnavailable
 from cds_service.operations_log import log_event
 
 NO_PLACE_YET = 0
 """The number of an entry that is spooled: it gets its own when it is drained."""
-_SAID_OF_SEGMENT = UUID("5b1c8f0e-6a53-4f6b-9d2b-0d6c5a3a8c11")
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """How much one process spools, and how long its oldest event may lie there; how much of it
-    goes into one transaction; how often a store that does not answer is asked again."""
-
-    bytes: int = 256 * 1024 * 1024
-    age: timedelta = timedelta(hours=72)
-    batch_events: int = 64
-    batch_bytes: int = 8 * 1024 * 1024
-    retry_seconds: float = 1.0
-    look_seconds: float = 30.0
-    busy_seconds: float = 2.0
+_MOST_AT_CLOSE = 1_000
+"""More entries than these do not hold up the end of a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +69,7 @@ class SpoolingStore:
         self._is_in_store = False
         self._is_closed_in_log = False
         self._was_announced = False
+        self._draining = Draining(store, self._asking, folder, self._limits)
         self._said: str | None = None
         self._looked = time.monotonic()
         try:
@@ -157,7 +141,7 @@ class SpoolingStore:
         age = (self._clock() - min(oldest)).total_seconds() if oldest else 0.0
         return SpoolState(
             self._is_spooling,
-            sum(max(0, one.count - one.progress.drained) for one in segments),
+            sum(one.undrained for one in segments),
             waiting,
             max(0.0, age),
             self._folder.kept() + self._folder.unreadable,
@@ -204,7 +188,7 @@ class SpoolingStore:
             receipts = self._store.append(told)
         kinds = {one.type for one in events}
         self._was_announced |= EventType.SERVICE_STARTED in kinds
-        self._is_closed_in_log |= EventType.SERVICE_STOPPED in kinds
+        self._is_closed_in_log |= EventType.SERVICE_STOPPED in kinds and is_ours
         return receipts
 
     def _announced(self, event: Event, others: Sequence[str] | None = None) -> Event:
@@ -231,7 +215,8 @@ class SpoolingStore:
             raise LogUnavailable("the spool is being drained by a store that does not answer")
         try:
             if self._segment is None:
-                self._segment = self._new_segment()
+                with self._folder_in_hand():
+                    self._segment = self._new_segment()
             yield self._segment
         finally:
             self._spooling.release()
@@ -287,9 +272,11 @@ class SpoolingStore:
     def _drain_left_behind(self) -> None:
         while self._left_behind:
             segment = self._left_behind[0]
-            for batch in self._batches(segment, segment.size):
-                self._put(segment, batch)
-            self._end(segment, None, None)
+            try:
+                self._draining.all_of(segment)
+            except OSError as error:  # what others have left need not wait for it
+                self._folder.leave_alone(segment.path, f"it cannot be read: {error.strerror}")
+                segment.close()
             self._left_behind.pop(0)
 
     def _drain_own(self) -> None:
@@ -301,24 +288,25 @@ class SpoolingStore:
         if segment is None:
             self._is_spooling = False
             return
+        if self._closing.is_set() and segment.undrained > _MOST_AT_CLOSE:
+            return  # the next process goes on with it
         while True:
-            for batch in self._batches(segment, segment.before_newest):
-                self._put(segment, batch)
+            for batch in self._draining.batches(segment, segment.before_newest):
+                self._draining.put(segment, batch)
             if segment.undrained <= self._limits.batch_events:
                 break
-            if self._closing.is_set():  # the next process goes on with it
-                return
         with self._spooling:
             if segment.count == 0:
                 self._is_spooling = False
                 self._say_that_it_ended(0)
                 return
-            *batches, last = [*self._batches(segment, segment.size)] or [segment.nothing]
+            *batches, last = [*self._draining.batches(segment, segment.size)] or [segment.nothing]
             for batch in batches:
-                self._put(segment, batch)
+                self._draining.put(segment, batch)
             with self._folder_in_hand():
                 following = self._following = self._following or self._segment_or_none()
-                self._end(segment, last, following)
+                self._draining.end(segment, last, following)
+            self._was_announced |= following is not None
             self._segment, self._following = following, None
             self._is_spooling = False
         self._say_that_it_ended(segment.count)
@@ -330,59 +318,6 @@ class SpoolingStore:
             self._say(fault)
             return None
 
-    def _batches(self, segment: Segment, end: int) -> Iterator[Batch]:
-        return segment.batches(end, self._limits.batch_events, self._limits.batch_bytes)
-
-    def _put(self, segment: Segment, batch: Batch) -> None:
-        """One batch into the store."""
-        with self._asking:
-            receipts = self._store.append([event for _, event in batch.events])
-        self._note(segment, batch, receipts)
-
-    def _end(self, segment: Segment, last: Batch | None, following: Segment | None) -> None:
-        """The last batch, with the entry that accounts for the segment; then its file goes."""
-        batch = last or segment.nothing
-        told = drained_event(
-            segment.id,
-            event_id=_id_of(segment, "drained"),
-            folder=(self._folder.id, self._folder.place),
-            events=segment.progress.drained + len(batch.events),
-            final_hash=batch.last.hex(),
-            bad=[*segment.progress.bad, *batch.bad],
-            refused=segment.progress.refused,
-            following=following.id if following else None,
-        )
-        with self._asking:
-            *receipts, of_end = self._store.append([*(event for _, event in batch.events), told])
-        if _is_unavailable(of_end):
-            raise LogUnavailable(str(of_end))
-        self._note(segment, batch, receipts)
-        if segment.progress.refused != told.members.get("refused", []):
-            with self._asking:
-                self._store.append([self._refusals(segment)])
-        self._was_announced |= following is not None
-        segment.finish()
-
-    def _refusals(self, segment: Segment) -> Event:
-        return refused_event(_id_of(segment, "refused"), segment.id, segment.progress.refused)
-
-    def _note(
-        self, segment: Segment, batch: Batch, receipts: Sequence[Recorded | AuditError]
-    ) -> None:
-        for receipt in receipts:
-            if isinstance(receipt, LogUnavailable):
-                raise receipt
-        refused = [
-            number
-            for (number, _), receipt in zip(batch.events, receipts, strict=True)
-            if isinstance(receipt, AuditError) and not isinstance(receipt, AlreadyRecorded)
-        ]
-        segment.note(batch, refused)
-        if batch.bad:
-            log_event("spool.damaged", level=logging.ERROR, count=len(batch.bad))
-        if refused:
-            log_event("spool.refused", level=logging.ERROR, count=len(refused))
-
     def _say(self, fault: AuditError) -> None:
         """Once for each different reason."""
         if str(fault) != self._said:
@@ -392,11 +327,6 @@ class SpoolingStore:
     def _say_that_it_ended(self, count: int) -> None:
         self._said = None
         log_event("spool.drained", count=count)
-
-
-def _id_of(segment: Segment, what: str) -> str:
-    """The same id each time that this is said of a segment, so that the log takes it once."""
-    return str(uuid5(_SAID_OF_SEGMENT, f"{segment.id} {what}"))
 
 
 def _is_unavailable(receipt: Recorded | AuditError) -> bool:

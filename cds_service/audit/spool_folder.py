@@ -102,10 +102,10 @@ class SpoolFolder:
             try:
                 segment = self.segment_type.take_over(path, self.keys)
             except (NotASegment, KeysNeeded, AuditError, OSError) as error:
-                self._leave_alone(path, str(error))
+                self.leave_alone(path, str(error))
                 continue
             if segment is not None and segment.header.log_id != self.log_id:
-                self._leave_alone(path, "it is of another decision log")
+                self.leave_alone(path, "it is of another decision log")
                 segment.close()
             elif segment is not None:
                 found.append(segment)
@@ -116,7 +116,8 @@ class SpoolFolder:
         """How many segments cannot be opened by this process."""
         return len(self._left_alone)
 
-    def _leave_alone(self, path: Path, why: str) -> None:
+    def leave_alone(self, path: Path, why: str) -> None:
+        """This file cannot be drained: it is counted, and told of once."""
         if path.stem not in self._left_alone:
             self._left_alone.add(path.stem)
             log_event("spool.unreadable", level=logging.ERROR, error=why)

@@ -36,7 +36,8 @@ from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import service_stopped_event
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
-from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolLimits
+from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore
+from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.spool_frames import frames_in
 from cds_service.audit.spool_segment import Segment
