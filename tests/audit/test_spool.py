@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -29,13 +30,25 @@ from audit.samples import (
     faults,
     feedback_on,
     kinds,
+    places,
     verified,
 )
-from cds_service.audit import Event, Recorded, service_started_event
+from cds_service.audit import (
+    DecisionLog,
+    Event,
+    Recorded,
+    Signing,
+    Spooling,
+    open_decision_log,
+    proof_commands,
+    service_started_event,
+)
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.entries import service_stopped_event
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
+from cds_service.audit.signing import Signer
+from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore
 from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
@@ -637,3 +650,49 @@ def test_without_the_key_file_a_spool_stays_shut(spooled: Spooled) -> None:
     assert second.state.faults == 1
     assert spooled.types() == []
     assert len(spooled.files()) == 2
+
+
+# --- a log that went back -----------------------------------------------------------------------
+
+
+async def test_what_was_spooled_survives_a_restored_backup_and_comes_after_the_recovery(
+    tmp_path: Path,
+) -> None:
+    path, backup = tmp_path / "log.db", tmp_path / "backup.db"
+    anchor = tmp_path / "anchor"
+    signing = Signing(default_signing_key_file(path), anchor)
+
+    def opened(signing: Signing | None = signing) -> DecisionLog:
+        spooling = Spooling(folder=tmp_path / "spool", limits=QUICK)
+        return open_decision_log(path, patience_seconds=0.05, signing=signing, spooling=spooling)
+
+    log = opened()
+    await log.append(STARTED)
+    await log.append(an_event(1))
+    log.close()
+    with closing(sqlite3.connect(path)) as db, closing(sqlite3.connect(backup)) as to:
+        db.backup(to)
+    log = opened(signing=None)
+    await log.append(an_event(2))
+    with closing(Signer(path, signing)) as signer:
+        signer.make()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await log.append(an_event(3))
+        assert log.is_spooling
+        log.close()
+    for name in ("-wal", "-shm"):
+        path.with_name(path.name + name).unlink(missing_ok=True)
+    path.write_bytes(backup.read_bytes())
+    with pytest.raises(AuditError, match="lacks entries"):
+        opened()
+    proof_commands.recover(path, reason="restored", anchor_file=anchor)
+    again = opened()
+    await again.append(STARTED)
+    again.close()
+    entries = envelopes(path)
+    decided = [one["decisionId"] for one in entries if one["eventType"] == "decision"]
+    assert decided == [decision_id(1), decision_id(3)]
+    (recovery,) = [one["seq"] for one in entries if one["eventType"] == "recovery"]
+    assert entries[-1]["seq"] > recovery
+    assert not places(verified(path), Kind.SPOOL_UNACCOUNTED)
