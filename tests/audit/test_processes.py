@@ -47,12 +47,23 @@ def test_four_processes_that_start_at_once_write_one_chain(tmp_path: Path) -> No
     assert verified(path).exit_code == 3
 
 
+def survives(folder: Path, point: str, rounds: int) -> None:
+    running = script("crash_rounds.py", folder, point, rounds, os.environ.get("SEED", point))
+    done = json.loads(finished(running, rounds))
+    assert done["rounds"] == rounds
+    assert done["acknowledged"] > 0
+    assert (done["spooled"] > 0) or point not in OF_SPOOL
+
+
 @pytest.mark.timeout(120 + 3 * ROUNDS)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, point: str) -> None:
     """More rounds: `make crashes ROUNDS=200`."""
-    running = script("crash_rounds.py", tmp_path, point, ROUNDS, os.environ.get("SEED", point))
-    done = json.loads(finished(running, ROUNDS))
-    assert done["rounds"] == ROUNDS
-    assert done["acknowledged"] > 0
-    assert (done["spooled"] > 0) or point not in OF_SPOOL
+    survives(tmp_path, point, ROUNDS)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(800)
+@pytest.mark.parametrize("point", POINTS)
+def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
+    survives(tmp_path, point, rounds=200)
