@@ -279,16 +279,25 @@ class _Walk:
         self.at = damage.end
 
     def take(self, frame: Frame, key: DataKey, segment: bytes) -> None:
+        """A frame that is whole. What does not open with the segment's key is not believed, its
+        number neither."""
         self.at = frame.end
+        event = _opened(frame, key, segment)
         if frame.number < self._expected:
-            if frame.number in self._known_bad.union(self._bad):  # out of its place, but there
-                self._open(frame, key, segment)
+            if event and frame.number in self._known_bad.union(self._bad):  # astray, but there
+                self.events.append((frame.number, event))
             return
-        is_next = frame.number == self._expected
+        if event is None:
+            self._bad.append(self._expected)
+            self._expected += 1
+            self._is_last_sound = False
+            return
         self._bad.extend(range(self._expected, frame.number))
+        is_next = frame.number == self._expected
         if is_next and self._is_last_sound and frame.before != self._last:
             self._bad.append(frame.number)
-        self._is_last_sound = self._open(frame, key, segment)
+        self.events.append((frame.number, event))
+        self._is_last_sound = True
         self._expected, self._last = frame.number + 1, frame.check
 
     def batch(self) -> Batch:
@@ -298,14 +307,12 @@ class _Walk:
         self.events, self._bad, self.began = [], [], self.at
         return made
 
-    def _open(self, frame: Frame, key: DataKey, segment: bytes) -> bool:
-        try:
-            self.events.append((frame.number, open_event(frame, key, segment)))
-        except AuditError:
-            if frame.number not in self._bad:
-                self._bad.append(frame.number)
-            return False
-        return True
+
+def _opened(frame: Frame, key: DataKey, segment: bytes) -> Event | None:
+    try:
+        return open_event(frame, key, segment)
+    except AuditError:
+        return None
 
 
 def _reader(handle: int) -> Any:

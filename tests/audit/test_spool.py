@@ -52,7 +52,7 @@ from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore
 from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
-from cds_service.audit.spool_frames import frames_in
+from cds_service.audit.spool_frames import frames_in, write_frame
 from cds_service.audit.spool_segment import Segment
 from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
@@ -473,6 +473,25 @@ def test_a_damaged_frame_costs_no_other_and_is_reported(
     assert finding.kind is Kind.SPOOL_UNACCOUNTED
     assert spooled.files(".kept")[0].read_bytes() == bytes(data)
     assert second.state.faults == 1
+
+
+@pytest.mark.parametrize("number", [2, 1 << 60])
+def test_a_frame_that_was_made_without_the_key_is_not_believed(
+    spooled: Spooled, number: int
+) -> None:
+    first = spooled.open()
+    for one in range(1, 4):
+        first.append([an_event(one)])
+    (file,) = spooled.files()
+    spooled.abandon(first)
+    data, at = file.read_bytes(), places_of(file)
+    forged, _ = write_frame(bytes.fromhex(file.stem), number, bytes(32), b"x" * 500)
+    file.write_bytes(data[: at[2][0]] + forged + data[at[2][1] :])
+    spooled.open(is_away=False)
+    entries = envelopes(spooled.path)
+    decided = [one["decisionId"] for one in entries if "decisionId" in one]
+    assert decided == [decision_id(1), decision_id(3)]
+    assert entries[-1]["badFrames"] == [2]
 
 
 @pytest.mark.parametrize(("one", "other"), [(1, 2), (2, 3), (1, 3)])
