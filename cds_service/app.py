@@ -9,7 +9,7 @@ import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -24,7 +24,10 @@ from cds_service.audit import (
     AsOfSource,
     DecisionLog,
     Event,
+    Limits,
     Signing,
+    Spooling,
+    SpoolLimits,
     Versions,
     open_decision_log,
     service_started_event,
@@ -33,6 +36,7 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
+from cds_service.audit.log import default_spool_folder
 from cds_service.audit.packages import activation
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
@@ -45,14 +49,13 @@ from cds_service.hooks.orders import build_templates
 from cds_service.hooks.prefetch import Reach
 from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
-from cds_service.intake import MIB
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.package import package_of
 from cds_service.operations_log import log_event
 from cds_service.recent import Recent
-from cds_service.service import Service, forget, record_failure
-from cds_service.settings import Settings
+from cds_service.service import RETRY_AFTER, Service, forget, record_failure
+from cds_service.settings import MIB, Settings
 from cds_service.trust.addresses import shared_rules
 from cds_service.trust.admission import Admission
 from cds_service.trust.clients import Clients, required_clients
@@ -68,6 +71,7 @@ SECONDS_OF_PREFLIGHT = 600
 """How long a browser need not ask again; a change of the allowed origins is felt after that."""
 _HEADERS_OF_ERRORS: dict[int, dict[str, str]] = {
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": RETRY_AFTER},
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
         "Accept": "application/json, application/fhir+json",
         "Accept-Encoding": "identity",
@@ -200,6 +204,9 @@ def open_log(
             data_key_file=settings.audit_data_key_file,
             clock=clock,
             make_id=new_id,
+            patience_seconds=settings.audit_seconds,
+            limits=Limits(seconds=settings.audit_seconds),
+            spooling=_spooling(settings),
             signing=Signing(
                 settings.audit_signing_key_file or default_signing_key_file(settings.audit_db),
                 settings.audit_anchor_file,
@@ -209,6 +216,17 @@ def open_log(
         )
     except OSError as error:
         raise AuditError(f"{error.filename or settings.audit_db}: {error.strerror}") from None
+
+
+def _spooling(settings: Settings) -> Spooling | None:
+    if settings.audit_spool == "off":
+        return None
+    return Spooling(
+        folder=settings.audit_spool or default_spool_folder(settings.audit_db),
+        limits=SpoolLimits(
+            bytes=settings.audit_spool_mib * MIB, age=timedelta(hours=settings.audit_spool_hours)
+        ),
+    )
 
 
 def _lifespan(

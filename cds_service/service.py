@@ -68,6 +68,10 @@ LONG_CHART_BYTES = 2 * 1024 * 1024
 """A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
 
 
+RETRY_AFTER = "5"
+"""Seconds after which a call may be tried again that the decision log could not take."""
+
+
 @dataclass(slots=True)
 class LogState:
     """Whether the last entry that was offered to the decision log could be stored."""
@@ -111,8 +115,7 @@ class Service:
     async def recall(self, sought: Sought, service_id: str) -> Sequence[Remembered]:
         """What the decision log remembers of a patient's earlier cards.
 
-        Raises LogUnavailable where that cannot be told: an override that is not known of is no
-        reason to show its advice again.
+        Raises LogUnavailable where that cannot be told.
         """
         try:
             return await self.log.earlier(sought)
@@ -161,6 +164,7 @@ class Asked:
     encounter_id: str | None = None
     fhir_server: str | None = None
     as_of: AsOf | None = None
+    state_unavailable: bool = False
     watch: Stopwatch = field(default_factory=Stopwatch)
     is_gone: Callable[[], Awaitable[bool]] | None = None
     is_on_record: bool = False
@@ -298,6 +302,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         inputs_missing=decided.missing,
         issues=issues,
         state=state_used(advice),
+        state_unavailable=asked.state_unavailable,
         cancers=cancers_decided(assessment) if assessment else (),
         advice=advice,
         cards=decided.cards,

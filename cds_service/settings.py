@@ -56,6 +56,30 @@ class Settings(BaseSettings):
         gt=0,
         description="Entries after which a checkpoint is made in any case.",
     )
+    audit_spool: Path | Literal["off"] | None = Field(
+        default=None,
+        description="Folder on a local disk for entries that the decision log cannot take, until "
+        "it can; `off` for none. Beside the log by default, better on another disk: a full one "
+        "takes neither.",
+    )
+    audit_spool_mib: int = Field(
+        default=256,
+        gt=0,
+        description="Most that one process spools, in MiB; beyond it calls get 503.",
+    )
+    audit_spool_hours: float = Field(
+        default=72.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How old what is spooled may get; beyond it calls get 503.",
+    )
+    audit_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long an answer waits for the decision log, before its entry is spooled "
+        "or, without a spool, the call gets 503.",
+    )
     audit_keep_requests: bool = Field(
         default=True,
         description="Keep request bodies in the decision log, so that a decision can be replayed; "

@@ -109,6 +109,8 @@ def print_report(report: Report) -> None:
     out.print(f"{report.checkpoints} checkpoints; compared with {report.anchors} anchors")
     for key in report.keys:
         out.print(harmless(f"key {key}"))
+    for spool in report.spools:
+        out.print(harmless(f"spool segment {spool}: not drained"))
     for finding in report.findings:
         place = f" {finding.first}" if finding.first is not None else ""
         place += f" to {finding.last}" if finding.last != finding.first else ""

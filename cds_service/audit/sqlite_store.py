@@ -17,7 +17,7 @@ from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
 from cds_service.audit.sqlite_file import file_ids, open_log
 from cds_service.audit.sqlite_keys import Cabinet, Chosen, KeysMoved
 from cds_service.audit.sqlite_look import HeadMoved, Look
-from cds_service.audit.store import Recorded
+from cds_service.audit.store import AlreadyRecorded, Recorded
 from cds_service.errors import AuditError, LogUnavailable
 
 _TRIES = 20
@@ -144,7 +144,7 @@ class SqliteStore:
         }
         is_known, earlier, decision = db.execute(_KNOWN, asked).fetchone()
         if is_known:
-            return AuditError(f"{draft.event_id} is already in the decision log")
+            return AlreadyRecorded(f"{draft.event_id} is already in the decision log")
         links: dict[str, Json] = {}
         if event.patient and chosen.patient:
             key, salt = chosen.patient.pseudonym_key, chosen.patient.salt

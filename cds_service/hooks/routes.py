@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from http import HTTPStatus
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -29,6 +30,7 @@ from cds_service.hooks.services import SERVICES, HookDefinition, discovery
 from cds_service.intake import look_through, read_body, read_text
 from cds_service.openapi import ANY_ERROR, JSON
 from cds_service.service import (
+    RETRY_AFTER,
     Asked,
     Decided,
     Service,
@@ -101,7 +103,9 @@ def _add_service(routes: APIRouter, definition: HookDefinition, hooks: HookServi
             await record_refusal(asked, error, service)
             raise
         await record_decision(asked, decided, service)
-        return Response(decided.response, decided.http_status, media_type=JSON)
+        is_for_later = decided.http_status == HTTPStatus.SERVICE_UNAVAILABLE
+        headers = {"Retry-After": RETRY_AFTER} if is_for_later else None
+        return Response(decided.response, decided.http_status, headers, media_type=JSON)
 
 
 async def _read(

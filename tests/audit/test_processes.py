@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from audit.crash_rounds import OF_SPOOL, POINTS
 from audit.samples import envelopes, verified
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
-POINTS = ["before-insert", "before-commit", "after-commit", "random"]
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
 
 
 def script(name: str, *arguments: object) -> subprocess.Popen[str]:
@@ -28,8 +29,8 @@ def script(name: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate(timeout=100)
+def finished(process: subprocess.Popen[str], rounds: int = 0) -> str:
+    output, errors = process.communicate(timeout=100 + 3 * rounds)
     assert process.returncode == 0, errors
     return output
 
@@ -47,17 +48,22 @@ def test_four_processes_that_start_at_once_write_one_chain(tmp_path: Path) -> No
 
 
 def survives(folder: Path, point: str, rounds: int) -> None:
-    done = json.loads(finished(script("crash_rounds.py", folder, point, rounds, point)))
+    running = script("crash_rounds.py", folder, point, rounds, os.environ.get("SEED", point))
+    done = json.loads(finished(running, rounds))
     assert done["rounds"] == rounds
     assert done["acknowledged"] > 0
+    assert (done["spooled"] > 0) or point not in OF_SPOOL
 
 
+@pytest.mark.timeout(120 + 3 * ROUNDS)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, point: str) -> None:
-    survives(tmp_path, point, rounds=8)
+    """More rounds: `make crashes ROUNDS=200`."""
+    survives(tmp_path, point, ROUNDS)
 
 
 @pytest.mark.real
+@pytest.mark.timeout(800)
 @pytest.mark.parametrize("point", POINTS)
 def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
     survives(tmp_path, point, rounds=200)
