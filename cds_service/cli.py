@@ -264,7 +264,8 @@ def show_knowledge(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A disease, rule, composite, drug, regimen, marker or citation."
+            metavar="ID",
+            help="A disease, rule, composite, drug, regimen, marker, citation, or about-DISEASE.",
         ),
     ],
     output: Output = None,

@@ -14,6 +14,7 @@ from cds_service.commands.known import as_json, as_plain, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
 from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.errors import KnowledgeError, UsageError
+from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import DATA, load_knowledge
 from cds_service.knowledge.model import Knowledge
@@ -23,6 +24,7 @@ CRITERIA = Criteria(
     rules=frozenset({windows.WINDOW, "no-response", "documented"}),
     markers=marker_criteria.CRITERIA.keys(),
     composites=composites.CRITERIA.keys(),
+    services=[service.id for service in SERVICES],
 )
 """What the engine can be asked; the three of rules are named in `clinical/status/judge.py`."""
 
