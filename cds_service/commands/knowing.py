@@ -14,6 +14,7 @@ from cds_service.commands.known import as_json, as_plain, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
 from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.errors import KnowledgeError, UsageError
+from cds_service.hooks.card_lint import lint_texts
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import DATA, load_knowledge
@@ -34,17 +35,18 @@ def check(folder: Path | None = None, site: Path | None = None) -> int:
     try:
         site = site or read_settings().site_file
         knowledge = load_knowledge(folder or DATA, site)
-    except KnowledgeError as fault:
-        typer.echo(f"fault: {harmless(str(fault))}")
+    except KnowledgeError as error:
+        typer.echo(f"fault: {harmless(str(error))}")
         return 1
     checked = check_knowledge(knowledge, CRITERIA)
     for number in knowledge.site_numbers:
         typer.echo(f"site: {harmless(number.where)}: {harmless(str(number))}")
     for warning in checked.warnings:
         typer.echo(f"note: {harmless(str(warning))}")
-    for found in checked.faults:
-        typer.echo(f"fault: {harmless(str(found))}")
-    faults = len(checked.faults)
+    found = [*checked.faults, *lint_texts(knowledge)]
+    for fault in found:
+        typer.echo(f"fault: {harmless(str(fault))}")
+    faults = len(found)
     said = f"{faults} faults" if faults > 1 else "1 fault" if faults else "no faults"
     typer.echo(f"{_summary(knowledge)}: {said}")
     return 1 if faults else 0

@@ -191,7 +191,7 @@ def test_a_member_of_the_model_that_nobody_sorted_is_a_fault(
 
 def address_of(answer: Any) -> str:
     (address,) = {card["source"]["url"] for card in answer.json()["cards"]}
-    return urlsplit(address).path
+    return str(urlsplit(address).path)
 
 
 async def test_a_card_leads_to_its_rule_set_without_signing_in(tmp_path: Path) -> None:
