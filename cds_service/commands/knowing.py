@@ -73,9 +73,25 @@ def list_all(*, as_text: bool) -> None:
     )
 
 
-def show(name: str, *, as_text: bool) -> None:
+def _knowledge_of(digest: str | None) -> Knowledge:
+    """The knowledge in use; or that of a version or digest which the decision log has kept.
+
+    Raises UsageError where there is none, AuditError where the log cannot be read.
+    """
+    if digest is None:
+        return knowledge_in_use()
+    from cds_service.audit.reading import open_reader
+    from cds_service.replay.knowledge import candidate
+
+    settings = read_settings()
+    with open_reader(settings.audit_db, settings.audit_data_key_file) as reader:
+        found = candidate(reader, digest, None)
+    return found.knowledge if found else knowledge_in_use()
+
+
+def show(name: str, *, as_text: bool, digest: str | None = None) -> None:
     """Everything of this id or name; raises UsageError where there is nothing."""
-    knowledge = knowledge_in_use()
+    knowledge = _knowledge_of(digest)
     found = find_known(name, knowledge)
     if not found:
         like = names_like(name, knowledge)
@@ -89,12 +105,13 @@ def show(name: str, *, as_text: bool) -> None:
             page.print(*([""] if position else []), known_report(known, knowledge))
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, digest: str | None = None) -> None:
     """Write the pages for review; raises UsageError where they cannot be written."""
+    knowledge = _knowledge_of(digest)
     from cds_service.web.knowledge_pages import write_pages  # with FastAPI, which no other needs
 
     try:
-        number = write_pages(knowledge_in_use(), folder)
+        number = write_pages(knowledge, folder)
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
     typer.echo(f"{number} pages; open {folder / 'index.html'}")

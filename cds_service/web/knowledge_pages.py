@@ -158,6 +158,7 @@ def _json(about: Intervention) -> bytes:
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_EARLIER = 4
 """Earlier states of the knowledge whose pages a process holds at a time."""
+SECONDS_TO_OPEN = 5.0
 KeptKnowledge = Callable[[str], Knowledge | None]
 """Knowledge of a digest as the decision log has kept it; None where it has not."""
 
@@ -169,20 +170,30 @@ class Versions:
         self._in_force = knowledge
         self._pages = KnowledgePages(knowledge)
         self._kept = kept
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
         self._earlier = lru_cache(MOST_EARLIER)(self._open)
 
     def of(self, digest: str | None) -> KnowledgePages:
-        """Raises 404 where no knowledge of this digest ever decided here."""
+        """Raises 404 where no knowledge of this digest ever decided here, 503 where the log does
+        not give it now."""
         if digest is None or f"sha256:{digest}" == self._in_force.digest:
             return self._pages
         if DIGEST.fullmatch(digest):
-            with self._one_at_a_time:  # anybody may ask, and opening one costs more than a call
-                try:
-                    return self._earlier(f"sha256:{digest}")
-                except (LookupError, RefractoryCdsError):
-                    pass
+            return self._one_at_a_time(digest)
         raise HTTPException(404)
+
+    def _one_at_a_time(self, digest: str) -> KnowledgePages:
+        """Anybody may ask, and opening one costs more than a call."""
+        if not self._lock.acquire(timeout=SECONDS_TO_OPEN):
+            raise HTTPException(503)
+        try:
+            return self._earlier(f"sha256:{digest}")
+        except LookupError:
+            raise HTTPException(404) from None
+        except RefractoryCdsError:
+            raise HTTPException(503) from None
+        finally:
+            self._lock.release()
 
     def _open(self, digest: str) -> KnowledgePages:
         knowledge = self._kept(digest)

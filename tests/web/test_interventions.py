@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tomllib
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from cli.terminal import typed
 from hooks.calls import call, myeloma, prefetch_of
 from hooks.serving import knowledge
 from hooks.test_cards import of_two_cancers
@@ -235,6 +238,42 @@ async def test_an_old_decision_opens_the_old_text_when_the_knowledge_has_moved_o
 
 CHART_ID = str(CHART["hookInstance"])
 NOBODY = "0" * 64
+
+
+async def test_the_command_shows_the_text_of_then_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_then = at_site(tmp_path, '["cml.progression"]\ndays = 29\nbecause = "a day of grace"\n')
+    async with started(tmp_path, **of_then):
+        pass
+    monkeypatch.setenv("REFRACTORY_CDS_AUDIT_DB", str(tmp_path / "decisions.db"))
+    then = of_then["knowledge"].digest
+    for digest in (then, then.removeprefix("sha256:"), of_then["knowledge"].version):
+        ended = typed(
+            capfd, "knowledge", "show", "about-cml", "--knowledge", digest, "--format", "json"
+        )
+        assert (ended.code, ended.err) == (0, "")
+        assert "a day of grace" in ended.out
+    assert "a day of grace" not in typed(capfd, "knowledge", "show", "about-cml").out
+    ended = typed(capfd, "knowledge", "pages", "--to", tmp_path / "pages", "--knowledge", then)
+    assert ended.code == 0
+    assert "a day of grace" in (tmp_path / "pages" / "about-cml.html").read_text("utf-8")
+    nobody = typed(capfd, "knowledge", "show", "about-cml", "--knowledge", NOBODY)
+    assert "no such knowledge" in nobody.one_complaint()
+
+
+async def test_a_log_that_does_not_give_the_knowledge_now_is_503(tmp_path: Path) -> None:
+    async with started(tmp_path, **at_site(tmp_path, '["cml"]\n' + OFF)) as served:
+        then = await served.hook(CHART)
+    async with started(tmp_path, settings=PUBLIC) as served:
+        with closing(sqlite3.connect(served.db)) as db:
+            for (trigger,) in db.execute(
+                "SELECT name FROM sqlite_master WHERE type='trigger'"
+            ).fetchall():
+                db.execute(f"DROP TRIGGER {trigger}")
+            db.execute("UPDATE payloads SET stored = x'00' WHERE name = 'package'")
+            db.commit()
+        assert (await served.http.get(address_of(then))).status_code == 503
 
 
 @pytest.mark.parametrize(
