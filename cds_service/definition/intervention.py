@@ -20,6 +20,7 @@ from cds_service.knowledge.model import Citation, Disease, Knowledge, Told
 
 PREFIX = "about-"
 """What the name of an intervention's page begins with."""
+VARIANT = "variant-"
 NOT_KEPT = "Not told: this version of the knowledge was kept before interventions told it."
 
 _CAVEATS: Mapping[str, str] = {str(name): text for name, text in CAVEATS.items()}
@@ -99,7 +100,7 @@ def _camel_case(value: Any) -> Any:
     if isinstance(value, dict):
         told = {_camel(name): _camel_case(inner) for name, inner in value.items()}
         return {name: inner for name, inner in told.items() if inner not in (None, "", [], {})}
-    return [_camel_case(inner) for inner in value] if isinstance(value, list) else value
+    return [_camel_case(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _camel(name: str) -> str:
@@ -179,7 +180,7 @@ def _of_service(name: str, knowledge: Knowledge) -> Intervention:
     reads = service.reads | {kind for declared in told.diseases.values() for kind in declared.reads}
     sources = (
         f"{len(knowledge.diseases)} rule sets, each with a page and sources of its own; together "
-        f"they rest on {len(knowledge.citations)} sources."
+        f"they rest on {len(_cited(knowledge))} sources."
     )
     off = [d.id for d in knowledge.diseases.values() if not d.returns_cards]
     return Intervention(
@@ -206,6 +207,13 @@ def _of_service(name: str, knowledge: Knowledge) -> Intervention:
         sources={},
         switched=tuple(f"no cards on {disease}" for disease in off),
     )
+
+
+def _cited(knowledge: Knowledge) -> set[str]:
+    """The sources of all rules."""
+    told = [*knowledge.shared_rules]
+    every = [one for d in knowledge.diseases.values() for one in (*d.told, *d.early)]
+    return {key for one in (*told, *every) for key in one.cites}
 
 
 def _population(disease: Disease, own: str) -> str:
@@ -277,12 +285,18 @@ def _inputs(
     for kind, words in told.inputs.items():
         if words.always or kind in declared.reads:
             facts = sorted(
-                fact_in_words(f)
+                _fact(f)
                 for f in declared.facts
-                if f in words.facts or (kind == "tumour-biology" and f.startswith("variant-"))
+                if f in words.facts or (kind == "tumour-biology" and f.startswith(VARIANT))
             )
             items = dict.fromkeys((*named.get(kind, ()), *facts))
             yield InputRead(kind, words.name, words.used, tuple(items))
+
+
+def _fact(name: str) -> str:
+    """ "variant-abl1" is ABL1 variant, "her2" HER2."""
+    gene = name.removeprefix(VARIANT)
+    return fact_in_words(name) if gene == name else f"{gene.upper()} variant"
 
 
 def _markers(names: Iterable[str], knowledge: Knowledge) -> set[str]:

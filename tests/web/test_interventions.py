@@ -26,6 +26,7 @@ from cds_service.web.knowledge_pages import KnowledgePages
 from web.pages import Read
 
 IDS = intervention_ids(knowledge())
+PAGES = KnowledgePages(knowledge())
 each = pytest.mark.parametrize("name", IDS)
 CHART = call(prefetch_of(myeloma()))
 PUBLIC = {"public_url": "https://cds.example"}
@@ -34,7 +35,7 @@ SITE = '["multiple-myeloma.imwg-60-days"]\n'
 
 @cache
 def read(name: str) -> Read:
-    return Read(KnowledgePages(knowledge()).page(f"about-{name}"))
+    return Read(PAGES.page(f"about-{name}"))
 
 
 # --- the page ----------------------------------------------------------------------------------
@@ -206,7 +207,13 @@ async def test_a_card_leads_to_its_rule_set_without_signing_in(tmp_path: Path) -
         assert "Possibly refractory multiple myeloma" in page.text
         assert "myeloma-1" not in page.text  # no patient
         machines = await served.http.get(f"{address_of(answer)}.json")
-        assert machines.json()["id"] == "about-multiple-myeloma"
+        told = machines.json()
+        assert (told["id"], told["of"]) == ("about-multiple-myeloma", "multiple-myeloma")
+        assert [it["number"] for it in told["attributes"]] == list(range(1, 14))
+        assert told["attributes"][4] == {
+            "number": 5, "name": "Use of race", "answer": "Not used.", "used": False,
+        }  # fmt: skip
+        assert all(it["answer"] for it in told["attributes"])
         assert served.size() == before
 
 
