@@ -214,7 +214,7 @@ def _lifespan(
             settings={
                 "fhirServers": len(settings.fhir_servers),
                 "jwt": "required" if settings.checks_tokens else "off",
-                "switchedOff": service.knowledge.switched_off,
+                **({"switchedOff": off} if (off := service.knowledge.switched_off) else {}),
             },
         )
         activated = await asyncio.to_thread(_activation, service.knowledge, settings)

@@ -35,6 +35,8 @@ EVIDENCE, RULE, DOUBTS, OPTIONS, CHANGES = (
 )
 BLOCKS = (EVIDENCE, RULE, DOUBTS, OPTIONS, CHANGES)
 """Evidence before the conclusion (which ends the rule used), doubts before advice."""
+QUOTED = "on record: "
+"""From here on a line names what the chart has, in its words."""
 NO_CHANGE = "No change, with a reason"
 
 _VERBS = (
@@ -171,7 +173,7 @@ def _blocks(blocks: Mapping[str, list[str]]) -> Iterator[Broken]:
         if not lines:
             yield Broken("order", title, "nothing stands in it")
         for line in lines if title != EVIDENCE else ():  # which quotes the chart
-            yield from _wording(title, line)
+            yield from _wording(title, line.partition(QUOTED)[0])
     evidence = " ".join(blocks[EVIDENCE])
     if not _DAY.search(evidence) and "No dated finding" not in evidence:
         yield Broken("no-date", EVIDENCE, "no finding has a day")

@@ -169,6 +169,7 @@ def test_no_text_that_cards_are_made_of_breaks_any() -> None:
 def test_what_the_chart_says_may_say_anything() -> None:
     card = good()
     within("What was seen", "2026-01-02: must stop at once, in the words of the report")(card)
+    within("Options to consider", "Consider a referral: on record: a variant shown here")(card)
     assert lint_card(card, SAID) == []
 
 
