@@ -37,7 +37,8 @@ from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
 from cds_service.audit.log import default_spool_folder
-from cds_service.audit.packages import activation
+from cds_service.audit.packages import activation, stored_package
+from cds_service.audit.reading import open_reader
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
@@ -51,7 +52,7 @@ from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.package import package_of
+from cds_service.knowledge.package import open_package, package_of
 from cds_service.operations_log import log_event
 from cds_service.recent import Recent
 from cds_service.service import RETRY_AFTER, Service, forget, record_failure
@@ -163,7 +164,7 @@ def create_app(
     app.include_router(api_routes(service))
     app.include_router(operations_routes(service))
     app.include_router(page_routes())
-    app.include_router(knowledge_routes(knowledge))
+    app.include_router(knowledge_routes(knowledge, _kept_knowledge(settings)))
     _answer_errors(app)
     app.add_middleware(Admission, door=trust.door)  # the innermost
     app.add_middleware(Unforeseen, service=service)
@@ -239,6 +240,7 @@ def _lifespan(
             settings={
                 "fhirServers": len(settings.fhir_servers),
                 "jwt": "required" if settings.checks_tokens else "off",
+                **({"switchedOff": off} if (off := service.knowledge.switched_off) else {}),
             },
         )
         activated = await asyncio.to_thread(_activation, service.knowledge, settings)
@@ -262,6 +264,17 @@ def _activation(knowledge: Knowledge, settings: Settings) -> Event | None:
     time, so that a decision can be replayed when the knowledge has moved on."""
     package = package_of(knowledge, site=settings.site_file)
     return activation(settings.audit_db, knowledge.version, knowledge.digest, package)
+
+
+def _kept_knowledge(settings: Settings) -> Callable[[str], Knowledge | None]:
+    """Knowledge of an earlier digest as the log has kept it, for pages that old cards lead to."""
+
+    def kept(digest: str) -> Knowledge | None:
+        with open_reader(settings.audit_db, settings.audit_data_key_file) as reader:
+            package = stored_package(reader, digest)
+        return open_package(package, digest) if package is not None else None
+
+    return kept
 
 
 def _settle_memory() -> None:

@@ -124,8 +124,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="",
         pattern=r"^(https?://\S+)?$",
-        description="Where clients reach this service; cards then link to its documentation, and "
-        "tokens have to name it as their audience.",
+        description="Where clients reach this service; cards then link to the page of their "
+        "rule set, and tokens have to name it as their audience.",
     )
     jwt: Literal["required", "off"] | None = Field(
         default=None,
