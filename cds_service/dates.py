@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import calendar
 import re
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import date, timedelta
-from functools import total_ordering
+
+import msgspec
 
 _FHIR_DATE = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})(T[\d:.]+(Z|[+-]\d{2}:?\d{2})?)?)?)?"
 )
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class PartialDate:
+class PartialDate(msgspec.Struct, frozen=True, order=True, gc=False):
     """A day, or the month or year that is all the chart knows, as the interval of its days.
 
     Ordered by first, then last day.
@@ -37,6 +36,9 @@ class PartialDate:
         A dateTime without a zone is read too: charts hold them, and only the day is used.
         Raises ValueError for anything else, an impossible day ("2024-02-30") included.
         """
+        if len(text) == 10 and text[4] == text[7] == "-":
+            with suppress(ValueError):  # said below, or digits of another script
+                return cls.on(date.fromisoformat(text))
         match = _FHIR_DATE.fullmatch(text)
         if match is None:
             raise ValueError("not a FHIR date")
@@ -51,9 +53,6 @@ class PartialDate:
     @property
     def is_exact(self) -> bool:
         return self.first == self.last
-
-    def __lt__(self, other: PartialDate) -> bool:
-        return (self.first, self.last) < (other.first, other.last)
 
     def __str__(self) -> str:
         if self.is_exact:

@@ -9,8 +9,9 @@ line_rules.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cds_service.knowledge.agents import (
     EVERY_AGENT,
@@ -215,6 +216,9 @@ class Disease:
         )  # fmt: skip
 
 
+Plan = TypeVar("Plan")
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """All of it, with the version and the digest that every decision names."""
@@ -244,6 +248,16 @@ class Knowledge:
     def switched_off(self) -> list[str]:
         """The diseases on which this site returns no cards."""
         return [name for name, disease in self.diseases.items() if not disease.returns_cards]
+
+    _plans: dict[object, object] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+
+    def plan(self, make: Callable[[Knowledge], Plan]) -> Plan:
+        """What `make` works out of this knowledge, worked out once: `make` is a pure function."""
+        if make not in self._plans:
+            self._plans[make] = make(self)
+        return self._plans[make]  # type: ignore[return-value]
 
     def disease(self, disease_id: str) -> Disease:
         """The definition that applies: its own, or the general one of its family."""

@@ -33,8 +33,6 @@ from cds_service.dates import PartialDate
 PREGNANT = frozenset({"77386006", "Z33.1", "LA15173-0"})
 """SNOMED CT, ICD-10-CM and the answer in LOINC; with the visits of a supervised pregnancy below."""
 PREGNANT_PREFIXES = ("Z34", "O09", "Z3A")
-PREGNANCY_STATUS = "82810-3"
-"""LOINC: pregnancy status; the answer is one of the codes above."""
 PREGNANCY_DAYS = 300
 """An entry older than this speaks of a pregnancy that is over."""
 REFUSED = "105480006"
@@ -43,8 +41,6 @@ RED_FLAGS = ("G95.2", "G83.4", "G93.5", "G93.6")
 """ICD-10: compression of cord or cauda equina, of the brain, cerebral oedema."""
 CORD_COMPRESSION = "71286001"
 RED_FLAG_DAYS = 90
-EGFR = frozenset({"98979-8", "62238-1", "77147-7"})
-"""LOINC: estimated glomerular filtration rate by CKD-EPI 2021, CKD-EPI 2009 and MDRD."""
 EGFR_UNSAFE_BELOW = Decimal(30)
 CONTRAST = re.compile(
     r"contrast|iodinated|iohexol|iopamidol|iodixanol|iopromide|iomeprol|gadolin|gadob|gadot",
@@ -147,13 +143,12 @@ def _of_observations(sources: Sequence[Source], reader: Reader) -> Iterator[Caut
     status: list[tuple[PartialDate, bool, str]] = []
     egfr: list[tuple[PartialDate, Decimal, str]] = []
     for source in sources:
-        head = source.head
-        if head.code is None or head.status not in COUNTS:
+        code = source.code
+        if not (code.is_of_pregnancy or code.is_of_kidneys) or source.head.status not in COUNTS:
             continue
-        codes = {coding.code for coding in head.code.coding}
-        if PREGNANCY_STATUS in codes and (said := _pregnancy(source, reader)) is not None:
+        if code.is_of_pregnancy and (said := _pregnancy(source, reader)) is not None:
             status.append(said)
-        elif codes & EGFR and (measured := _measured(source, reader)) is not None:
+        elif code.is_of_kidneys and (measured := _measured(source, reader)) is not None:
             egfr.append(measured)
     if status:
         on, is_pregnant, reference = max(status)

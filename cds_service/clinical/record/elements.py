@@ -111,8 +111,15 @@ class Head(Element):
     subject: Reference | None = None
     patient: Reference | None = None
     individual: Reference | None = None
-    code: CodeableConcept | None = None
+    # closed: most codes of a chart stand in it many times, and are read once
+    code: msgspec.Raw = ABSENT
     status: str | None = None
+
+
+class OpenHead(Head):
+    """The head with its code read: what is wrong with a head is said of this one."""
+
+    code: CodeableConcept | None = None  # type: ignore[assignment]
 
 
 class Versioned(Element):
@@ -356,6 +363,7 @@ class Hospitalization(Element):
 
 T = TypeVar("T")
 _DECODERS: dict[object, msgspec.json.Decoder[object]] = {}
+_OF_SEVERAL: dict[object, msgspec.json.Decoder[object]] = {}
 
 
 def decode(raw: bytes | msgspec.Raw, into: type[T]) -> T:
@@ -374,7 +382,7 @@ def decode(raw: bytes | msgspec.Raw, into: type[T]) -> T:
 
 def optional(raw: msgspec.Raw, into: type[T]) -> T | None:
     """An element that only refines a finding; None where it is missing or faulty."""
-    if raw == ABSENT:
+    if not raw:
         return None
     try:
         return decode(raw, into)
@@ -387,6 +395,18 @@ def several(raw: msgspec.Raw, into: type[T]) -> list[T]:
 
     (Real clients send `category` as an object where FHIR has an array.)
     """
+    if not raw:
+        return []
+    decoder = _OF_SEVERAL.get(into)
+    if decoder is None:
+        decoder = _OF_SEVERAL[into] = msgspec.json.Decoder(list[into])  # type: ignore[valid-type]
+    try:
+        return decoder.decode(raw)  # type: ignore[return-value]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _one_by_one(raw, into)
+
+
+def _one_by_one(raw: msgspec.Raw, into: type[T]) -> list[T]:
     entries = optional(raw, list[msgspec.Raw])
     if entries is None:
         alone = optional(raw, into)

@@ -26,7 +26,7 @@ from cds_service.clinical.record.values import (
     unit_of,
     value_concepts,
 )
-from cds_service.knowledge.terms import SAME_SYSTEM, Code, Marker, ResponseTerm
+from cds_service.knowledge.terms import Code, Marker, ResponseTerm
 from cds_service.quantities import Quantity
 
 COUNTS = frozenset({"final", "amended", "corrected"})
@@ -37,39 +37,6 @@ STATUS_KINDS: dict[str, StatementKind] = {
     "disease-status": "disease-status",
     "response-category": "response-category",
 }
-
-
-Topic = tuple[str, str]
-"""Family (marker, status, fact) and name of what an observation is about."""
-
-
-def topic_of(code: CodeableConcept | None, reader: Reader) -> Topic | None:
-    """What an observation is about, or None: most of a chart is about nothing that is read."""
-    topic = _any_topic(code, reader)
-    if topic is not None and topic[0] == "marker" and topic[1] not in reader.markers:
-        return None
-    return topic
-
-
-def _any_topic(code: CodeableConcept | None, reader: Reader) -> Topic | None:
-    if code is None:
-        return None
-    terms = reader.knowledge.terms
-    for coding in code.coding:
-        if coding.code is None:
-            continue
-        system = coding.system or ""
-        key = (SAME_SYSTEM.get(system, system), coding.code)
-        if (marker := terms.marker_codes.get(key)) is not None:
-            return "marker", marker
-        if (kind := terms.observation_kinds.get(key)) is not None:
-            return "status", kind
-        if (fact := terms.facts.get(key)) is not None:
-            return "fact", fact
-    for text in code.texts():
-        if (topic := terms.observation_names.get(text.strip().lower())) is not None:
-            return topic
-    return None
 
 
 def read_statement(

@@ -27,6 +27,9 @@ _MARKS: Mapping[str, tuple[bytes, ...]] = {
 }
 """Bytes without which a resource of a type cannot be in the shape of R5."""
 
+CHANGED = frozenset(_MARKS)
+"""Types of resources that R5 changed."""
+
 ADHERENCE = (("not-taking", "not-taken"), ("taking", "active"), ("stopped", "stopped"),
              ("on-hold", "on-hold"), ("never", "not-taken"), ("unknown", "unknown"))  # fmt: skip
 """How codes of MedicationStatement.adherence begin → the statuses of R4."""

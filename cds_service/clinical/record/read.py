@@ -24,7 +24,6 @@ from cds_service.clinical.record.observations import (
     read_measurement,
     read_report,
     read_statement,
-    topic_of,
 )
 from cds_service.clinical.record.procedures import (
     read_encounter,
@@ -52,15 +51,16 @@ from cds_service.clinical.record.sources import (
     RawResource,
     Source,
     aliases_of,
-    belongs,
     in_order,
     latest_versions,
     open_sources,
+    own_of,
     read_source,
     whose,
 )
 from cds_service.clinical.record.studies import read_studies
 from cds_service.clinical.record.superseded import ReadObservation, superseded
+from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
 
 __all__ = ["AnyResource", "RawResource", "read_record"]
@@ -100,8 +100,7 @@ def read_record(
     sources = open_sources(resources, reader)
     reader.aliases = aliases_of(sources)
     own = patient or whose(sources, reader)
-    sources = [source for source in sources if belongs(source, own, reader)]
-    sources = latest_versions(sources, reader)
+    sources = latest_versions(own_of(sources, own, reader), reader)
     by_type = _by_type(sources)
     gathered = _Gathered()
     person = _read_patient(by_type.get("Patient", ()), own, gathered, reader)
@@ -123,7 +122,7 @@ def read_record(
         as_of=as_of,
         cancers=tuple(_with_stage(cancer, gathered.facts) for cancer in conditions.cancers),
         other_conditions=frozenset(gathered.other_conditions),
-        exposures=tuple(sorted(set(gathered.exposures), key=_exposure_order)),
+        exposures=_exposures_in_order(gathered.exposures),
         statements=_without_copies([*gathered.statements, *conditions.statements]),
         measurements=_by_day(gathered.measurements),
         lesions=_by_day(gathered.lesions),
@@ -147,17 +146,25 @@ def _by_type(sources: Iterable[Source]) -> dict[str, list[Source]]:
     return {t: found if t == "Observation" else in_order(found) for t, found in by_type.items()}
 
 
-def _counts(source: Source, reader: Reader) -> bool:
-    """Whether an Observation is about something that is read, and final."""
-    head = source.head
-    topic = topic_of(head.code, reader)
-    if head.code is None or (topic and not head.status):
-        missing = "code" if head.code is None else "status"
-        reader.note("warning", "invalid-resource", source.reference, f"left out: has no {missing}")
-        return False
-    if topic and head.status in PENDING:
-        note_pending(source.reference, reader)
-    return topic is not None and head.status in COUNTS
+def _counting(sources: Iterable[Source], reader: Reader) -> list[Source]:
+    """The Observations about something that is read, and final."""
+    found = []
+    for source in sources:
+        code = source.code
+        topic = code.topic
+        if topic is None and not code.is_missing:
+            continue
+        if topic is not None and topic[0] == "marker" and topic[1] not in reader.markers:
+            continue
+        status = source.head.status
+        if topic is None or not status:
+            detail = f"left out: has no {'code' if code.is_missing else 'status'}"
+            reader.note("warning", "invalid-resource", source.reference, detail)
+        elif status in COUNTS:
+            found.append(source)
+        elif status in PENDING:
+            note_pending(source.reference, reader)
+    return found
 
 
 def _read_patient(
@@ -229,8 +236,8 @@ def _read_tumours(
 
 def _read_observations(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
     relevant = []
-    for source in in_order(source for source in sources if _counts(source, reader)):
-        topic = topic_of(source.head.code, reader)
+    for source in in_order(_counting(sources, reader)):
+        topic = source.code.topic
         raw = read_source(source, elements.Observation, reader)
         if raw is None or topic is None:
             continue
@@ -341,12 +348,14 @@ def _is_in_hospice(gathered: _Gathered) -> bool:
 D = TypeVar("D", Statement, Measurement, Lesion, Event, Request, Fact, Doubt, Withheld)
 
 
-def _by_day(found: Iterable[D]) -> tuple[D, ...]:
+def _by_day(found: Sequence[D]) -> tuple[D, ...]:
     """Unique, in order of date and reference; what has no date comes first."""
-    return tuple(sorted(set(found), key=_day_order))
+    if len({item.resource for item in found}) == len(found):
+        return tuple(sorted(found, key=_day_order))
+    return tuple(sorted(sorted(set(found), key=repr), key=_day_order))
 
 
-def _without_copies(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+def _without_copies(statements: Sequence[Statement]) -> tuple[Statement, ...]:
     """Statements in order, one of each: what was recorded twice was found once."""
     kept: dict[Statement, Statement] = {}
     for statement in _by_day(statements):
@@ -354,13 +363,23 @@ def _without_copies(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     return tuple(kept.values())
 
 
+UNDATED = PartialDate.on(date.min)
+
+
 def _day_order(
     item: Statement | Measurement | Lesion | Event | Request | Fact | Doubt | Withheld,
-) -> tuple[object, ...]:
-    first = item.on.first if item.on else date.min
-    last = item.on.last if item.on else date.min
-    return first, last, item.resource, repr(item)
+) -> tuple[date, date, str]:
+    on = item.on or UNDATED
+    return on.first, on.last, item.resource
 
 
-def _exposure_order(exposure: Exposure) -> tuple[object, ...]:
-    return exposure.start, exposure.drug, exposure.resource, repr(exposure)
+def _exposures_in_order(found: Sequence[Exposure]) -> tuple[Exposure, ...]:
+    """Unique, in order of their first day, drug and reference."""
+    if len({(exposure.resource, exposure.drug) for exposure in found}) < len(found):
+        found = sorted(set(found), key=repr)
+    return tuple(sorted(found, key=_exposure_order))
+
+
+def _exposure_order(exposure: Exposure) -> tuple[date, date, str, str]:
+    start = exposure.start
+    return start.first, start.last, exposure.drug, exposure.resource

@@ -34,6 +34,7 @@ class Reader:
     """Single tumours, which observations have as their focus → their Condition, and their place."""
     issues: list[Issue] = field(default_factory=list)
     _locals: dict[str, str] = field(default_factory=dict)
+    _dates: dict[str, PartialDate | None] = field(default_factory=dict)
 
     def note(self, severity: Severity, code: str, resource: str, detail: str) -> None:
         self.issues.append(Issue(severity, code, resource, detail))
@@ -54,9 +55,8 @@ class Reader:
         """
         if not text:
             return None
-        try:
-            day = PartialDate.parse(text)
-        except ValueError:
+        day = self._date(text)
+        if day is None:
             self.note("warning", "invalid-date", resource, f"{element} is no FHIR date; left out")
             return None
         if day.first > self.as_of:
@@ -89,11 +89,19 @@ class Reader:
         """The end of a period: may lie in the future, where it says how long an order runs."""
         if not text:
             return None
-        try:
-            return PartialDate.parse(text)
-        except ValueError:
+        day = self._date(text)
+        if day is None:
             self.note("warning", "invalid-date", resource, f"{element} is no FHIR date; left out")
-            return None
+        return day
+
+    def _date(self, text: str) -> PartialDate | None:
+        """A date as it is written: the same one stands in many resources."""
+        if text not in self._dates:
+            try:
+                self._dates[text] = PartialDate.parse(text)
+            except ValueError:
+                self._dates[text] = None
+        return self._dates[text]
 
     def number(self, quantity: Quantity, resource: str) -> Decimal | None:
         """The value of a quantity with its digits; None, with an issue, where it is no number."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
 from operator import attrgetter
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from cds_service.clinical.record import elements
+from cds_service.clinical.record.codes import Codes, ObservationCode
 from cds_service.clinical.record.elements import ABSENT, decode, optional
-from cds_service.clinical.record.r5 import in_r4_shape
+from cds_service.clinical.record.r5 import CHANGED, in_r4_shape
 from cds_service.clinical.record.reader import Reader
 from cds_service.errors import UnreadableInput
 
@@ -26,7 +26,6 @@ LATER_STATUSES = {"amended": 1, "corrected": 2, "cancelled": 3, "entered-in-erro
 """Statuses of an Observation that follow "final", in the order in which they can."""
 
 
-@runtime_checkable
 class RawResource(Protocol):
     """A resource as it travels: its JSON, and the URL that its Bundle gave it (or an empty one)."""
 
@@ -39,42 +38,60 @@ class RawResource(Protocol):
 AnyResource = RawResource | Mapping[str, object] | bytes | str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One resource of the chart: as it was given, its JSON in R4 shape, head and reference."""
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """One resource of the chart: as it was given, its JSON in R4 shape, head and reference.
+
+    `code` only of an Observation.
+    """
 
     given: AnyResource
     raw: bytes | msgspec.Raw
     head: elements.Head
     reference: str
-    full_url: str = ""
+    full_url: str
+    code: ObservationCode
+
+
+NO_CODE = ObservationCode()
+_heads = msgspec.json.Decoder(elements.Head)
+_FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Source]:
     """The head of each resource; what has none becomes an issue, if its type is read at all."""
     opened = []
+    head_of, code_of = _heads.decode, Codes(reader.knowledge).read
     for resource in resources:
         raw, full_url = _raw(resource)
+        code = NO_CODE
         try:
-            head = decode(raw, elements.Head)
-        except msgspec.DecodeError as fault:
-            repaired = _repaired(raw, reader, fault)
+            head = head_of(raw)
+            if head.resourceType == "Observation":
+                code = code_of(head.code)
+        except _FAULTS:
+            repaired = _repaired(raw, reader)
             if repaired is None:
                 continue
             head = repaired
-        if head.resourceType == "Bundle":
+        type_ = head.resourceType
+        if type_ in CHANGED:
+            shaped = in_r4_shape(raw, type_)
+        elif type_ == "Bundle":
             raise UnreadableInput("a Bundle stands among the resources: pass its entries")
-        reference = _reference(head, full_url, raw)
-        opened.append(
-            Source(resource, in_r4_shape(raw, head.resourceType), head, reference, full_url)
-        )
+        else:
+            shaped = raw
+        reference = f"{type_}/{head.id}" if head.id else full_url or f"{type_}/{_digest(raw)}"
+        opened.append(Source(resource, shaped, head, reference, full_url, code))
     return opened
 
 
-def _repaired(
-    raw: bytes | msgspec.Raw, reader: Reader, fault: msgspec.DecodeError
-) -> elements.Head | None:
+def _repaired(raw: bytes | msgspec.Raw, reader: Reader) -> elements.Head | None:
     """The head of a resource with a fault, if that lies in nothing that is read of its type."""
+    try:
+        decode(raw, elements.OpenHead)
+        why = "left out: not valid JSON"
+    except msgspec.DecodeError as fault:
+        why = why_invalid(fault)
     members = optional(msgspec.Raw(bytes(raw)), dict[str, msgspec.Raw]) or {}
     type_ = optional(members.get("resourceType", ABSENT), str) or ""
     if type_ != "Observation":
@@ -84,7 +101,7 @@ def _repaired(
             return head
     if not type_ or type_ in elements.READ_TYPES:
         name = f"{type_ or 'resource'}/{_id(members) or _digest(raw)}"
-        reader.note("warning", "invalid-resource", name, why_invalid(fault))
+        reader.note("warning", "invalid-resource", name, why)
     return None
 
 
@@ -93,13 +110,20 @@ def _id(members: Mapping[str, msgspec.Raw]) -> str | None:
 
 
 def _raw(resource: AnyResource) -> tuple[bytes | msgspec.Raw, str]:
+    kind = type(resource)
+    if kind in _TEXTS:
+        return resource, ""  # type: ignore[return-value]
+    raw = getattr(resource, "raw", None)
+    if raw is not None:
+        return raw, resource.full_url  # type: ignore[union-attr]
     if isinstance(resource, (bytes, msgspec.Raw)):
         return resource, ""
     if isinstance(resource, str):
         return resource.encode(errors="replace"), ""
-    if isinstance(resource, Mapping):
-        return _encoded(resource), ""
-    return resource.raw, resource.full_url
+    return _encoded(resource), ""  # type: ignore[arg-type]
+
+
+_TEXTS = frozenset({bytes, msgspec.Raw})
 
 
 def _encoded(resource: Mapping[str, object]) -> bytes:
@@ -107,13 +131,6 @@ def _encoded(resource: Mapping[str, object]) -> bytes:
         return msgspec.json.encode(resource)
     except UnicodeEncodeError:  # half of a surrogate pair: no JSON text, refused when it is read
         return json.dumps(resource).encode()
-
-
-def _reference(head: elements.Head, full_url: str, raw: bytes | msgspec.Raw) -> str:
-    """`Type/id`; for a resource without id the URN of its entry, else a digest of its content."""
-    if head.id:
-        return f"{head.resourceType}/{head.id}"
-    return full_url or f"{head.resourceType}/{_digest(raw)}"
 
 
 def _digest(raw: bytes | msgspec.Raw) -> str:
@@ -140,10 +157,11 @@ def aliases_of(sources: Sequence[Source]) -> dict[str, str]:
     """Full URLs and bare ids of Bundle entries → `Type/id`; of several the first by name."""
     aliases: dict[str, str] = {}
     for source in sources:
-        if source.full_url.startswith("urn:"):
+        if source.full_url and source.full_url.startswith("urn:"):
             _alias(source.full_url, source.reference, aliases)
-        if source.head.id and len(source.head.id) == UUID_LENGTH:
-            _alias(source.head.id, source.reference, aliases)
+        own = source.head.id
+        if own and len(own) == UUID_LENGTH:
+            _alias(own, source.reference, aliases)
     return aliases
 
 
@@ -226,26 +244,37 @@ def whose(sources: Sequence[Source], reader: Reader) -> str:
     patients = sorted(s.reference for s in sources if s.head.resourceType == "Patient")
     if len(patients) == 1:
         return patients[0]
-    named = Counter(
-        reader.local(subject.reference)
+    written = Counter(
+        subject.reference
         for source in sources
         if (subject := _subject(source)) is not None and subject.reference
     )
-    if not named:
+    if not written:
         return patients[0] if patients else ""
+    named: Counter[str] = Counter()
+    for text, count in written.items():
+        named[reader.local(text)] += count
     most = max(named.values())
     return min(reference for reference, count in named.items() if count == most)
 
 
-def belongs(source: Source, own: str, reader: Reader) -> bool:
-    """Whether a resource is this patient's; a foreign one is reported, never used."""
-    subject = _subject(source)
-    owner = source.reference if source.head.resourceType == "Patient" else ""
-    if subject is not None and subject.reference:
-        owner = reader.local(subject.reference)
-    if not owner or owner == own:
-        return True
-    reader.note(
-        "warning", "other-patient", source.reference, "belongs to another patient; not used"
-    )
-    return False
+def own_of(sources: Iterable[Source], own: str, reader: Reader) -> list[Source]:
+    """The resources that are this patient's; a foreign one is reported, never used."""
+    kept = []
+    is_own: dict[str, bool] = {}
+    for source in sources:
+        head = source.head
+        subject = head.subject or head.patient or head.individual
+        if subject is not None and (written := subject.reference):
+            mine = is_own.get(written)
+            if mine is None:
+                mine = is_own[written] = reader.local(written) in ("", own)
+        else:
+            mine = head.resourceType != "Patient" or source.reference == own
+        if mine:
+            kept.append(source)
+        else:
+            reader.note(
+                "warning", "other-patient", source.reference, "belongs to another patient; not used"
+            )
+    return kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from cds_service.clinical.record.codes import Topic
 from cds_service.clinical.record.elements import (
     Identifier,
     Observation,
@@ -12,7 +13,6 @@ from cds_service.clinical.record.elements import (
     optional,
     several,
 )
-from cds_service.clinical.record.observations import Topic
 
 CORRECTED = frozenset({"amended", "corrected"})
 

@@ -36,6 +36,7 @@ from cds_service.clinical.record.elements import (
     Identifier,
     Ingredient,
     Medication,
+    OpenHead,
     Period,
     Quantity,
     Range,
@@ -166,7 +167,9 @@ def differences(raw: bytes) -> list[str]:
     plain = json.loads(raw, parse_float=Decimal)
     resource_type = plain["resourceType"]
     theirs: Any = get_fhir_model_class(resource_type).model_validate(plain)
-    head = decode(raw, Head)
+    head, closed = decode(raw, OpenHead), decode(raw, Head)
+    assert several(closed.code, CodeableConcept) == ([head.code] if head.code else [])
+    assert all(getattr(closed, name) == getattr(head, name) for name in ("id", "status", "subject"))
     assert head.resourceType == resource_type
     assert (head.id, head.status) == (theirs.id, getattr(theirs, "status", None))
     ours = decode(raw, READ_AS[resource_type])
@@ -213,6 +216,7 @@ NAMES_IN_FHIR: Final[dict[type[Element], tuple[str, ...]]] = {
     elements.MedicationUse: tuple(t for t, s in READ_AS.items() if s is elements.MedicationUse),
     elements.Versioned: tuple(READ_AS),
     Head: tuple(READ_AS),
+    OpenHead: tuple(READ_AS),
 }
 """Structures whose name in FHIR is another one than ours."""
 
