@@ -217,8 +217,13 @@ class CodeTable(Generic[Meaning]):
         if own is not None:
             return own
         system, text = code
-        found = (of.get(text[:length]) for length, of in self.starts.get(system, {}).items())
-        return next((meaning for meaning in found if meaning is not None), None)
+        starts = self.starts.get(system)
+        if starts is not None:
+            for length, of in starts.items():
+                meaning = of.get(text[:length])
+                if meaning is not None:
+                    return meaning
+        return None
 
     def meanings(self) -> Iterator[Meaning]:
         yield from self.exact.values()

@@ -24,7 +24,7 @@ from cds_service.clinical.record.elements import (
     several,
 )
 from cds_service.clinical.record.observations import COUNTS
-from cds_service.clinical.record.procedures import kind_of
+from cds_service.clinical.record.procedures import kind_said
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Caution, CautionKind
 from cds_service.clinical.record.sources import Source
@@ -193,7 +193,7 @@ def _of_procedures(sources: Sequence[Source], reader: Reader) -> Iterator[Cautio
     """Biopsies that their own Procedure calls insufficient."""
     for source in sources:
         raw = optional(_raw(source), Procedure)
-        if raw is None or kind_of(raw.code, reader.knowledge.terms) not in TISSUE:
+        if raw is None or kind_said(raw.code, reader) not in TISSUE:
             continue
         if any(map(_is_insufficient, several(raw.outcome, CodeableConcept))):
             on = _quietly(raw.performedDateTime, raw.performedPeriod, source, reader)
@@ -205,7 +205,7 @@ def _of_reports(sources: Sequence[Source], reader: Reader) -> Iterator[Caution]:
     """Samples that the report on them calls insufficient."""
     for source in sources:
         raw = optional(_raw(source), DiagnosticReport)
-        if raw is None or kind_of(raw.code, reader.knowledge.terms) not in TISSUE:
+        if raw is None or kind_said(raw.code, reader) not in TISSUE:
             continue
         if any(map(_is_insufficient, several(raw.conclusionCode, CodeableConcept))):
             on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source, reader)

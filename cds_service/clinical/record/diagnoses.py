@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cds_service.clinical.record.elements import (
     CodeableConcept,
@@ -13,6 +13,7 @@ from cds_service.clinical.record.elements import (
     several,
 )
 from cds_service.clinical.record.reader import Reader
+from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.terms import (
     ICD10,
     ICD10CM,
@@ -47,7 +48,7 @@ def with_histology(raw: Condition) -> CodeableConcept | None:
     ]
     if raw.code is None or not told:
         return raw.code
-    return CodeableConcept([*raw.code.coding, *told], raw.code.text)
+    return CodeableConcept((*raw.code.coding, *told), raw.code.text)
 
 
 def condition_term(
@@ -59,6 +60,12 @@ def condition_term(
     """
     if concept is None:
         return None
+    return _term_at(concept, reader, places) if places else reader.once(concept, _term_at)
+
+
+def _term_at(
+    concept: CodeableConcept, reader: Reader, places: Sequence[CodeableConcept] = ()
+) -> ConditionTerm | None:
     terms = reader.knowledge.terms
     codes = concept.codes()
     telling = [code for code in codes if code not in SAYS_NO_SITE]
@@ -154,8 +161,30 @@ def _is_open(disease: str) -> bool:
 
 def disease_said(concept: CodeableConcept, reader: Reader) -> str | None:
     """The one disease that the words of a diagnosis name; None where they name none or several."""
-    named = {disease for text in concept.texts() for disease in _diseases_named(text, reader)}
+    named: set[str] = set()
+    for text in dict.fromkeys(concept.texts()):
+        named |= _diseases_named(text, reader)
     return named.pop() if len(named) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a diagnosis, as they are asked for."""
+
+    doubt: frozenset[str]
+    stage: frozenset[str]
+    worsening: re.Pattern[str]
+    symptom: re.Pattern[str]
+
+
+def _words(knowledge: Knowledge) -> _Words:
+    words = knowledge.words
+    return _Words(
+        frozenset(words["doubt"]),
+        frozenset(words["stage"]),
+        re.compile("|".join(map(re.escape, words["worsening"])) or r"\b\B"),
+        re.compile("|".join(map(re.escape, words["symptom"])) or r"\b\B"),
+    )
 
 
 def _diseases_named(text: str, reader: Reader) -> set[str]:
@@ -163,22 +192,26 @@ def _diseases_named(text: str, reader: Reader) -> set[str]:
 
     A word of doubt, of denial or of the past anywhere in the text silences all of it.
     """
-    known = reader.knowledge.disease_names.get(text.strip().lower())
+    lowered = text.lower()
+    known = reader.knowledge.disease_names.get(lowered.strip())
     if known is not None:
         return {known}
-    words = reader.knowledge.words
-    if not set(WORD.findall(text.lower())).isdisjoint(words["doubt"]):
+    words = reader.knowledge.plan(_words)
+    if not words.doubt.isdisjoint(WORD.findall(lowered)):
         return set()
-    stage = frozenset(words["stage"])
-    phrases = (phrase.split() for phrase in PHRASE_ENDS.split(text.lower()))
-    named = (_disease_of(phrase, stage, reader) for phrase in phrases)
-    return {disease for disease in named if disease is not None}
+    found = set()
+    for phrase in PHRASE_ENDS.split(lowered):
+        disease = _disease_of(phrase.split(), words.stage, reader)
+        if disease is not None:
+            found.add(disease)
+    return found
 
 
 def _disease_of(phrase: list[str], stage: Set[str], reader: Reader) -> str | None:
+    names = reader.knowledge.disease_names
     first, end = 0, len(phrase)
     while first < end:
-        disease = reader.knowledge.disease_names.get(" ".join(phrase[first:end]))
+        disease = names.get(" ".join(phrase[first:end]))
         if disease is not None:
             return disease
         if phrase[first] in stage:
@@ -218,10 +251,9 @@ def _by_site(codes: Sequence[Code], terms: Terminology) -> ConditionTerm | None:
 
 def _is_worse_symptom(concept: CodeableConcept, reader: Reader) -> bool:
     """Whether it is a symptom, not the disease, that is called refractory or worsening."""
-    words = reader.knowledge.words
+    words = reader.knowledge.plan(_words)
     return any(
-        any(word in text for word in words["worsening"])
-        and any(word in text for word in words["symptom"])
+        words.worsening.search(text) and words.symptom.search(text)
         for text in map(str.lower, concept.texts())
     )
 

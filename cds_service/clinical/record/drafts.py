@@ -301,7 +301,7 @@ def _concept(value: object) -> CodeableConcept | None:
         parts = [part for each in value if (part := _concept(each)) is not None]
         said = next((part.text for part in parts if part.text), None)
         codings = [coding for part in parts for coding in part.coding]
-        return CodeableConcept(codings, said) if parts else None
+        return CodeableConcept(tuple(codings), said) if parts else None
     if not isinstance(value, dict):
         return None
     if isinstance(value.get("concept"), dict):
@@ -310,7 +310,7 @@ def _concept(value: object) -> CodeableConcept | None:
     if isinstance(value.get("code"), str):  # a Coding in place of a concept
         codings.append(_coding(value))
     text = _text(value, "text").strip() or None
-    return CodeableConcept(codings, text) if codings or text else None
+    return CodeableConcept(tuple(codings), text) if codings or text else None
 
 
 def _coding(one: Members) -> Coding:

@@ -32,14 +32,14 @@ class Element(msgspec.Struct, gc=False):
     """The base of every structure: unknown members are skipped, as FHIR servers have many."""
 
 
-class Coding(Element):
+class Coding(Element, frozen=True):  # type: ignore[misc]
     system: str | None = None
     code: str | None = None
     display: str | None = None
 
 
-class CodeableConcept(Element):
-    coding: list[Coding] = []
+class CodeableConcept(Element, frozen=True):  # type: ignore[misc]
+    coding: tuple[Coding, ...] = ()
     text: str | None = None
 
     def codes(self) -> list[tuple[str, str]]:
@@ -52,9 +52,13 @@ class CodeableConcept(Element):
 
     def texts(self) -> list[str]:
         """What the concept says in words, its own text first; of a very long one the beginning."""
-        said = [self.text] if self.text else []
-        said += [c.display for c in self.coding if c.display]
-        return [text[:LONGEST_TEXT] for text in said]
+        said = [c.display for c in self.coding if c.display]
+        if self.text:
+            said.insert(0, self.text)
+        for text in said:
+            if len(text) > LONGEST_TEXT:
+                return [each[:LONGEST_TEXT] for each in said]
+        return said
 
 
 class Reference(Element):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.clinical.record.drug_names import Recognised, recognise_medication
@@ -35,29 +35,38 @@ def name_medication(
     raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
 ) -> NamedMedication | None:
     """The first of the ways in which a use names its drug that names one that is known."""
+    if raw.medicationCodeableConcept is not None:
+        return reader.once(raw.medicationCodeableConcept, _named_by)
     best: NamedMedication | None = None
     for concepts in _namings(raw, medications, reader):
-        codes = [code for concept in concepts for code in concept.codes()]
-        texts = [text for concept in concepts for text in concept.texts()]
-        found = recognise_medication(codes, texts, reader.knowledge.terms)
-        systems = {system for system, _ in codes}
-        is_coded = not systems.isdisjoint(READ) or bool(texts and not systems.isdisjoint(UNREAD))
-        named = NamedMedication(found, is_coded)
-        if found.how != "none":
+        named = _named(concepts, reader)
+        if named.recognised.how != "none":
             return named
-        if best is None or (found.investigational and not best.recognised.investigational):
+        if best is None or (
+            named.recognised.investigational and not best.recognised.investigational
+        ):
             best = named
     return best
+
+
+def _named_by(concept: CodeableConcept, reader: Reader) -> NamedMedication:
+    return _named((concept,), reader)
+
+
+def _named(concepts: Sequence[CodeableConcept], reader: Reader) -> NamedMedication:
+    codes = [code for concept in concepts for code in concept.codes()]
+    texts = [text for concept in concepts for text in concept.texts()]
+    found = recognise_medication(codes, texts, reader.knowledge.terms)
+    systems = {system for system, _ in codes}
+    is_coded = not systems.isdisjoint(READ) or bool(texts and not systems.isdisjoint(UNREAD))
+    return NamedMedication(found, is_coded)
 
 
 def _namings(
     raw: MedicationUse, medications: Mapping[str, Medication], reader: Reader
 ) -> Iterator[list[CodeableConcept]]:
-    """The concepts that name the drug, best first: inline; of the Medication, contained or not;
-    of its active ingredients; the words beside the reference."""
-    if raw.medicationCodeableConcept is not None:
-        yield [raw.medicationCodeableConcept]
-        return
+    """The concepts that name a drug that is pointed at, best first: of the Medication, contained
+    or not; of its active ingredients; the words beside the reference."""
     reference = raw.medicationReference
     if reference is None:
         return

@@ -48,9 +48,18 @@ def kind_of(concept: CodeableConcept | None, terms: Terminology) -> str:
     return ""
 
 
+def kind_said(concept: CodeableConcept | None, reader: Reader) -> str:
+    """The same, of a chart that is read."""
+    return "" if concept is None else reader.once(concept, _kind_said)
+
+
+def _kind_said(concept: CodeableConcept, reader: Reader) -> str:
+    return kind_of(concept, reader.knowledge.terms)
+
+
 def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Request | None:
     """A procedure that was done; or, where the patient declined it, a declined request."""
-    kind = kind_of(raw.code, reader.knowledge.terms)
+    kind = kind_said(raw.code, reader)
     if not kind:
         return None
     conditions = _named(raw.reasonReference, reader)
@@ -73,7 +82,7 @@ def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Re
 
 def read_request(raw: ServiceRequest, reference: str, reader: Reader) -> Request | None:
     """An order of something that advice may suggest, or that the patient declined."""
-    kind = kind_of(raw.code, reader.knowledge.terms)
+    kind = kind_said(raw.code, reader)
     if not kind:
         return None
     reasons = several(raw.reasonCode, CodeableConcept) + [
@@ -135,7 +144,7 @@ def _is_hospice(
 
 def read_report_event(raw: DiagnosticReport, reference: str, reader: Reader) -> Event | None:
     """A report as proof that its study was done."""
-    kind = kind_of(raw.code, reader.knowledge.terms)
+    kind = kind_said(raw.code, reader)
     if not kind or raw.status in ("entered-in-error", "cancelled", "registered"):
         return None
     spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")

@@ -44,7 +44,10 @@ def in_r4_shape(raw: bytes | msgspec.Raw, resource_type: str) -> bytes | msgspec
     if marks is None:
         return raw
     text = bytes(raw)
-    if not any(mark in text for mark in marks):
+    for mark in marks:
+        if mark in text:
+            break
+    else:
         return raw
     members = _object(text)
     if members is None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 
-from cds_service.clinical.record.elements import ABSENT, Period, Quantity
+from cds_service.clinical.record.elements import ABSENT, CodeableConcept, Period, Quantity
 from cds_service.clinical.record.record import Issue, Severity
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
 
+T = TypeVar("T")
 EARLIEST, LATEST = date(1850, 1, 1), date(9000, 1, 1)
 """Days outside are what software writes for "none" (0001-01-01): no patient's course has them."""
 MOST_PLACES = 15
@@ -33,11 +35,19 @@ class Reader:
     tumours: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Single tumours, which observations have as their focus → their Condition, and their place."""
     issues: list[Issue] = field(default_factory=list)
+    _said: dict[tuple[object, CodeableConcept], object] = field(default_factory=dict)
     _locals: dict[str, str] = field(default_factory=dict)
     _dates: dict[str, PartialDate | None] = field(default_factory=dict)
 
     def note(self, severity: Severity, code: str, resource: str, detail: str) -> None:
         self.issues.append(Issue(severity, code, resource, detail))
+
+    def once(self, concept: CodeableConcept, say: Callable[[CodeableConcept, Reader], T]) -> T:
+        """What `say` reads in a concept, read once a chart: charts repeat the same concepts."""
+        key = say, concept
+        if key not in self._said:
+            self._said[key] = say(concept, self)
+        return self._said[key]  # type: ignore[return-value]
 
     def local(self, reference: str | None) -> str:
         """A reference as `Type/id`, whether it was relative, absolute, versioned or a URN."""

@@ -119,8 +119,8 @@ def unlike(ours: Element, theirs: Any, where: str) -> Iterator[str]:
         path = f"{where}.{name}"
         if isinstance(mine, msgspec.Raw) and name != "value":
             yield from _unlike_lists(several(mine, RAW[name]), _listed(other), path)
-        elif isinstance(mine, list):
-            yield from _unlike_lists(mine, _listed(other), path)
+        elif isinstance(mine, (list, tuple)):
+            yield from _unlike_lists(list(mine), _listed(other), path)
         else:
             yield from _unlike_one(mine, other, path)
 

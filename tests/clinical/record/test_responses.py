@@ -85,7 +85,7 @@ def meaning(value: CodeableConcept, *systems: str) -> tuple[str, str] | None:
 def test_a_code_says_the_same_in_every_disease(
     system: str, code: str, category: str, finding: str
 ) -> None:
-    value = CodeableConcept([Coding(system, code)])
+    value = CodeableConcept((Coding(system, code),))
     assert meaning(value) == (category, finding)
     assert meaning(value, "imwg-2016", "eln-2022") == (category, finding)
 
@@ -166,7 +166,7 @@ def test_a_word_says_what_the_response_system_of_the_disease_means(
     system: str, word: str, said: Said
 ) -> None:
     expected = (said, "") if isinstance(said, str) else said
-    assert meaning(CodeableConcept([], word), *filter(None, [system])) == expected
+    assert meaning(CodeableConcept((), word), *filter(None, [system])) == expected
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_a_word_says_what_the_response_system_of_the_disease_means(
     ],
 )
 def test_a_word_of_another_system_says_nothing(word: str, systems: list[str]) -> None:
-    assert meaning(CodeableConcept([], word), *systems) is None
+    assert meaning(CodeableConcept((), word), *systems) is None
 
 
 @pytest.mark.parametrize(
