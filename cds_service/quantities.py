@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 # FHIR Quantity.comparator; "ad" (R5) says that the amount is adequate and bounds nothing.
 BELOW = frozenset({"<", "<="})
@@ -13,8 +14,7 @@ ABOVE = frozenset({">", ">="})
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(msgspec.Struct, frozen=True, gc=False):
     """A value in a unit (UCUM where the chart says so), perhaps only a bound on one."""
 
     value: Decimal

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence import lesions, uptake
 from cds_service.clinical.evidence.evidence import (

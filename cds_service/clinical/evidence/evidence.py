@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from cds_service.dates import PartialDate
 
@@ -63,8 +64,7 @@ BEST_FIRST: tuple[Finding, ...] = (
 HISTOLOGY, MILESTONE, FORMAL, IMAGED, JUDGED, VALIDATED_MARKER, MARKER, CHANGE = range(1, 9)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What one resource (or one series of results) says of a line.
 
     `rank` is the precedence, 1 loudest. `is_documented`: a clinician wrote refractory, resistant or

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Finding
 from cds_service.clinical.evidence.series import Day, Point, series_of

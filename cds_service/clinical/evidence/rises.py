@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from cds_service.clinical.evidence.series import Day, Point, Series
 from cds_service.knowledge.model import MarkerRule
 
@@ -21,8 +23,7 @@ class Course:
     satisfies: Satisfies
 
 
-@dataclass(frozen=True, slots=True)
-class Rise:
+class Rise(msgspec.Struct, frozen=True, gc=False):
     """A run of values that satisfy a rule: its first day, and the day that confirmed it.
 
     `stands_alone`: the lowest value is one that nothing else in the series bears out.
@@ -65,10 +66,10 @@ def _rise(course: Course) -> Rise | None:
     if rise is None or not _stands_alone(rise, course):
         return rise
     others = tuple(day for day in course.series.days if day.on != rise.reference.on)
-    without = _rise(replace(course, series=replace(course.series, days=others)))
+    without = _rise(replace(course, series=Series(others, course.series.start)))
     if without is not None and without.confirmed_by is not None:
         return without
-    return replace(rise, confirmed_by=None, stands_alone=True)
+    return msgspec.structs.replace(rise, confirmed_by=None, stands_alone=True)
 
 
 def _find(course: Course) -> Rise | None:
@@ -92,8 +93,8 @@ def _find(course: Course) -> Rise | None:
                 found = None
             continue
         for first in run:
-            if _confirms(replace(found, first=first), day, series, rule):
-                return replace(found, first=first, confirmed_by=day)
+            if _confirms(msgspec.structs.replace(found, first=first), day, series, rule):
+                return msgspec.structs.replace(found, first=first, confirmed_by=day)
         run.append(day)
     return found
 

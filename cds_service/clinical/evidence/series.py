@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+
+import msgspec
 
 from cds_service.clinical.record import Measurement
 from cds_service.quantities import Quantity
@@ -14,8 +15,7 @@ BASELINE_DAYS = 90
 """The last value before a line is its baseline if it is at most this old."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True, gc=False):
     """One value on one day; `is_implied`: not measured, but what a recorded remission means."""
 
     on: date
@@ -34,8 +34,7 @@ class Point:
         return self.value < limit or (self.value == limit and self.quantity.comparator == "<")
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(msgspec.Struct, frozen=True, gc=False):
     """All values of one day; a rise needs all of them, the lowest is the nadir."""
 
     on: date
@@ -51,8 +50,7 @@ class Day:
         return max(self.points, key=lambda p: p.resource)
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+class Series(msgspec.Struct, frozen=True, gc=False):
     """Days of values from the baseline on; `baseline` is the first of them where it is one."""
 
     days: tuple[Day, ...]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+import msgspec
+
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
 from cds_service.clinical.lines.belongs import GRACE_DAYS
 from cds_service.clinical.lines.course import Building, Course, event_days, steps_of
@@ -98,7 +100,7 @@ def _until_death(exposures: Sequence[Exposure], record: Record) -> list[Exposure
     if died is None or died.first > record.as_of:
         return list(exposures)
     return [
-        replace(use, end=died, is_open_ended=False, is_active=False)
+        msgspec.structs.replace(use, end=died, is_open_ended=False, is_active=False)
         if use.start <= died and (use.end is None or use.end.last > died.last)
         else use
         for use in exposures

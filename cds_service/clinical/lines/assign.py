@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
+
+from msgspec.structs import replace
 
 from cds_service.clinical.lines.other_uses import uses_of_something_else
 from cds_service.clinical.record import Cancer, Exposure, Issue, Record

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cds_service.clinical.record import Event, Exposure
 from cds_service.knowledge.model import Agents

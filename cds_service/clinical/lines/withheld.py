@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from cds_service.clinical.lines.assign import CONFIRMED_USE, lies_under
 from cds_service.clinical.record import Exposure, Withheld

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TypeVar
 
+import msgspec
+
 from cds_service.clinical.record import elements
 from cds_service.clinical.record.cautions import read_cautions
 from cds_service.clinical.record.conditions import (
@@ -359,7 +361,7 @@ def _without_copies(statements: Sequence[Statement]) -> tuple[Statement, ...]:
     """Statements in order, one of each: what was recorded twice was found once."""
     kept: dict[Statement, Statement] = {}
     for statement in _by_day(statements):
-        kept.setdefault(replace(statement, resource=""), statement)
+        kept.setdefault(msgspec.structs.replace(statement, resource=""), statement)
     return tuple(kept.values())
 
 

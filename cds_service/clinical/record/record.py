@@ -7,14 +7,15 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
+import msgspec
+
 from cds_service.dates import PartialDate
 from cds_service.quantities import Quantity
 
 Severity = Literal["information", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Issue:
+class Issue(msgspec.Struct, frozen=True, order=True, gc=False):
     """A fault of the chart: what was left out or doubted, and why. `detail` holds no chart text."""
 
     severity: Severity
@@ -82,8 +83,7 @@ class Cancer:
 UseKind = Literal["administration", "dispense", "order", "statement"]
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(msgspec.Struct, frozen=True, gc=False):
     """One recorded use of one drug, with the days it covers.
 
     `drug` is a generic name of the terminology, or empty for a study drug that cannot be mapped.
@@ -115,8 +115,7 @@ class Exposure:
 StatementKind = Literal["disease-status", "response-category", "imaging", "condition"]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """What somebody recorded of the course of a cancer.
 
     `category` and `finding` as in `ResponseTerm`. `by` are the kinds of evidence that the author
@@ -140,8 +139,7 @@ class Statement:
     is_backfilled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(msgspec.Struct, frozen=True, gc=False):
     """One laboratory value of a marker, in its canonical unit.
 
     `quantity` is None where unit or scale cannot be converted: the value is shown, never used.
@@ -229,8 +227,7 @@ class Caution:
     on: PartialDate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """A finding about the tumour or the patient that is no measure of response."""
 
     resource: str
@@ -240,8 +237,7 @@ class Fact:
     focus: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(msgspec.Struct, frozen=True, gc=False):
     """Something that makes a failure no failure of the drug: adherence, access, a symptom."""
 
     resource: str

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import date
+
+import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.caveats import (
@@ -47,8 +49,7 @@ RESOLVING_DAYS = 28
 """Stability later than this after a withheld progression settles it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What one progression makes of the line."""
 
     status: Status

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
+
+import msgspec
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
@@ -72,8 +74,7 @@ Condition = Literal[
 """Why a rule did not hold, or could not be answered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a rule said of one line: yes, no, or None where the chart cannot tell; and why.
 
     `condition` is what failed, as a code; empty where the rule held.
@@ -85,8 +86,7 @@ class Answer:
     condition: Condition | Literal[""] = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True, gc=False):
     """An earlier status of the same line that a later finding replaced."""
 
     on: date
@@ -119,8 +119,7 @@ class LineStatus:
     awaits_imaging: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One line with all that bears on it."""
 
     record: Record
@@ -131,7 +130,7 @@ class Case:
     evidence: tuple[Evidence, ...]
     earlier: tuple[tuple[Line, LineStatus], ...] = ()
     """The lines before it, with where each stands."""
-    had_control: bool = field(default=False)
+    had_control: bool = False
     """Whether response, stability or curative local therapy was ever recorded before this line."""
     steady: frozenset[Caveat] | None = None
     """The caveats of the line that no day changes, where they are known already."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import date
+
+import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence import RESPONSES, Evidence
 from cds_service.clinical.evidence.evidence import IMAGED
@@ -16,8 +18,7 @@ OVERRIDE_DAYS = 42
 """A louder kind of evidence overrides a quieter one only if both lie within six weeks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True, gc=False):
     """Evidence that speaks, in order; `episode` is what followed the last response."""
 
     speaking: tuple[Evidence, ...]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
+
+import msgspec
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
 from cds_service.clinical.record import Exposure
@@ -26,8 +27,7 @@ HOLD_DAYS = 14
 """A longer pause in one drug that is then taken again is a hold; schedules have shorter ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True, gc=False):
     """One agent upon which a progression falls, by one rule.
 
     `is_adequate`: exposure reached the rule's minimum, and the drug was not on hold. `lacks` names
@@ -41,8 +41,7 @@ class Hit:
     is_on_hold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True, gc=False):
     """What the window rules say of one day of progression."""
 
     hits: tuple[Hit, ...]
