@@ -40,7 +40,7 @@ class Agents:
 
     @property
     def is_empty(self) -> bool:
-        return self == NO_AGENTS
+        return not (self.every or self.drugs or self.classes or self.groups or self.superclasses)
 
     @property
     def words(self) -> str:

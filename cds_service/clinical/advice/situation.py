@@ -225,10 +225,12 @@ class Situation:
         )
 
     def _is_of_another(self, conditions: tuple[str, ...]) -> bool:
+        if not conditions:
+            return False
         others = {
             name for c in self.record.cancers if c is not self.cancer for name in c.conditions
         } - set(self.cancer.conditions)
-        return bool(conditions) and others.issuperset(conditions)
+        return others.issuperset(conditions)
 
     def was_done(self, kinds: Iterable[str], since: date, until: date) -> bool:
         """Whether a procedure or report of one of these kinds falls into those days."""

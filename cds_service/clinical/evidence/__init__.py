@@ -108,7 +108,9 @@ def is_about(statement: Statement, cancer: Cancer, record: Record) -> bool:
 
 def _is_of(focus: Sequence[str], on: PartialDate | None, cancer: Cancer, record: Record) -> bool:
     if focus:
-        return bool(set(focus) & set(cancer.conditions))
+        return not set(focus).isdisjoint(cancer.conditions)
+    if len(record.cancers) == 1 and record.cancers[0] is cancer:
+        return True
     active = [c for c in record.cancers if not (c.is_history or c.is_in_remission)]
     if len(active) > 1 and on is not None:
         active = [c for c in active if c.may_be_there_on(on)]

@@ -58,6 +58,8 @@ BEST_FIRST: tuple[Finding, ...] = (
     "progression",
 )
 
+_PLACE = {finding: place for place, finding in enumerate(BEST_FIRST)}
+
 # Precedence, 1 speaks loudest. Source: histology, milestone laboratory results, formal imaging
 # categories, clinician's status with imaging, clinician's status, validated marker rules, other
 # marker rules, a change of treatment with its reason.
@@ -133,7 +135,7 @@ def in_order(evidence: Evidence) -> tuple[object, ...]:
     Of equally loud ones the worse is the later: no name of a resource decides between them.
     """
     is_adverse = evidence.is_progression or evidence.is_unconfirmed
-    worse = is_adverse, BEST_FIRST.index(evidence.finding), evidence.is_not_comparable
+    worse = is_adverse, _PLACE[evidence.finding], evidence.is_not_comparable
     on = evidence.on
     named = evidence.resource, evidence.detail, evidence.rule
     return on.first, on.last, -evidence.rank, worse, *named

@@ -32,6 +32,7 @@ from cds_service.clinical.status.line_status import (
     Status,
 )
 from cds_service.clinical.status.weighing import is_adverse, is_favourable
+from cds_service.clinical.status.windows import with_window_rules
 
 __all__ = [
     "Answer",
@@ -67,6 +68,7 @@ def decide_status(case: Case) -> LineStatus:
     Every rule answers yes, no or cannot tell, and every answer is kept. "Cannot tell" is never
     read as "no", nor silence as "stable". A label that a later finding replaced stays in `history`.
     """
+    case = with_window_rules(case)
     present = judge(case, case.evidence)
     history = []
     for cut in _turns(case.evidence):

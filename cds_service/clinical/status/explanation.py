@@ -48,7 +48,7 @@ def _windows(case: Case, status: LineStatus) -> Iterator[Answer]:
         return
     reach = reach_of(on, case)
     short = {(hit.rule.id, hit.use.drug.name): hit for hit in reach.hits}
-    for answer in reach.answers:
+    for answer in reach.answers(case):
         hit = short.get((answer.rule, answer.why.partition(":")[0])) if answer.holds else None
         yield _with_conditions(answer, hit, on) if hit is not None else answer
 

@@ -96,8 +96,15 @@ def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
 
 def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     """The progression that decides: the first that counts in full, else the first of all."""
-    verdicts = [_dated_verdict(e, case, weighed) for e in weighed.progressions]
-    best = min(verdicts, key=lambda v: _WEIGHT[v.status])
+    best: Verdict | None = None
+    for progression in weighed.progressions:
+        verdict = _dated_verdict(progression, case, weighed)
+        if best is None or _WEIGHT[verdict.status] < _WEIGHT[best.status]:
+            best = verdict
+        if best.status == "possible-refractory":
+            break
+    if best is None:
+        raise ValueError("no progression to judge")
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
     pattern: PatternName | None = None
@@ -116,7 +123,7 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
         rules=best.rules,
         caveats=_sorted(best.caveats),
         flags=_flags(best, case),
-        answers=best.reach.answers,
+        answers=best.reach.answers(case),
         progressed_on=best.progression.on.first,
         interval_days=best.reach.interval_days,
         labels=tuple(dict.fromkeys(hit.rule.label for hit in best.hits if hit.rule.label)),
@@ -239,7 +246,7 @@ def _planned_stop(
 def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) -> Verdict:
     """A progression that falls upon no agent: too long after, or not to be told."""
     caveats = frozenset(caveats_of_line(case, progression.on.last))
-    rules = tuple(dict.fromkeys(a.rule for a in reach.answers))
+    rules = tuple(dict.fromkeys(rule.id for _, rule, _ in reach.asked))
     if reach.unknown:
         return Verdict("indeterminate", progression, reach, (), caveats, None, rules)
     documented = any(e.is_documented for e in (progression, *weighed.progressions))
@@ -330,7 +337,7 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
         rules=tuple(rules),
         caveats=_sorted({*caveats, *caveats_of_line(case, weighed.suspicions[-1].on.last)}),
         flags=("treatment-change-inferred",) if inferred else (),
-        answers=reach.answers,
+        answers=reach.answers(case),
         progressed_on=first.on.first,
         interval_days=reach.interval_days,
         awaits_imaging=all(e.suggests for e in weighed.suspicions),
@@ -354,7 +361,7 @@ def _without_progression(case: Case, weighed: Weighed) -> LineStatus:
 def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
     flags = set()
     on, hits = verdict.progression.on, verdict.hits
-    if verdict.reach.is_near_boundary or (hits and is_near_time(on, _lead(hits, case), case)):
+    if verdict.reach.is_near_boundary(case) or (hits and is_near_time(on, _lead(hits, case), case)):
         flags.add("near-threshold")
     if not verdict.progression.on.is_exact:
         flags.add("partial-date")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -12,7 +13,7 @@ from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Disease, Knowledge
+from cds_service.knowledge.model import Disease, Knowledge, Rule
 
 Status = Literal[
     "possible-refractory",
@@ -134,6 +135,9 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     """Whether response, stability or curative local therapy was ever recorded before this line."""
     steady: frozenset[Caveat] | None = None
     """The caveats of the line that no day changes, where they are known already."""
+
+    window_rules: Mapping[str, tuple[Rule, ...]] | None = None
+    """The window rules by agent, where they are known already."""
 
     def had_response_before(self, on: PartialDate) -> bool:
         """Whether the line had a response before a day."""

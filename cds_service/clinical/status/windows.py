@@ -7,12 +7,14 @@ from datetime import date, timedelta
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
 from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
+from cds_service.knowledge.agents import ANY_LINE
 from cds_service.knowledge.model import Agents, FullDose, Minimum, Requirement, Rule, When
 
 WINDOW = "progression-in-window"
@@ -44,11 +46,22 @@ class Hit(msgspec.Struct, frozen=True, gc=False):
 class Reach(msgspec.Struct, frozen=True, gc=False):
     """What the window rules say of one day of progression."""
 
+    on: PartialDate
     hits: tuple[Hit, ...]
     unknown: tuple[AgentUse, ...]
-    answers: tuple[Answer, ...]
+    asked: tuple[tuple[AgentUse, Rule, bool | None], ...]
+    """What each rule said of each agent."""
     interval_days: int
-    is_near_boundary: bool
+
+    def answers(self, case: Case) -> tuple[Answer, ...]:
+        """The same, in words."""
+        return tuple(
+            Answer(rule.id, holds, _why(self.on, use, rule, case), FAILED[holds])
+            for use, rule, holds in self.asked
+        )
+
+    def is_near_boundary(self, case: Case) -> bool:
+        return any(_is_near(self.on, use, rule, case) for use, rule, _ in self.asked)
 
     @property
     def counted(self) -> tuple[Hit, ...]:
@@ -63,24 +76,19 @@ def reach_of(on: PartialDate, case: Case) -> Reach:
     """
     hits: list[Hit] = []
     unknown: list[AgentUse] = []
-    answers: list[Answer] = []
-    is_near = False
+    said: list[tuple[AgentUse, Rule, bool | None]] = []
     for use in case.line.uses:
         if use.drug.is_corticosteroid:
             continue
-        asked = [(rule, _is_inside(on, use, rule, case)) for rule in rules_for(use, case)]
-        answers += [
-            Answer(rule.id, holds, _why(on, use, rule, case), FAILED[holds])
-            for rule, holds in asked
-        ]
-        is_near = is_near or any(_is_near(on, use, rule, case) for rule, _ in asked)
-        inside = next((rule for rule, holds in asked if holds), None)
+        asked = [(use, rule, _is_inside(on, use, rule, case)) for rule in rules_for(use, case)]
+        said += asked
+        inside = next((rule for _, rule, holds in asked if holds), None)
         if inside is not None:
             hits.append(_hit(on, use, inside, case))
-        elif any(holds is None for _, holds in asked):
+        elif any(holds is None for _, _, holds in asked):
             unknown.append(use)
     interval = (on.first - case.line.last_dose.last).days
-    return Reach(tuple(hits), tuple(unknown), tuple(answers), interval, is_near)
+    return Reach(on, tuple(hits), tuple(unknown), tuple(said), interval)
 
 
 def without_progression(case: Case) -> tuple[Answer, ...]:
@@ -97,6 +105,8 @@ def without_progression(case: Case) -> tuple[Answer, ...]:
 
 def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
     """The window rules of one agent: the first that speaks for it, with its further categories."""
+    if case.window_rules is not None:
+        return case.window_rules[use.drug.name]
     speaking = [
         rule
         for rule in case.disease.rules
@@ -112,8 +122,20 @@ def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
     return tuple(r for r in speaking if r.agents == first.agents and r.when == first.when)
 
 
+def with_window_rules(case: Case) -> Case:
+    """The case with the rules of each agent, which no evidence changes: they are asked often."""
+    rules = {
+        use.drug.name: rules_for(use, case)
+        for use in case.line.uses
+        if not use.drug.is_corticosteroid
+    }
+    return replace(case, window_rules=rules)
+
+
 def applies(when: When, agents: Agents, case: Case) -> bool:
     """Whether a line is of the kind that a rule speaks of."""
+    if when is ANY_LINE or when == ANY_LINE:
+        return True
     line = case.line
     drugs = [use.drug for use in line.uses if not use.drug.is_corticosteroid]
     if when.settings and (line.setting or "unknown") not in when.settings:
