@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 _WORD = re.compile(r"[^\W_]+")
 # A dose, a strength, a cycle, a day or an interval: "400mg", "177", "c1d8", "q3w", "x6", "auc5".
 _MEASURE = re.compile(r"\d[^\W_]*|(?:auc|wk|[cdqx])\d[^\W_]*")
@@ -48,8 +50,7 @@ class Node:
     name: Name | None = None
 
 
-@dataclass(slots=True)
-class Word:
+class Word(msgspec.Struct, gc=False):
     """A run of letters and digits, where it stands, and what separates it from the one before.
 
     `is_aside`: it stands in brackets.
@@ -63,8 +64,7 @@ class Word:
     is_aside: bool = False
 
 
-@dataclass(slots=True)
-class Found:
+class Found(msgspec.Struct, gc=False):
     """A name and the words `first` up to, not including, `end` that it takes."""
 
     name: Name

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
+
 from cds_service.clinical.advice.situation import AdviceKind, Situation
 from cds_service.clinical.status import Caveat, Confidence, Status, is_child_of_adult_definition
 
@@ -29,8 +31,7 @@ class Row:
     kinds: Kinds
 
 
-@dataclass(frozen=True, slots=True)
-class Fired:
+class Fired(msgspec.Struct, frozen=True, gc=False):
     """The row that fits, and its advice, the leading one first."""
 
     row: str

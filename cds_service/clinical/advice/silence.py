@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.advice.situation import (
     IMAGING,
@@ -53,8 +56,7 @@ class Reason:
     holds: Callable[[AdviceKind, Situation], bool | Override | Accepted | Returned | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(msgspec.Struct, frozen=True, gc=False):
     """Why no card shows an advice, and which earlier card that lies in; both empty: one may."""
 
     word: Suppressed | None = None

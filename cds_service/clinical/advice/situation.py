@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
+import msgspec
+
 from cds_service.clinical.advice.performance import ecog_of
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
@@ -41,8 +43,7 @@ INSUFFICIENT_DAYS = 30
 """A report that calls a sample insufficient speaks of what was taken so shortly before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True, gc=False):
     """One suggestion for one line; `suppressed` says why no card shows it.
 
     `rule` is the row of the firing table. `between`: days on which a repeat could settle the
@@ -173,8 +174,7 @@ class Judged:
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True, gc=False):
     """One line of one cancer, with what decides about advice."""
 
     record: Record
@@ -184,7 +184,7 @@ class Situation:
     composites: Composites
     progressed_lines: int
     is_latest: bool
-    earlier_cards: EarlierCards = field(default=NO_EARLIER_CARDS)
+    earlier_cards: EarlierCards = NO_EARLIER_CARDS
 
     @property
     def status(self) -> LineStatus:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from cds_service.clinical.evidence.series import Day, Point, Series
 from cds_service.knowledge.model import MarkerResponse
@@ -14,8 +15,7 @@ HALF = Decimal("0.5")
 """The share by which a marker has to fall before it is worth showing, where no rule says more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, gc=False):
     """A fall that meets the rule: the first value that did, the one that confirmed it.
 
     `latest` is the last day of the series where the marker is still as low, later than the first.

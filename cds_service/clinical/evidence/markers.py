@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence.evidence import Evidence
 from cds_service.clinical.evidence.falls import Response, has_halved, response_in
@@ -25,8 +27,7 @@ from cds_service.knowledge.model import FLC, MarkerRule
 from cds_service.knowledge.terms import Marker
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """One rule with the course of its marker: the rise and the response that it finds there."""
 
     rule: MarkerRule

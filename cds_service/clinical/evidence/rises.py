@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -14,8 +13,7 @@ Satisfies = Callable[[Point, Point], bool]
 """(value, reference) → whether the value is progression against the reference."""
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(msgspec.Struct, frozen=True, gc=False):
     """A series with the reading of a rule that was made for it."""
 
     series: Series
@@ -66,7 +64,7 @@ def _rise(course: Course) -> Rise | None:
     if rise is None or not _stands_alone(rise, course):
         return rise
     others = tuple(day for day in course.series.days if day.on != rise.reference.on)
-    without = _rise(replace(course, series=Series(others, course.series.start)))
+    without = _rise(msgspec.structs.replace(course, series=Series(others, course.series.start)))
     if without is not None and without.confirmed_by is not None:
         return without
     return msgspec.structs.replace(rise, confirmed_by=None, stands_alone=True)

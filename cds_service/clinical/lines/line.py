@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
+
+import msgspec
 
 from cds_service.clinical.record import Event, Exposure
 from cds_service.dates import PartialDate
@@ -23,8 +24,7 @@ COURSE_PAUSE_DAYS = 7
 """Longer without a dose ends a course of daily doses; weekends and a missed day do not."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentUse:
+class AgentUse(msgspec.Struct, frozen=True, gc=False):
     """One agent within one line: its first and last covered day there, and its doses.
 
     `last` is the last dose of a parenteral agent, or the last covered day of tablets; for an
@@ -98,8 +98,7 @@ class AgentUse:
         return self.cycles(until - timedelta(days=self.cycle_days))
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One line of therapy of one cancer.
 
     `next_start`: first day of the next line, after which evidence speaks of that one.

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from cds_service.clinical.record.diagnoses import (
     IN_HOSPICE,
     WORSE_SYMPTOM,
@@ -33,8 +35,7 @@ BACKFILLED_DAYS = 90
 """Entered so many days after the day that it names: no observation of that day (our default)."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReadCondition:
+class ReadCondition(msgspec.Struct, frozen=True, gc=False):
     """One Condition, with what its codes say."""
 
     reference: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+import msgspec
 
 from cds_service.knowledge.terms import ATC, RXNORM, SAME_SYSTEM, DrugTerm, Terminology
 from cds_service.knowledge.terms_names import (
@@ -29,8 +30,7 @@ _PLACEBO = "placebo"
 _BESIDE_PLACEBO = frozenset({"or", "vs", "versus", "matching", "matched"}) | _SMALL
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
+class Recognised(msgspec.Struct, frozen=True, gc=False):
     """What a medication is, as far as it can be told.
 
     `drugs` are generic names of antineoplastics, `supportive` of supportive drugs, each sorted;
@@ -47,8 +47,7 @@ class Recognised:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(msgspec.Struct, frozen=True, gc=False):
     """What one text says; `names` in the order in which they stand."""
 
     names: tuple[Found, ...]

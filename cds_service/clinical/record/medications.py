@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from cds_service.clinical.record.doses import daily_dose_mg
 from cds_service.clinical.record.drug_names import Recognised
@@ -57,8 +58,7 @@ DAYS_OF_UNIT = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Covered:
+class Covered(msgspec.Struct, frozen=True, gc=False):
     """The days that one use covers."""
 
     start: PartialDate
@@ -67,8 +67,7 @@ class Covered:
     is_estimated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadUse:
+class ReadUse(msgspec.Struct, frozen=True, gc=False):
     """What one resource says of one or several drugs."""
 
     exposures: tuple[Exposure, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from cds_service.clinical.record.drug_names import Recognised, recognise_medication
 from cds_service.clinical.record.elements import (
@@ -23,8 +24,7 @@ UNREAD = frozenset({SNOMED, "http://hl7.org/fhir/sid/ndc"})
 """Vocabularies whose codes say nothing to us; the words beside them do."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedMedication:
+class NamedMedication(msgspec.Struct, frozen=True, gc=False):
     """What a use names, and whether a code says that it is some drug, if none that is known."""
 
     recognised: Recognised

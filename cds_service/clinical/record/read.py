@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
@@ -335,7 +335,7 @@ def _with_stage(cancer: Cancer, facts: Sequence[Fact]) -> Cancer:
     ]
     if cancer.metastatic_since is not None:
         days.append(cancer.metastatic_since)
-    return replace(cancer, metastatic_since=min(days, default=None))
+    return msgspec.structs.replace(cancer, metastatic_since=min(days, default=None))
 
 
 def _is_in_hospice(gathered: _Gathered) -> bool:

@@ -24,8 +24,7 @@ class Issue(msgspec.Struct, frozen=True, order=True, gc=False):
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(msgspec.Struct, frozen=True, gc=False):
     reference: str
     birth_date: PartialDate | None = None
     is_deceased: bool = False
@@ -47,8 +46,7 @@ RECORDED_LATE = 28
 """Days by which a cancer may be recorded after what was already done or said of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cancer:
+class Cancer(msgspec.Struct, frozen=True, gc=False):
     """One primary cancer, however many Conditions the chart has of it.
 
     `condition` is the reference of the Condition that names it best, `conditions` all of them.
@@ -158,8 +156,7 @@ class Measurement(msgspec.Struct, frozen=True, gc=False):
     focus: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lesion:
+class Lesion(msgspec.Struct, frozen=True, gc=False):
     """The size of one tumour on one day, in millimetres: the short axis of a node, if it is given.
 
     `identity` tells the tumour from the others; `method` is how it was measured, both empty where
@@ -176,8 +173,7 @@ class Lesion:
     focus: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A procedure or report that was done on a day; `kind` as in `Terminology.procedures`.
 
     `drugs`: antineoplastics that its words name, as those of an infusion of cells do. `regions`:
@@ -194,8 +190,7 @@ class Event:
     regions: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, gc=False):
     """An order of a test, a procedure or a referral; open, done or declined by the patient.
 
     `regions` as of an event. `diseases`: what a trial is about, where the chart tells.
@@ -218,8 +213,7 @@ CautionKind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Caution:
+class Caution(msgspec.Struct, frozen=True, gc=False):
     """What makes a suggestion unsuitable, or urgent, whatever the cancer does."""
 
     resource: str
@@ -246,8 +240,7 @@ class Doubt(msgspec.Struct, frozen=True, gc=False):
     drug: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Withheld:
+class Withheld(msgspec.Struct, frozen=True, gc=False):
     """A dose that was not given, or an order not to give the drug from that day on."""
 
     resource: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from cds_service.clinical.record.codes import Topic
 from cds_service.clinical.record.elements import (
@@ -17,8 +18,7 @@ from cds_service.clinical.record.elements import (
 CORRECTED = frozenset({"amended", "corrected"})
 
 
-@dataclass(frozen=True, slots=True)
-class ReadObservation:
+class ReadObservation(msgspec.Struct, frozen=True, gc=False):
     """An observation that is about something that is read."""
 
     reference: str

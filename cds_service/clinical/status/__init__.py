@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.status.adult_only import (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
+
+from msgspec.structs import replace
 
 from cds_service.clinical.record import Patient
 from cds_service.clinical.status.line_status import LineStatus

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -94,8 +93,7 @@ class Earlier(msgspec.Struct, frozen=True, gc=False):
     status: Status
 
 
-@dataclass(frozen=True, slots=True)
-class LineStatus:
+class LineStatus(msgspec.Struct, frozen=True, gc=False):
     """Where a line stands on the day asked.
 
     `progressed_on` is the first day of the progression that decided. `missing` are facts whose

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from charts import condition, given, patient, response
 from clinical.values import KNOWLEDGE, day, on
+from msgspec import structs
 
 from cds_service import assess
 from cds_service.clinical.assessment_json import to_json
@@ -65,8 +66,8 @@ def test_the_age_is_that_on_the_day_of_the_progression() -> None:
 @pytest.mark.parametrize(
     "status",
     [
-        pytest.param(replace(LABEL, confidence="documented"), id="a clinician's own word"),
-        pytest.param(replace(LABEL, status="progressing"), id="progression is no label"),
+        pytest.param(structs.replace(LABEL, confidence="documented"), id="a clinician's own word"),
+        pytest.param(structs.replace(LABEL, status="progressing"), id="progression is no label"),
         pytest.param(LineStatus("responding"), id="a response"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from clinical.advice.situations import situation, stands
 from clinical.values import day, line, on, use
+from msgspec import structs
 
 from cds_service.clinical.advice.reasons import covered_days, reason_for, settles_between
 from cds_service.clinical.advice.situation import Situation
@@ -29,9 +30,9 @@ SUPPLY = (
 
 def on_imatinib(missed_until: str) -> Situation:
     told = situation(stands("indeterminate", "signal", "adherence"), "cml")
-    taken = replace(IMATINIB, breaks=((day("2024-01-31"), day(missed_until)),))
+    taken = structs.replace(IMATINIB, breaks=((day("2024-01-31"), day(missed_until)),))
     judged = replace(told.judged, line=line(taken, exposures=SUPPLY))
-    return replace(told, judged=judged)
+    return structs.replace(told, judged=judged)
 
 
 def test_days_of_supply_are_counted_once_and_of_the_drug_alone() -> None:

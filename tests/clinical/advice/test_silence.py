@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from clinical.advice.situations import AS_OF, CONDITION, caution, fact, situation, stands
 from clinical.values import KNOWLEDGE, cancer, day, event, on, seen, value
+from msgspec.structs import replace
 
 from cds_service.clinical.advice import Advice, snoozed, without_ordered
 from cds_service.clinical.advice.silence import SILENCE, Silence, silence_of, why_silent

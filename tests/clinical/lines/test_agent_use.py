@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from clinical.values import day, use
+from msgspec.structs import replace
 
 GRAM = Decimal(1000)
 
