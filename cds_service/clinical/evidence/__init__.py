@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from msgspec.structs import replace
 
@@ -16,7 +17,7 @@ from cds_service.clinical.evidence.evidence import (
     Kind,
     in_order,
 )
-from cds_service.clinical.evidence.markers import from_markers, is_unreadable
+from cds_service.clinical.evidence.markers import from_markers, is_unreadable, unreadable_spans
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.evidence.statements import from_statement, from_stops
 from cds_service.clinical.evidence.targets import from_target
@@ -35,6 +36,7 @@ __all__ = [
     "is_about",
     "is_unreadable",
     "unlinked_evidence",
+    "unreadable_spans",
 ]
 
 
@@ -49,8 +51,8 @@ def gather_evidence(
     until = line.next_start or record.as_of
     found = [
         _as_read_in(disease, evidence)
-        for statement in record.statements
-        if is_about(statement, cancer, record) and _falls_into(statement.on, line, until)
+        for statement in _within(record.statements, line, until)
+        if _falls_into(statement.on, line, until) and is_about(statement, cancer, record)
         if (evidence := from_statement(statement)) is not None
     ]
     said = tuple(found)
@@ -137,6 +139,21 @@ def _falls_into(on: PartialDate, line: Line, until: date) -> bool:
     return on.last > line.start.first and on.first <= until
 
 
+def _within(statements: Sequence[Statement], line: Line, until: date) -> Sequence[Statement]:
+    """Those of the statements, which lie in order, that may fall into a line."""
+    since = line.start.first - min(LONGEST_DATE, line.start.first - date.min)
+    first = bisect_left(statements, since, key=_first_day)
+    return statements[first : bisect_right(statements, until, key=_first_day)]
+
+
+def _first_day(statement: Statement) -> date:
+    return statement.on.first
+
+
+LONGEST_DATE = timedelta(days=366)
+"""A date that is known to the year alone; no date is any longer."""
+
+
 def _measurements(record: Record, cancer: Cancer) -> Sequence[Measurement]:
     own = set(cancer.conditions)
-    return [m for m in record.measurements if not m.focus or set(m.focus) & own]
+    return [m for m in record.measurements if not m.focus or not own.isdisjoint(m.focus)]

@@ -78,19 +78,19 @@ def gcig_ca_125(rule: MarkerRule, marker: Marker, series: Series) -> Satisfies:
     def limit(point: Point) -> Decimal | None:
         return point.uln if point.uln is not None else marker.typical_uln
 
-    def was_normal(until: date) -> bool:
-        return any(
-            (uln := limit(point)) is not None and point.value <= uln
-            for day in series.days
-            if day.on < until
-            for point in day.points
-        )
+    normal = (
+        day.on
+        for day in series.days
+        for point in day.points
+        if (uln := limit(point)) is not None and point.value <= uln
+    )
+    normal_since = next(normal, date.max)
 
     def satisfies(point: Point, reference: Point) -> bool:
         uln = limit(point)
         if point.quantity.is_upper_bound or uln is None or baseline is None:
             return False
-        if was_normal(point.on):
+        if normal_since < point.on:
             return point.value >= rule.multiplier * uln
         return point.value >= rule.multiplier * reference.value and point.value > uln
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
@@ -176,31 +177,51 @@ def _without_excluded(
     Where a rise is a return from a low value, those of the first days are no low values yet.
     """
     days = [e.until.last for e in events if e.kind in rule.excluded_after]
+    taken = unreadable_spans(rule, measurements)
     window, early = timedelta(days=rule.excluded_days), rule.ignore_first_days
     kept = [
         d
         for d in series.days
         if not any(day <= d.on <= day + window for day in days)
-        and not is_unreadable(d.on, rule, measurements)
+        and not is_unreadable(d.on, taken)
         and not (rule.max_reference is not None and 0 < (d.on - series.start).days < early)
     ]
     return Series(tuple(kept), series.start)
 
 
-def is_unreadable(on: date, rule: MarkerRule, measurements: Sequence[Measurement]) -> bool:
-    """Whether another value near that day takes the meaning away from the marker.
+Spans = Sequence[tuple[date, date]]
+"""First and last days, none overlapping, in order."""
+
+
+def unreadable_spans(rule: MarkerRule, measurements: Sequence[Measurement]) -> Spans:
+    """The days near which another value takes the meaning away from the marker.
 
     One below the limit of its assay ("<10") does not.
     """
-    return any(
-        m.marker == other.marker
+    if not rule.unreadable_with:
+        return ()
+    spans = sorted(
+        (m.on.first - timedelta(other.within_days), m.on.first + timedelta(other.within_days))
+        for other in rule.unreadable_with
+        for m in measurements
+        if m.marker == other.marker
         and m.quantity is not None
         and not m.quantity.is_upper_bound
         and m.quantity.value > other.above
-        and abs((m.on.first - on).days) <= other.within_days
-        for other in rule.unreadable_with
-        for m in measurements
     )
+    apart: list[tuple[date, date]] = []
+    for first, last in spans:
+        if apart and first <= apart[-1][1]:
+            apart[-1] = apart[-1][0], max(apart[-1][1], last)
+        else:
+            apart.append((first, last))
+    return apart
+
+
+def is_unreadable(on: date, spans: Spans) -> bool:
+    """Whether a day lies in one of the spans."""
+    at = bisect_right(spans, (on, date.max))
+    return at > 0 and on <= spans[at - 1][1]
 
 
 def _is_contradictory(course: Course) -> bool:

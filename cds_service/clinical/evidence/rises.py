@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -55,6 +56,11 @@ def lowest_before(days: Sequence[Day]) -> Point:
     return min((day.lowest for day in days), key=lambda point: point.value)
 
 
+def _lower(one: Point, other: Point) -> Point:
+    """The lower of two values; of equals the one that comes first."""
+    return other if other.value < one.value else one
+
+
 def _rise(course: Course) -> Rise | None:
     """The rise of one course.
 
@@ -75,15 +81,17 @@ def _find(course: Course) -> Rise | None:
     rule, series, satisfies = course.rule, course.series, course.satisfies
     found: Rise | None = None
     run: list[Day] = []
-    for position, day in enumerate(series.days):
-        if day.on <= series.start or position == 0:
+    references = accumulate((day.lowest for day in series.days), _lower)
+    reference = next(references, None)
+    for day in series.days[1:]:
+        before, reference = reference, next(references)
+        if day.on <= series.start or before is None:
             continue
         if found is None:
             if (day.on - series.start).days < rule.ignore_first_days:
                 continue
-            reference = lowest_before(series.days[:position])
-            if all(satisfies(point, reference) for point in day.points):
-                found, run = Rise(day, reference, None, _differ(reference, day)), [day]
+            if all(satisfies(point, before) for point in day.points):
+                found, run = Rise(day, before, None, _differ(before, day)), [day]
             continue
         if not all(satisfies(point, found.reference) for point in day.points):
             # a value that is no lower than the first keeps the suspicion, without confirming it

@@ -144,7 +144,7 @@ def signs_of_progression(
 
 def _speaks_of(statement: Statement, cancer: Cancer, record: Record) -> bool:
     if statement.focus:
-        return bool(set(statement.focus) & set(cancer.conditions))
+        return any(name in cancer.conditions for name in statement.focus)
     if statement.disease:
         return statement.disease == cancer.disease
     return len(record.cancers) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cds_service.clinical.evidence import is_unreadable
+from cds_service.clinical.evidence import is_unreadable, unreadable_spans
 from cds_service.clinical.status.line_status import Case
 from cds_service.knowledge.model import MarkerRule
 
@@ -28,7 +28,8 @@ def _interferes(rule: MarkerRule, case: Case) -> bool:
         and m.on.last > case.line.start.first
         and m.on.first <= until
     ]
-    if any(is_unreadable(m.on.first, rule, case.record.measurements) for m in values):
+    spans = unreadable_spans(rule, case.record.measurements)
+    if any(is_unreadable(m.on.first, spans) for m in values):
         return True
     limit = rule.unusable_below
     if limit is None or len(values) < PERSISTENT:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 import msgspec
 from msgspec.structs import replace
@@ -63,10 +65,17 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     mixed = _mixed_days(deciding)
     single = [e for e in deciding if not (_is_statement(e) and e.on in mixed)]
     loudest = min((e.rank for e in single), default=0)
+    days = [e.on.first for e in single]
+    if any(later < day for day, later in pairwise(days)):
+        days = []  # not in order: each is set against all
     speaking = _with_confirmed(
-        [heard for e in single if (heard := e if e.rank == loudest else _heard(e, single))]
+        [
+            heard
+            for e in single
+            if (heard := e if e.rank == loudest else _heard(e, _near(e, single, days)))
+        ]
     )
-    turn = max((i for i, e in enumerate(speaking) if _reverses(e, speaking[:i])), default=-1)
+    turn = _last_turn(speaking)
     told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
     is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
     episode = tuple(speaking[turn + 1 :])
@@ -105,7 +114,15 @@ def _mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
     for e in evidence:
         if _is_statement(e) and e.on.is_exact:
             said.setdefault(e.on, []).append(e)
-    return {on for on, same_day in said.items() if _goes_both_ways(same_day)}
+    return {
+        on
+        for on, same_day in said.items()
+        if (len(same_day) > 1 or _may_go_both_ways(same_day[0])) and _goes_both_ways(same_day)
+    }
+
+
+def _may_go_both_ways(alone: Evidence) -> bool:
+    return alone.is_mixed or (alone.is_progression and is_favourable(alone))
 
 
 def _goes_both_ways(same_day: Sequence[Evidence]) -> bool:
@@ -124,6 +141,17 @@ def _goes_both_ways(same_day: Sequence[Evidence]) -> bool:
 
 def _is_statement(evidence: Evidence) -> bool:
     return evidence.kind in ("disease-status", "response-category", "imaging", "condition")
+
+
+def _near(
+    evidence: Evidence, others: Sequence[Evidence], days: Sequence[date]
+) -> Sequence[Evidence]:
+    """The others that may override it; `days` are theirs, in order, or none."""
+    if not days:
+        return others
+    on = _last_day(evidence)
+    first = bisect_left(days, on - timedelta(OVERRIDE_DAYS))
+    return others[first : bisect_right(days, on + timedelta(OVERRIDE_DAYS))]
 
 
 def _heard(evidence: Evidence, others: Sequence[Evidence]) -> Evidence | None:
@@ -170,10 +198,17 @@ def _contradict(one: Evidence, other: Evidence) -> bool:
     return (is_adverse(one) and is_favourable(other)) or (is_favourable(one) and is_adverse(other))
 
 
-def _reverses(evidence: Evidence, before: Sequence[Evidence]) -> bool:
-    """Whether a response ends what came before it; a falling marker ends a rising one only."""
-    if not evidence.is_response:
-        return False
-    if evidence.kind in ("tumour-marker", "haematology"):
-        return not any(e.is_progression and e.kind != evidence.kind for e in before)
-    return True
+def _last_turn(speaking: Sequence[Evidence]) -> int:
+    """Where a response last ends what came before it; a falling marker ends a rising one only.
+
+    -1 where none does.
+    """
+    turn = -1
+    risen: set[str] = set()
+    for position, e in enumerate(speaking):
+        is_of_laboratory = e.kind in ("tumour-marker", "haematology")
+        if e.is_response and not (is_of_laboratory and risen - {e.kind}):
+            turn = position
+        if e.is_progression:
+            risen.add(e.kind)
+    return turn

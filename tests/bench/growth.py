@@ -1,0 +1,196 @@
+"""How `assess` grows with a chart, kind by kind: milliseconds, and the exponent fitted to them.
+
+    python tests/bench/growth.py [--most 20000]
+
+An exponent of 1 is a straight line. Each chart is of one kind of thing that a hostile or a merely
+long record may hold by the thousand; nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import orjson
+from bench.prostate_chart import prostate_chart
+
+from cds_service import shipped_knowledge
+from cds_service.clinical.assessment import assess
+
+TODAY: Final = date(2026, 11, 21)
+HL7: Final = "http://terminology.hl7.org/CodeSystem/"
+OWN: Final = {"subject": {"reference": "Patient/p"}}
+DRUGS: Final = ("docetaxel", "cabazitaxel", "enzalutamide", "abiraterone", "olaparib")
+CANCERS: Final = (
+    "C61", "C50.9", "C34.90", "C18.9", "C90.00", "C91.10", "C92.10", "C83.30", "C25.9", "C64.9",
+    "C67.9", "C43.9", "C56.9", "C16.9", "C15.9", "C22.0", "C71.9", "C73", "C53.9", "C54.1", "C45.0",
+    "C62.90", "C81.90", "C82.90", "C83.10", "C88.0", "C92.00", "C91.00", "D45", "D47.3", "D46.9",
+    "C74.90", "C49.9", "C80.1", "C69.90", "C37", "C17.9", "C21.0", "C23", "C24.0", "C30.0", "C38.4",
+    "C40.90", "C41.9", "C44.90", "C46.9", "C47.9", "C48.0", "C51.9", "C52",
+)  # fmt: skip
+LEAST_SECONDS: Final = 0.2
+"""So long is each chart measured; the fastest of the runs counts."""
+
+Resource = dict[str, Any]
+
+
+def _day(days_ago: float) -> str:
+    return (TODAY - timedelta(days=int(days_ago))).isoformat()
+
+
+def _cancer(number: int, code: str, days_ago: int) -> Resource:
+    icd10 = "http://hl7.org/fhir/sid/icd-10-cm"
+    return {
+        "resourceType": "Condition", "id": f"c{number}", **OWN,
+        "clinicalStatus": {"coding": [{"system": f"{HL7}condition-clinical", "code": "active"}]},
+        "code": {"coding": [{"system": icd10, "code": code}]},
+        "onsetDateTime": _day(days_ago), "recordedDate": _day(days_ago),
+    }  # fmt: skip
+
+
+def _order(number: int, drug: str, days_ago: float, days: int = 1) -> Resource:
+    return {
+        "resourceType": "MedicationRequest", "id": f"m{number}", **OWN, "status": "completed",
+        "intent": "order", "medicationCodeableConcept": {"text": drug},
+        "authoredOn": _day(days_ago),
+        "dosageInstruction": [
+            {"timing": {"repeat": {"boundsPeriod": {
+                "start": _day(days_ago), "end": _day(max(days_ago - days, 0))}}}}
+        ],
+    }  # fmt: skip
+
+
+def _value(number: int, value: float, days_ago: float) -> Resource:
+    return {
+        "resourceType": "Observation", "id": f"o{number}", **OWN, "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "2857-1"}]},
+        "effectiveDateTime": _day(days_ago),
+        "valueQuantity": {"value": value, "code": "ng/mL", "unit": "ng/mL",
+                          "system": "http://unitsofmeasure.org"},
+    }  # fmt: skip
+
+
+def _status(number: int, code: str, days_ago: float, focus: str = "c0") -> Resource:
+    return {
+        "resourceType": "Observation", "id": f"s{number}", **OWN, "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "97509-4"}]},
+        "focus": [{"reference": f"Condition/{focus}"}], "effectiveDateTime": _day(days_ago),
+        "valueCodeableConcept": {
+            "coding": [{"system": "http://snomed.info/sct", "code": code}]},
+    }  # fmt: skip
+
+
+WORSE, STABLE, BETTER = "271299001", "359746009", "268910001"
+BASIS: Final = ({"resourceType": "Patient", "id": "p", "birthDate": "1900-01-01"},
+                _cancer(0, "C61", 40_000))  # fmt: skip
+ON_DRUG: Final = (*BASIS, _order(0, "enzalutamide", 30_000, 30_000))
+
+
+def surroundings(size: int) -> list[Resource]:
+    return [r for found in prostate_chart(max(size, 50), TODAY).values() for r in found]
+
+
+def values_of_a_marker(size: int) -> list[Resource]:
+    """Up and down, each on a day of its own as long as there are days."""
+    step = 29_000 / size
+    return [*ON_DRUG, *(_value(n, 5 + n % 7, 29_000 - n * step) for n in range(size))]
+
+
+def statuses(size: int) -> list[Resource]:
+    step = 29_000 / size
+    said = (STABLE, WORSE, BETTER)
+    return [*ON_DRUG, *(_status(n, said[n % 3], 29_000 - n * step) for n in range(size))]
+
+
+def orders_of_a_line(size: int) -> list[Resource]:
+    step = 29_000 / size
+    return [*BASIS, *(_order(n, "docetaxel", 29_000 - n * step) for n in range(size))]
+
+
+def lines_of_therapy(size: int) -> list[Resource]:
+    """Each drug for a month, then progression, then the next one."""
+    step = 29_000 / size
+    found = list(BASIS)
+    for n in range(size // 2):
+        at = 29_000 - 2 * n * step
+        found += [_order(n, DRUGS[n % len(DRUGS)], at), _status(n, WORSE, at - step)]
+    return found
+
+
+def tablets(size: int) -> list[Resource]:
+    step = 29_000 / size
+    return [*ON_DRUG, *(_order(n + 1, "metformin", 29_000 - n * step) for n in range(size))]
+
+
+def old_illnesses(size: int) -> list[Resource]:
+    return [*ON_DRUG, *(_cancer(n + 1, f"M{n % 90 + 10}.{n % 10}", n % 9_000)
+                        for n in range(size))]  # fmt: skip
+
+
+def cancers(size: int) -> list[Resource]:
+    """Fifty cancers, each named again and again, and spoken of."""
+    found: list[Resource] = [BASIS[0]]
+    for n in range(size // 2):
+        at = 20_000 - 20_000 * n // size
+        found += [_cancer(n, CANCERS[n % len(CANCERS)], at), _status(n, STABLE, at, f"c{n}")]
+    return found
+
+
+CHARTS: Final[tuple[Callable[[int], list[Resource]], ...]] = (
+    surroundings, tablets, old_illnesses, values_of_a_marker, statuses, orders_of_a_line,
+    lines_of_therapy, cancers,
+)  # fmt: skip
+
+
+def seconds_of(resources: Sequence[Resource]) -> float:
+    """The fastest of a few runs."""
+    raw = [orjson.dumps(resource) for resource in resources]
+    knowledge = shipped_knowledge()
+    best, spent = math.inf, 0.0
+    while spent < LEAST_SECONDS:
+        began = time.process_time()
+        assess(raw, TODAY, knowledge)
+        took = time.process_time() - began
+        best, spent = min(best, took), spent + took
+    return best
+
+
+def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """The slope of the least squares of the logarithms: seconds ~ size to this power."""
+    x, y = [math.log(n) for n in sizes], [math.log(s) for s in seconds]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    over = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
+    return over / sum((a - mean_x) ** 2 for a in x)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--most", type=int, default=10_000, help="resources of the largest chart")
+    parser.add_argument("--only", help="a kind of chart, by its name")
+    chosen = parser.parse_args()
+    sizes = [n for n in (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if n <= chosen.most]
+    write = sys.stdout.write
+    write(
+        f"| ms of `assess` | {' | '.join(f'{n:,}' for n in sizes)} | exponent | of the last two |"
+    )
+    write("\n| --- |" + " ---: |" * (len(sizes) + 2) + "\n")
+    for chart in CHARTS:
+        if chosen.only not in (None, chart.__name__):
+            continue
+        took = [seconds_of(chart(n)) for n in sizes]
+        last = exponent(sizes[-2:], took[-2:])
+        cells = [*(f"{s * 1000:,.1f}" for s in took), f"**{exponent(sizes, took):.2f}**"]
+        write(f"| {chart.__name__.replace('_', ' ')} | {' | '.join(cells)} | {last:.2f} |\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
