@@ -23,7 +23,12 @@ from cds_service.clinical.record.elements import (
     MedicationUse,
     Reference,
 )
-from cds_service.clinical.record.medications import intent_of, is_local_route, reasons_of
+from cds_service.clinical.record.medications import (
+    dosages_of,
+    intent_of,
+    is_local_route,
+    reasons_of,
+)
 from cds_service.clinical.record.naming import name_medication
 from cds_service.clinical.record.procedures import kind_of
 from cds_service.clinical.record.reader import Reader
@@ -183,8 +188,10 @@ def _drugs_of(
         if named is None or named.recognised.how == "none":
             continue
         drugs = named.recognised.drugs
-        is_systemic = named.recognised.systemic and not is_local_route(use, "order", reader)
-        if not is_systemic or intent_of(use, reader) == "supportive":
+        is_systemic = named.recognised.systemic and not is_local_route(
+            dosages_of(use, "order"), reader
+        )
+        if not named.recognised.systemic or is_local or intent_of(use, reader) == "supportive":
             return [], []
         reasons = reasons_of(use, reader)
         terms = reader.knowledge.terms

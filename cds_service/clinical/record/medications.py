@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -103,9 +103,10 @@ def read_use(
     if not (recognised.drugs or recognised.investigational):
         _note_unrecognised(named, reference, reader)
         return NOTHING
-    if not recognised.systemic or is_local_route(raw, kind, reader):
+    dosages = dosages_of(raw, kind)
+    if not recognised.systemic or is_local_route(dosages, reader):
         return NOTHING
-    covered = _covered(raw, kind, reference, reader)
+    covered = _covered(raw, kind, dosages, reference, reader)
     if covered is None:
         return NOTHING
     reason, reason_text = _stop_reason(raw, reader.knowledge.terms)
@@ -113,6 +114,7 @@ def read_use(
     if intent == "supportive":
         return NOTHING
     conditions, reason_diseases = reasons_of(raw, reader)
+    cycle_days = _cycle_days(dosages if kind in ("order", "dispense") else ())
     # of a combination nothing tells how much of each drug a dose holds
     dose = daily_dose_mg(raw, reference, reader) if len(recognised.drugs) == 1 else None
     exposures = tuple(
@@ -128,7 +130,7 @@ def read_use(
             stop_reason=reason,
             stop_text=reason_text,
             intent=intent,
-            cycle_days=_cycle_days(raw),
+            cycle_days=cycle_days,
             conditions=conditions,
             reason_diseases=reason_diseases,
             label=recognised.text,
@@ -163,7 +165,7 @@ def _withheld(
         and raw.status in USED_STATUSES[kind]
         and raw.intent in PRESCRIBING
     )
-    covered = _ordered_days(raw, reference, reader) if is_stop else None
+    covered = _ordered_days(raw, dosages_of(raw, kind), reference, reader) if is_stop else None
     if covered is None:
         return ()
     return tuple(Withheld(reference, "stop", drug, covered.start) for drug in recognised.drugs)
@@ -180,11 +182,15 @@ def _note_unrecognised(named: NamedMedication, reference: str, reader: Reader) -
         )
 
 
-def is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
+def dosages_of(raw: MedicationUse, kind: UseKind) -> list[Dosage]:
+    """The dosages, which stand under a name of their own in orders and dispenses."""
+    is_order = kind in ("order", "dispense")
+    return several(raw.dosageInstruction if is_order else raw.dosage, Dosage)
+
+
+def is_local_route(dosages: Sequence[Dosage], reader: Reader) -> bool:
     """Whether the drug was given into a compartment and treats nothing else."""
     local = reader.knowledge.value_sets["local-routes"]
-    is_order = kind in ("order", "dispense")
-    dosages = several(raw.dosageInstruction if is_order else raw.dosage, Dosage)
     routes = [dosage.route for dosage in dosages if dosage.route is not None]
     return bool(routes) and all(
         any(code in local for _, code in route.codes())
@@ -193,9 +199,11 @@ def is_local_route(raw: MedicationUse, kind: UseKind, reader: Reader) -> bool:
     )
 
 
-def _covered(raw: MedicationUse, kind: UseKind, reference: str, reader: Reader) -> Covered | None:
+def _covered(
+    raw: MedicationUse, kind: UseKind, dosages: Sequence[Dosage], reference: str, reader: Reader
+) -> Covered | None:
     if kind == "order":
-        return _ordered_days(raw, reference, reader)
+        return _ordered_days(raw, dosages, reference, reader)
     if kind == "dispense":
         return _dispensed_days(raw, reference, reader)
     spoken = reader.period(raw.effectiveDateTime, raw.effectivePeriod, reference, "effective")
@@ -214,9 +222,11 @@ def _covered(raw: MedicationUse, kind: UseKind, reference: str, reader: Reader) 
     return _until_today(Covered(start, end), reader)
 
 
-def _ordered_days(raw: MedicationUse, reference: str, reader: Reader) -> Covered | None:
+def _ordered_days(
+    raw: MedicationUse, dosages: Sequence[Dosage], reference: str, reader: Reader
+) -> Covered | None:
     """From the first date that tells when use begins to the last that tells when it ends."""
-    timing = next((d.timing for d in several(raw.dosageInstruction, Dosage) if d.timing), None)
+    timing = next((dosage.timing for dosage in dosages if dosage.timing), None)
     repeat = timing.repeat if timing else None
     bounds = repeat.boundsPeriod if repeat else None
     dispensed = optional(raw.dispenseRequest, DispenseRequest)
@@ -294,6 +304,8 @@ def _doubts(recognised: Recognised, reference: str, on: PartialDate | None) -> t
 
 def _stop_reason(raw: MedicationUse, terms: Terminology) -> tuple[str, str]:
     """Why it was stopped, as one of the reasons of the terminology, and its words."""
+    if not (raw.statusReason or raw.extension):
+        return "", ""
     retired = [
         extension.valueCodeableConcept
         for extension in several(raw.extension, Extension)
@@ -313,6 +325,8 @@ def _stop_reason(raw: MedicationUse, terms: Terminology) -> tuple[str, str]:
 
 def intent_of(raw: MedicationUse, reader: Reader) -> str:
     """What a treatment is for, where mCODE's extension tells it; empty where nothing does."""
+    if not raw.extension:
+        return ""
     known = reader.knowledge.value_sets["treatment-intents"]
     for extension in several(raw.extension, Extension):
         if (extension.url or "").endswith(INTENT_EXTENSIONS) and extension.valueCodeableConcept:
@@ -343,9 +357,9 @@ def reasons_of(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tup
     return references, tuple(sorted(set(diseases)))
 
 
-def _cycle_days(raw: MedicationUse) -> int | None:
+def _cycle_days(dosages: Sequence[Dosage]) -> int | None:
     """Length of a cycle where the timing tells it."""
-    for dosage in several(raw.dosageInstruction, Dosage):
+    for dosage in dosages:
         repeat = dosage.timing.repeat if dosage.timing else None
         if repeat is not None and repeat.period and repeat.periodUnit in DAYS_OF_UNIT:
             days = repeat.period * DAYS_OF_UNIT[repeat.periodUnit]

@@ -132,9 +132,15 @@ def read_measurement(
 
 def _laboratory(raw: Observation, reader: Reader) -> str:
     """Who measured it, and how: the performing organisation, and the method where it is said."""
-    named = (reader.local(p.reference) for p in several(raw.performer, Reference) if p.reference)
-    place = next((name for name in named if not name.startswith(PEOPLE)), "")
-    return " ".join(said for said in (place, method_of(raw)) if said)
+    place = ""
+    for performer in several(raw.performer, Reference):
+        if performer.reference:
+            name = reader.local(performer.reference)
+            if not name.startswith(PEOPLE):
+                place = name
+                break
+    method = method_of(raw)
+    return f"{place} {method}" if place and method else place or method
 
 
 def method_of(raw: Observation) -> str:

@@ -48,6 +48,8 @@ def value_concepts(raw: Observation) -> list[CodeableConcept]:
     concepts = [] if raw.valueCodeableConcept is None else [raw.valueCodeableConcept]
     if raw.valueString:
         concepts.append(CodeableConcept(text=raw.valueString))
+    if not raw.component:
+        return concepts
     for component in several(raw.component, Component):
         if component.valueCodeableConcept is not None:
             concepts.append(component.valueCodeableConcept)
@@ -76,6 +78,8 @@ def conditions_in_focus(raw: Observation, reader: Reader) -> tuple[str, ...]:
     mCODE names the Condition of a marker or a grade in an extension. A tumour that names no
     Condition says nothing of which cancer is meant.
     """
+    if not (raw.extension or raw.focus):
+        return ()
     named = dict.fromkeys(related_conditions(raw.extension, reader))
     for focus in focus_of(raw, reader):
         if not focus.startswith(BODY_STRUCTURE):
