@@ -188,9 +188,7 @@ def _drugs_of(
         if named is None or named.recognised.how == "none":
             continue
         drugs = named.recognised.drugs
-        is_systemic = named.recognised.systemic and not is_local_route(
-            dosages_of(use, "order"), reader
-        )
+        is_local = is_local_route(dosages_of(use, "order"), reader)
         if not named.recognised.systemic or is_local or intent_of(use, reader) == "supportive":
             return [], []
         reasons = reasons_of(use, reader)
