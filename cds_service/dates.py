@@ -12,6 +12,8 @@ import msgspec
 _FHIR_DATE = re.compile(
     r"(?P<year>\d{4})(-(?P<month>\d{2})(-(?P<day>\d{2})(T[\d:.]+(Z|[+-]\d{2}:?\d{2})?)?)?)?"
 )
+_TIME = re.compile(r"(T[\d:.]+(Z|[+-]\d{2}:?\d{2})?)?")
+"""What may follow the day."""
 
 
 class PartialDate(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -36,9 +38,9 @@ class PartialDate(msgspec.Struct, frozen=True, order=True, gc=False):
         A dateTime without a zone is read too: charts hold them, and only the day is used.
         Raises ValueError for anything else, an impossible day ("2024-02-30") included.
         """
-        if len(text) == 10 and text[4] == text[7] == "-":
+        if len(text) >= 10 and text[4] == text[7] == "-" and _TIME.fullmatch(text, 10):
             with suppress(ValueError):  # said below, or digits of another script
-                return cls.on(date.fromisoformat(text))
+                return cls.on(date.fromisoformat(text[:10]))
         match = _FHIR_DATE.fullmatch(text)
         if match is None:
             raise ValueError("not a FHIR date")

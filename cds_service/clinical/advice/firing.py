@@ -150,7 +150,13 @@ def _is(*statuses: Status) -> Fires:
 
 
 def _all_of(*conditions: Fires) -> Fires:
-    return lambda s: all(condition(s) for condition in conditions)
+    def fires(s: Situation) -> bool:
+        for condition in conditions:  # noqa: SIM110 - asked for every line and row
+            if not condition(s):
+                return False
+        return True
+
+    return fires
 
 
 def _with(*caveats: Caveat) -> Fires:

@@ -198,7 +198,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
         return frozenset(words | ({status.pattern} if status.pattern else set()))
 
     def has(self, *caveats: Caveat) -> bool:
-        return any(caveat in self.status.caveats for caveat in caveats)
+        return not set(self.judged.status.caveats).isdisjoint(caveats)
 
     def is_cautioned(self, *kinds: CautionKind) -> bool:
         return any(caution.kind in kinds for caution in self.record.cautions)

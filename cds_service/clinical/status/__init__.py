@@ -73,7 +73,7 @@ def decide_status(case: Case) -> LineStatus:
     present = judge(case, case.evidence)
     history = []
     for cut in _turns(case.evidence):
-        past = judge(case, case.evidence[:cut])
+        past = judge(case, case.evidence[:cut], is_past=True)
         if past.status in ADVERSE and past.progressed_on is not None:
             history.append(Earlier(past.progressed_on, past.status))
     kept = tuple(e for e in history if e.status != present.status or e.on != present.progressed_on)

@@ -62,9 +62,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     missing: tuple[str, ...] = ()
 
 
-def judge(case: Case, evidence: Sequence[Evidence]) -> LineStatus:
-    """Where the line stands by this evidence, the last of it being the present."""
-    case = replace(case, evidence=tuple(evidence), steady=None)
+def judge(case: Case, evidence: Sequence[Evidence], *, is_past: bool = False) -> LineStatus:
+    """Where the line stands by this evidence, the last of it being the present.
+
+    `is_past`: where it stood by then, which is a status and its day and nothing else.
+    """
+    case = replace(case, evidence=tuple(evidence), steady=None, is_past=is_past)
     case = replace(case, steady=steady_caveats(case))
     weighed = weigh(evidence)
     if weighed.is_mixed:
@@ -85,6 +88,8 @@ def _silence(case: Case) -> LineStatus:
 
 
 def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
+    if case.is_past:
+        return LineStatus(status)
     is_settled = status != "indeterminate"
     return LineStatus(
         status=status,
@@ -107,6 +112,8 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
         raise ValueError("no progression to judge")
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
+    if case.is_past:
+        return LineStatus(best.status, progressed_on=best.progression.on.first)
     pattern: PatternName | None = None
     if best.status == "possible-refractory" and best.progression.missed:
         pattern = "secondary" if best.progression.was_reached else "primary"

@@ -134,6 +134,8 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     steady: frozenset[Caveat] | None = None
     """The caveats of the line that no day changes, where they are known already."""
 
+    is_past: bool = False
+    """Whether the evidence is cut on an earlier day, of which the status alone is asked."""
     window_rules: Mapping[str, tuple[Rule, ...]] | None = None
     """The window rules by agent, where they are known already."""
 

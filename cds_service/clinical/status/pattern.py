@@ -109,12 +109,13 @@ def best_response_of(evidence: Sequence[Evidence]) -> str | None:
     The fall of a marker is no category: it leaves a recorded "stable" as it stands.
     """
     findings = [e for e in evidence if e.decides and e.is_whole]
+    said = {e.finding for e in findings}
     for response in RESPONSES:
-        if any(e.finding == response for e in findings):
+        if response in said:
             return response
     if any(e.is_response and e.kind not in MARKERS for e in findings):
         return None
-    if any(e.finding == "stable" for e in findings):
+    if "stable" in said:
         return "stable"
     if any(e.is_response for e in evidence):
         return None
