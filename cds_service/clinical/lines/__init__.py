@@ -188,8 +188,10 @@ def _cut(line: Building, next_start: date | None, course: Course) -> date | None
     """The last day that an order without an end can still cover, once another line has begun."""
     if next_start is None:
         return None
-    signs = [s.last for s in course.signs if line.start < s.last and s.first <= next_start]
-    return min(max(signs), next_start) if signs else next_start - timedelta(days=1)
+    sign = course.last_sign(next_start)
+    if sign is None or sign <= line.start:
+        return next_start - timedelta(days=1)
+    return min(sign, next_start)
 
 
 def _agent_uses(
@@ -316,10 +318,11 @@ def _is_rechallenge(
     if not used or exposure in used:
         return False
     last = max(course.record.as_of if e.end is None else e.end.last for e in used)
+    if (exposure.start.first - last).days <= GRACE_DAYS:
+        return False
     others = any(
         e.drug != exposure.drug and e.start.first > last
-        for before in earlier
+        for before in reversed(earlier)
         for e in before.exposures
     )
-    paused = (exposure.start.first - last).days > GRACE_DAYS
-    return paused and (others or course.progressed(min(e.start.first for e in used), line.start))
+    return others or course.progressed(min(e.start.first for e in used), line.start)

@@ -111,8 +111,13 @@ class Course:
 
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
+        last = self.last_sign(until)
+        return last is not None and last > after
+
+    def last_sign(self, until: date) -> date | None:
+        """The latest day of all signs that had begun by a day."""
         begun = bisect_right(self.sign_steps, until, key=itemgetter(0))
-        return begun > 0 and self.sign_steps[begun - 1][1] > after
+        return self.sign_steps[begun - 1][1] if begun else None
 
     def may_have_responded(self, after: date, until: date) -> bool:
         """False where the disease was assessed between two days, and never was in response."""

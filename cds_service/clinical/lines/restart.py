@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from operator import attrgetter
 
 from cds_service.clinical.lines.belongs import GRACE_DAYS
 from cds_service.clinical.lines.course import Building, Course
 from cds_service.clinical.record import Exposure
+from cds_service.dates import PartialDate
 
+LONGEST_DATE = 366
+"""Days of a date that is known to the year alone; no date is any longer."""
 SPLIT_START_DAYS = 14
 """After progression, a cycle whose drugs are begun one after the other is complete by then."""
 SILENT_START_DAYS = 8
@@ -29,12 +34,13 @@ def begun_before(
     a pause, when a drug of the old regimen has been left. A day on which such a drug is given too,
     or still taken, is one of the old regimen; tablets and a backbone that go on tell nothing.
     """
-    signs = [sign.last for sign in course.signs if last.start < sign.last <= start]
+    signs = [sign.last for sign in _between(course.signs, last.start, start)]
     days = SPLIT_START_DAYS if signs else SILENT_START_DAYS
     after = max((*signs, start - timedelta(days=days + 1), last.start))
     until = start + timedelta(days=NEXT_CYCLE_DAYS)
     shared = [e for e in last.exposures if after < e.start.first < start]
-    again = {e.drug for e in agents if start <= e.start.first <= until}
+    begun = bisect_left(agents, start, key=_first_day)
+    again = {e.drug for e in agents[begun : bisect_right(agents, until, key=_first_day)]}
     again |= {e.drug for e in shared if e.end is None or e.end.last >= start}
     left = [e for e in last.exposures if e.drug not in again]
     found: list[Exposure] = []
@@ -46,6 +52,17 @@ def begun_before(
         return found
     first = min(found, key=lambda e: e.start)
     return found if _has_left(left, first, last) and _has_paused(first, last) else []
+
+
+def _between(signs: Sequence[PartialDate], after: date, until: date) -> list[PartialDate]:
+    """The signs, which lie in order, whose last day lies there."""
+    first = bisect_left(signs, after - timedelta(LONGEST_DATE), key=attrgetter("first"))
+    begun = signs[first : bisect_right(signs, until, key=attrgetter("first"))]
+    return [sign for sign in begun if after < sign.last <= until]
+
+
+def _first_day(use: Exposure) -> date:
+    return use.start.first
 
 
 def _has_left(left: Sequence[Exposure], first: Exposure, last: Building) -> bool:

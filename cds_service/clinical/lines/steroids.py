@@ -25,6 +25,8 @@ def of_the_line(
     A steroid begins the line where it was first given within the days in which a regimen is put
     together; a pre-phase (another steroid, over when the treatment proper begins) does not.
     """
+    if not waiting:
+        return [], []
     rules = course.disease.lines
     later = {e.drug for e in agents if 0 <= (e.start.first - start).days <= AGAIN_DAYS}
     begins, runs = [], []
