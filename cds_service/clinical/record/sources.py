@@ -62,7 +62,11 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
     opened = []
     head_of, code_of = _heads.decode, Codes(reader.knowledge).read
     for resource in resources:
-        raw, full_url = _raw(resource)
+        raw = getattr(resource, "raw", None)
+        if raw is None:
+            raw, full_url = _raw(resource), ""
+        else:
+            full_url = resource.full_url  # type: ignore[union-attr]
         code = NO_CODE
         try:
             head = head_of(raw)
@@ -109,21 +113,12 @@ def _id(members: Mapping[str, msgspec.Raw]) -> str | None:
     return optional(members.get("id", ABSENT), str)
 
 
-def _raw(resource: AnyResource) -> tuple[bytes | msgspec.Raw, str]:
-    kind = type(resource)
-    if kind in _TEXTS:
-        return resource, ""  # type: ignore[return-value]
-    raw = getattr(resource, "raw", None)
-    if raw is not None:
-        return raw, resource.full_url  # type: ignore[union-attr]
+def _raw(resource: AnyResource) -> bytes | msgspec.Raw:
     if isinstance(resource, (bytes, msgspec.Raw)):
-        return resource, ""
+        return resource
     if isinstance(resource, str):
-        return resource.encode(errors="replace"), ""
-    return _encoded(resource), ""  # type: ignore[arg-type]
-
-
-_TEXTS = frozenset({bytes, msgspec.Raw})
+        return resource.encode(errors="replace")
+    return _encoded(resource)  # type: ignore[arg-type]
 
 
 def _encoded(resource: Mapping[str, object]) -> bytes:
@@ -157,7 +152,7 @@ def aliases_of(sources: Sequence[Source]) -> dict[str, str]:
     """Full URLs and bare ids of Bundle entries → `Type/id`; of several the first by name."""
     aliases: dict[str, str] = {}
     for source in sources:
-        if source.full_url and source.full_url.startswith("urn:"):
+        if source.full_url[:4] == "urn:":
             _alias(source.full_url, source.reference, aliases)
         own = source.head.id
         if own and len(own) == UUID_LENGTH:

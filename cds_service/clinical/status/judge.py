@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +16,7 @@ from cds_service.clinical.status.caveats import (
     open_alternatives,
     steady_caveats,
 )
+from cds_service.clinical.status.early import is_early
 from cds_service.clinical.status.line_status import (
     DOUBTFUL,
     WITHHOLDING,
@@ -33,7 +33,6 @@ from cds_service.clinical.status.weighing import Weighed, is_favourable, is_of_m
 from cds_service.clinical.status.windows import (
     Hit,
     Reach,
-    applies,
     in_order_of_rules,
     is_at_dose,
     is_enough,
@@ -42,7 +41,7 @@ from cds_service.clinical.status.windows import (
     without_progression,
 )
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import Early, Milestones, Target
+from cds_service.knowledge.model import Milestones, Target
 
 DOCUMENTED = "shared.documented-refractory"
 RESOLVING_DAYS = 28
@@ -374,35 +373,10 @@ def _flags(verdict: Verdict, case: Case) -> tuple[str, ...]:
         flags.add("partial-date")
     if any(e.is_transformation for e in case.evidence):
         flags.add("transformation-possible")
-    flags |= {early.flag for early in case.disease.early if _is_early(early, verdict, case)}
+    flags |= {
+        early.flag for early in case.disease.early if is_early(early, verdict.status, on, case)
+    }
     return tuple(sorted(flags))
-
-
-def _is_early(early: Early, verdict: Verdict, case: Case) -> bool:
-    """Whether the progression came soon enough, counted from where the flag counts."""
-    if verdict.status not in early.statuses:
-        return False
-    if not applies(early.when, case.disease.agents, case):
-        return False
-    since = {
-        "start": case.line.start.first,
-        "last-dose": case.line.last_dose.last,
-        "remission": _first_remission(case),
-    }[early.since]
-    on = verdict.progression.on
-    return since is not None and bool(
-        on.within_days_after(since, early.days, inclusive=early.is_inclusive)
-    )
-
-
-def _first_remission(case: Case) -> date | None:
-    """The first day of a complete response, in words or by a marker that says remission."""
-    found = [
-        e.on.first
-        for e in case.evidence
-        if e.finding in ("complete-response", "remission") or e.is_marker_remission
-    ]
-    return min(found, default=None)
 
 
 def _sorted(caveats: Iterable[Caveat]) -> tuple[Caveat, ...]:

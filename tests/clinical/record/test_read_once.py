@@ -1,4 +1,4 @@
-"""A chart reads a concept once, however many resources carry it: nobody can tell from the answer."""
+"""A chart reads a concept once, however many resources carry it; no answer tells of it."""
 
 from __future__ import annotations
 
