@@ -56,7 +56,7 @@ def conditions(wanted: Wanted) -> Iterator[Condition]:
         yield _recorded(wanted.since, wanted.until)
     if wanted.event_type is not None:
         seqs = "SELECT seq FROM events WHERE event_type = :type"
-        yield Condition("e.event_type = :type", seqs, {"type": wanted.event_type})
+        yield Condition("e.event_type = :type", seqs, {"type": wanted.event_type.value})
     if wanted.before is not None:
         seqs = "SELECT seq FROM events WHERE seq < :before"
         yield Condition("e.seq < :before", seqs, {"before": wanted.before})

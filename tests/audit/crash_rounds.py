@@ -24,8 +24,8 @@ from uuid import UUID
 
 from audit.samples import NOON, a_recorder, an_event, envelopes, verified
 from cds_service.audit import DecisionLog
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 
 ROUNDS_A_LOG = 20
 AT_ONCE = 8
@@ -35,7 +35,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Mortal(SqliteStore):
+class Mortal(DatabaseStore):
     """Dies when it has passed the named point so many times."""
 
     def __init__(self, path: Path, point: str, times: int) -> None:
@@ -63,7 +63,7 @@ def _random_id() -> str:
     return str(UUID(bytes=os.urandom(16), version=4))
 
 
-async def append_until_killed(store: SqliteStore, pipe: int) -> None:
+async def append_until_killed(store: DatabaseStore, pipe: int) -> None:
     log = DecisionLog(store)
 
     async def one_after_another() -> None:

@@ -34,6 +34,7 @@ from cds_service.audit import (
     feedback_event,
 )
 from cds_service.audit.anchor import Anchor
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.findings import Finding, Kind, Report
 from cds_service.audit.notes import Note, PublicKey
@@ -42,7 +43,6 @@ from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, Signing, prepare_signing
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.verify import Brought, verify
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -180,13 +180,13 @@ def a_recorder(clock: Clock | None = None, **changes: Any) -> Recorder:
     return replace(made, **changes)
 
 
-def a_store(path: Path, recorder: Recorder | None = None, **options: Any) -> SqliteStore:
+def a_store(path: Path, recorder: Recorder | None = None, **options: Any) -> DatabaseStore:
     """A store on a log that is made here, unless it is there already."""
     create_log(path, log_id="log-1", created_at=NOON)
-    return SqliteStore(path, recorder or a_recorder(), **options)
+    return DatabaseStore(path, recorder or a_recorder(), **options)
 
 
-def record(store: SqliteStore, *events: Event) -> list[Recorded]:
+def record(store: DatabaseStore, *events: Event) -> list[Recorded]:
     """Append these events; none may be refused."""
     receipts = store.append(events)
     assert all(isinstance(receipt, Recorded) for receipt in receipts), receipts

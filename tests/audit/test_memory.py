@@ -45,13 +45,13 @@ from cds_service.audit import (
 from cds_service.audit.card_names import CardNames
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.commands import audit_app
+from cds_service.audit.database_memory import MOST_DECISIONS, MOST_FEEDBACK, DatabaseMemory
 from cds_service.audit.decision import patient_of
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
-from cds_service.audit.sqlite_memory import MOST_DECISIONS, MOST_FEEDBACK, SqliteMemory
 from cds_service.errors import LogUnavailable
 
 CONDITION, EVIDENCE, LATEST = "Condition/canary", "canary-evidence", date(2026, 11, 2)
@@ -99,7 +99,7 @@ def sought(patient: PatientIdentity = PATIENT, **changes: Any) -> Sought:
 
 
 def remembered(path: Path, asked: Sought | None = None, *keys: PseudonymKey) -> list[Remembered]:
-    with closing(SqliteMemory(path, keys or (KEY,))) as memory:
+    with closing(DatabaseMemory(path, keys or (KEY,))) as memory:
         return memory.earlier(asked or sought())
 
 
@@ -313,13 +313,13 @@ def test_it_reads_while_somebody_writes(tmp_path: Path) -> None:
     path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with closing(SqliteMemory(path, (KEY,), patience_seconds=0.01)) as memory:
+        with closing(DatabaseMemory(path, (KEY,), patience_seconds=0.01)) as memory:
             assert len(memory.earlier(sought())[0].feedback) == 1
 
 
 def test_what_is_committed_meanwhile_is_seen_at_once(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
-    with closing(a_store(path)) as store, closing(SqliteMemory(path, (KEY,))) as memory:
+    with closing(a_store(path)) as store, closing(DatabaseMemory(path, (KEY,))) as memory:
         record(store, returning())
         assert memory.earlier(sought())[0].feedback == ()
         record(store, feedback_on(card_id(1)))
@@ -328,7 +328,7 @@ def test_what_is_committed_meanwhile_is_seen_at_once(tmp_path: Path) -> None:
 
 def test_a_log_that_is_gone_or_no_log_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     path = a_log(tmp_path, returning())
-    with closing(SqliteMemory(path, (KEY,))) as memory:
+    with closing(DatabaseMemory(path, (KEY,))) as memory:
         assert memory.earlier(sought())
         path.rename(tmp_path / "away.db")
         for _ in range(2):

@@ -50,6 +50,7 @@ from cds_service.audit import (
     patient_of,
 )
 from cds_service.audit.canonical import content_hashes, digest
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import utc_now
 from cds_service.audit.pseudonyms import PseudonymKey
@@ -57,7 +58,6 @@ from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, prepare_signing
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.verify import verify
 
 VERSIONS = Versions(software="0", knowledge="0", knowledge_digest=digest(b""))
@@ -227,7 +227,7 @@ def hashing() -> None:
     say(f"  both content hashes     {microseconds(count, both)}   {both / raw:.1f} × as received")
 
 
-class Unflushed(SqliteStore):
+class Unflushed(DatabaseStore):
     """Fills a log without waiting for the disk: only what is done with it then is measured."""
 
     def _connection(self) -> sqlite3.Connection:

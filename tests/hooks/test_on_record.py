@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from cds_service.audit import DecisionLog, Limits
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.pseudonyms import load_or_create_keys
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.demo.fhir_server_faults import Fault
 from hooks.calls import INSTANCE, SERVICE, call, myeloma, prefetch_of, quiet
 from hooks.serving import EHR, NOON, Served, issue_of, serving
@@ -215,7 +215,7 @@ async def test_calls_at_the_same_time_are_each_on_record_once_in_one_chain(
 # --- a log that cannot take it ------------------------------------------------------------------
 
 
-class Troubled(SqliteStore):
+class Troubled(DatabaseStore):
     """A real SQLite file under real limits, as long as `trouble` is set."""
 
     LIMITS: ClassVar = {

@@ -29,10 +29,10 @@ from audit.samples import (
 )
 from cds_service.audit import Call, Client
 from cds_service.audit.chain import first_link, leaf_hash
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.files import file_system_of
 from cds_service.audit.reading import open_reader
 from cds_service.audit.sqlite_file import create_log, open_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 
 
@@ -55,7 +55,7 @@ def test_each_event_follows_the_one_before_and_the_first_the_logs_beginning(
 
 
 def test_what_is_rolled_back_leaves_no_gap(tmp_path: Path) -> None:
-    class FailsAtCommit(SqliteStore):
+    class FailsAtCommit(DatabaseStore):
         fails = True
 
         def _commit(self, db: sqlite3.Connection) -> None:
@@ -196,7 +196,7 @@ def test_the_triggers_refuse(tmp_path: Path, change: str) -> None:
 
 
 def test_a_bypassed_lock_gives_retries_and_no_fork(tmp_path: Path) -> None:
-    class WithoutLock(SqliteStore):
+    class WithoutLock(DatabaseStore):
         def _begin(self, db: sqlite3.Connection) -> None:
             db.execute("BEGIN")
 
@@ -270,7 +270,7 @@ def test_a_restored_older_copy_takes_no_entries_from_a_running_process(tmp_path:
     path, copy = tmp_path / "log.db", tmp_path / "copy.db"
     a_log_of(path, 2)
     copy.write_bytes(path.read_bytes())
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, an_event(3))
         copy.rename(path)
         for left in ("-wal", "-shm"):
@@ -299,7 +299,7 @@ def test_what_is_no_log_is_not_opened(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(AuditError), open_reader(path):
         pass
-    with pytest.raises(LogUnavailable), closing(SqliteStore(path, a_recorder())) as store:
+    with pytest.raises(LogUnavailable), closing(DatabaseStore(path, a_recorder())) as store:
         store.append([an_event(1)])
 
 
