@@ -1,6 +1,6 @@
 """Kill a process while it appends, at one named point or at random, and look at what is left.
 
-    python crash_rounds.py FOLDER POINT ROUNDS SEED
+    python crash_rounds.py FOLDER|LOG POINT ROUNDS SEED
 
 Each round forks a process that appends as fast as it can and writes the id of every decision that
 was acknowledged into a pipe; it is killed with SIGKILL. Then the log is verified. Prints one JSON
@@ -15,15 +15,16 @@ import os
 import random
 import select
 import signal
-import sqlite3
 import sys
 import time
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from audit.samples import NOON, a_recorder, an_event, envelopes, verified
+from audit.samples import NOON, a_recorder, an_event, envelopes, verified, with_keys
 from cds_service.audit import DecisionLog
+from cds_service.audit.address import Address, address_of
+from cds_service.audit.database import Connection
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.sqlite_file import create_log
 
@@ -38,8 +39,8 @@ def die() -> None:
 class Mortal(DatabaseStore):
     """Dies when it has passed the named point so many times."""
 
-    def __init__(self, path: Path, point: str, times: int) -> None:
-        super().__init__(path, a_recorder(make_id=_random_id))
+    def __init__(self, address: Address, point: str, times: int) -> None:
+        super().__init__(address, with_keys(a_recorder(make_id=_random_id), address))
         self._point = point
         self._times = times
 
@@ -53,7 +54,7 @@ class Mortal(DatabaseStore):
         self._pass("before-insert")
         super()._insert(*arguments)
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         self._pass("before-commit")
         super()._commit(db)
         self._pass("after-commit")
@@ -74,7 +75,7 @@ async def append_until_killed(store: DatabaseStore, pipe: int) -> None:
     await asyncio.gather(*(one_after_another() for _ in range(AT_ONCE)))
 
 
-def one_round(path: Path, point: str, chance: random.Random) -> set[str]:
+def one_round(path: Address, point: str, chance: random.Random) -> set[str]:
     """The ids that were acknowledged before the process was killed."""
     times, seconds = chance.randint(1, 12), chance.uniform(0.0, 0.06)
     reading, writing = os.pipe()
@@ -96,13 +97,15 @@ def one_round(path: Path, point: str, chance: random.Random) -> set[str]:
 
 
 def main() -> None:
-    folder, point, rounds, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    place, point, rounds, seed = address_of(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
     chance = random.Random(seed)  # noqa: S311
     acknowledged: set[str] = set()
     count = 0
     for number in range(rounds):
-        path = folder / f"log-{number // ROUNDS_A_LOG}.db"
-        if number % ROUNDS_A_LOG == 0:
+        path: Address = place
+        if isinstance(place, Path):
+            path = place / f"log-{number // ROUNDS_A_LOG}.db"
+        if isinstance(path, Path) and number % ROUNDS_A_LOG == 0:
             create_log(path, log_id=f"log-{number}", created_at=NOON)
             acknowledged = set()
         these = one_round(path, point, chance)

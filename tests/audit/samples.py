@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from cds_service.audit import (
@@ -33,7 +34,9 @@ from cds_service.audit import (
     decision_event,
     feedback_event,
 )
+from cds_service.audit.address import Address, PostgresAddress
 from cds_service.audit.anchor import Anchor
+from cds_service.audit.data_keys import DataKeys
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.findings import Finding, Kind, Report
@@ -41,7 +44,6 @@ from cds_service.audit.notes import Note, PublicKey
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, Signing, prepare_signing
-from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.verify import Brought, verify
 
@@ -180,10 +182,28 @@ def a_recorder(clock: Clock | None = None, **changes: Any) -> Recorder:
     return replace(made, **changes)
 
 
-def a_store(path: Path, recorder: Recorder | None = None, **options: Any) -> DatabaseStore:
+def beside(address: Address, suffix: str) -> Path:
+    """A file of keys: beside a log in a file, in the folder of the tests' own server."""
+    if isinstance(address, Path):
+        return address.with_name(address.name + suffix)
+    parts = urlsplit(address.url)
+    return Path(parse_qs(parts.query)["host"][0]) / (parts.path.removeprefix("/") + suffix)
+
+
+def data_keys_of(address: Address) -> DataKeys:
+    return DataKeys(beside(address, ".data-key"))
+
+
+def a_store(address: Address, recorder: Recorder | None = None, **options: Any) -> DatabaseStore:
     """A store on a log that is made here, unless it is there already."""
-    create_log(path, log_id="log-1", created_at=NOON)
-    return DatabaseStore(path, recorder or a_recorder(), **options)
+    if isinstance(address, Path):
+        create_log(address, log_id="log-1", created_at=NOON)
+    return DatabaseStore(address, with_keys(recorder or a_recorder(), address), **options)
+
+
+def with_keys(recorder: Recorder, address: Address) -> Recorder:
+    """The same recorder with the data keys of the log, which a server's log does not tell."""
+    return replace(recorder, data_keys=recorder.data_keys or data_keys_of(address))
 
 
 def record(store: DatabaseStore, *events: Event) -> list[Recorded]:
@@ -193,17 +213,17 @@ def record(store: DatabaseStore, *events: Event) -> list[Recorded]:
     return [receipt for receipt in receipts if isinstance(receipt, Recorded)]
 
 
-def a_log_of(path: Path, count: int) -> None:
+def a_log_of(path: Address, count: int) -> None:
     """A log of so many decisions at this path, closed."""
     with closing(a_store(path)) as store:
         record(store, *(an_event(number) for number in range(1, count + 1)))
 
 
-def a_signing(path: Path, **changes: Any) -> Signing:
-    return replace(Signing(default_signing_key_file(path)), **changes)
+def a_signing(path: Address, **changes: Any) -> Signing:
+    return replace(Signing(beside(path, ".signing-key")), **changes)
 
 
-def sign_log(path: Path, *, clock: Clock | None = None, **changes: Any) -> Note | None:
+def sign_log(path: Address, *, clock: Clock | None = None, **changes: Any) -> Note | None:
     """One checkpoint of the log as it stands, with its key, which is made first."""
     signing = a_signing(path, **changes)
     with closing(a_store(path, a_recorder(clock))) as store:
@@ -212,7 +232,7 @@ def sign_log(path: Path, *, clock: Clock | None = None, **changes: Any) -> Note 
         return signer.make()
 
 
-def a_signed_log(path: Path, **changes: Any) -> list[Note]:
+def a_signed_log(path: Address, **changes: Any) -> list[Note]:
     """Seven decisions after the entry about the key, signed after entries 3, 5 and 8."""
     notes: list[Note] = []
     clock, numbers = Clock(), iter(range(1, 8))
@@ -227,7 +247,7 @@ def a_signed_log(path: Path, **changes: Any) -> list[Note]:
 
 
 def verified(
-    path: Path,
+    path: Address,
     *anchors: Anchor | None,
     keys: Sequence[PublicKey] | None = None,
     accepted: Sequence[int] = (),
@@ -236,7 +256,7 @@ def verified(
         return verify(reader, Brought(anchors, keys, frozenset(accepted)))
 
 
-def envelopes(path: Path) -> list[dict[str, Any]]:
+def envelopes(path: Address) -> list[dict[str, Any]]:
     with open_reader(path) as reader:
         return [event.read() for event in reader.events()]
 
@@ -253,14 +273,18 @@ def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
     return [(one.first, one.last) for one in report.findings if one.kind is kind]
 
 
-def anchor_of(path: Path) -> Anchor:
+def anchor_of(path: Address) -> Anchor:
     report = verified(path)
     return Anchor.unsigned(report.log_id, report.size, report.root)
 
 
 @contextmanager
-def administrator(path: Path) -> Iterator[sqlite3.Connection]:
-    """The log's file in the hands of somebody who may do anything: all triggers are gone."""
+def administrator(path: Address) -> Iterator[Any]:
+    """The log in the hands of somebody who may do anything: all triggers are gone."""
+    if not isinstance(path, Path):
+        with server_administrator(path) as db:
+            yield db
+        return
     with closing(sqlite3.connect(path)) as db:
         names = [
             row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
@@ -269,3 +293,21 @@ def administrator(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute(f"DROP TRIGGER {name}")
         yield db
         db.commit()
+
+
+GUARDED = ("log", "head", "events", "terms", "payloads", "patients", "log_keys", "checkpoints")
+
+
+@contextmanager
+def server_administrator(address: PostgresAddress) -> Iterator[Any]:
+    """A superuser with the triggers off; statements are written as for a file."""
+    from cds_service.audit.postgres.connection import PostgresConnection, connected
+
+    role = f"//{urlsplit(address.url).username}@"
+    whole = PostgresAddress(address.url.replace(role, "//postgres@"))
+    with closing(PostgresConnection(connected(whole, 5.0), patience_seconds=5.0)) as db:
+        for table in GUARDED:
+            db.execute(f"ALTER TABLE refractory_cds.{table} DISABLE TRIGGER ALL")
+        yield db
+        for table in GUARDED:
+            db.execute(f"ALTER TABLE IF EXISTS refractory_cds.{table} ENABLE TRIGGER ALL")

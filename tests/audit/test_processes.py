@@ -10,8 +10,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from postgres_server import Server
 
 from audit.samples import envelopes, verified
+from cds_service.audit.address import Address
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
@@ -34,20 +36,22 @@ def finished(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def test_four_processes_that_start_at_once_write_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    running = [script("append_many.py", path, 200, number) for number in range(4)]
+@pytest.mark.parametrize(("processes", "each"), [(4, 200), (6, 150)])
+def test_processes_that_start_at_once_write_one_chain(
+    where: Address, processes: int, each: int
+) -> None:
+    running = [script("append_many.py", where, each, number) for number in range(processes)]
     for process in running:
         finished(process)
-    entries = envelopes(path)
-    assert [entry["seq"] for entry in entries] == list(range(1, 801))
-    assert set(Counter(entry["pid"] for entry in entries).values()) == {200}
+    entries = envelopes(where)
+    assert [entry["seq"] for entry in entries] == list(range(1, processes * each + 1))
+    assert list(Counter(entry["pid"] for entry in entries).values()) == [each] * processes
     assert len({entry["patientPseudonym"] for entry in entries}) == 1
-    assert verified(path).exit_code == 3
+    assert verified(where).exit_code == 3
 
 
-def survives(folder: Path, point: str, rounds: int) -> None:
-    done = json.loads(finished(script("crash_rounds.py", folder, point, rounds, point)))
+def survives(place: Address, point: str, rounds: int) -> None:
+    done = json.loads(finished(script("crash_rounds.py", place, point, rounds, point)))
     assert done["rounds"] == rounds
     assert done["acknowledged"] > 0
 
@@ -61,3 +65,15 @@ def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, po
 @pytest.mark.parametrize("point", POINTS)
 def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
     survives(tmp_path, point, rounds=200)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", POINTS)
+def test_a_process_killed_there_leaves_a_servers_log_whole(postgres: Server, point: str) -> None:
+    survives(postgres.new_log(), point, rounds=8)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("point", POINTS)
+def test_neither_does_it_in_two_hundred_rounds(postgres: Server, point: str) -> None:
+    survives(postgres.new_log(), point, rounds=200)

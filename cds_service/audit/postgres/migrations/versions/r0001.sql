@@ -290,7 +290,7 @@ CREATE FUNCTION refractory_cds.first_seen(which bytea, until double precision,
                                           moment double precision)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '2s', true);
     INSERT INTO refractory_cds.seen_tokens VALUES (which, until) ON CONFLICT DO NOTHING;
     RETURN FOUND;
 END $$;
@@ -302,7 +302,7 @@ CREATE FUNCTION refractory_cds.take_share(who bytea, most integer, wanted intege
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE found_row refractory_cds.calls;
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '2s', true);
     INSERT INTO refractory_cds.calls VALUES (who, moment, 0) ON CONFLICT DO NOTHING;
     SELECT * INTO found_row FROM refractory_cds.calls WHERE caller = who FOR UPDATE;
     IF found_row IS NULL OR NOT (found_row.began - 60 <= moment AND moment < found_row.began + 60) THEN
@@ -318,7 +318,7 @@ END $$;
 CREATE FUNCTION refractory_cds.forget_callers(moment double precision)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '2s', true);
     DELETE FROM refractory_cds.seen_tokens WHERE token IN
         (SELECT token FROM refractory_cds.seen_tokens WHERE good_until <= moment
           LIMIT 10000 FOR UPDATE SKIP LOCKED);
