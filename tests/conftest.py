@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from postgres_server import NotHere, Server, a_server
+from postgres_server import BOTH, NotHere, Server, a_server
 
 from cds_service.audit.address import Address
 
@@ -16,9 +16,6 @@ settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=(HealthCheck.too_slow,)
 )
 settings.load_profile("suite")
-
-BOTH = ["file", pytest.param("server", marks=pytest.mark.real)]
-"""Where a log may lie; the same is asked of both."""
 
 
 @pytest.fixture(scope="session")

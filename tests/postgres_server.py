@@ -16,11 +16,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
+import pytest
 from audit.samples import NOON
 
 from cds_service.audit.address import PostgresAddress
 from cds_service.audit.postgres.migrating import migrate
 
+BOTH = ["file", pytest.param("server", marks=pytest.mark.real)]
+"""Where a log may lie; the same is asked of both."""
 ADMINISTRATOR = "postgres"
 LOGINS = {"service": "writer", "auditor": "reader", "privacy": "eraser"}
 """Roles that log in, and the role of the log that each is a member of."""

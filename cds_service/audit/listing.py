@@ -44,7 +44,7 @@ class Condition:
     @property
     def count(self) -> str:
         """For how many entries it holds, counted up to FEW."""
-        return f"SELECT count(*) FROM ({self.seqs} LIMIT {FEW})"  # noqa: S608
+        return f"SELECT count(*) FROM ({self.seqs} LIMIT {FEW}) AS found"  # noqa: S608
 
 
 def conditions(wanted: Wanted) -> Iterator[Condition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -41,6 +42,7 @@ from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.findings import Finding, Kind, Report
 from cds_service.audit.notes import Note, PublicKey
+from cds_service.audit.postgres.connection import PostgresConnection, connected
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, Signing, prepare_signing
@@ -295,19 +297,46 @@ def administrator(path: Address) -> Iterator[Any]:
         db.commit()
 
 
-GUARDED = ("log", "head", "events", "terms", "payloads", "patients", "log_keys", "checkpoints")
+class ServerAdministrator:
+    """A superuser, who is told things in the words of a file's owner."""
+
+    def __init__(self, db: PostgresConnection) -> None:
+        self._db = db
+
+    def execute(self, statement: str, values: Any = ()) -> Any:
+        if statement.startswith("PRAGMA"):  # of SQLite's own: not needed here
+            return None
+        statement = re.sub(r"\bTABLE (\w+)", r"TABLE refractory_cds.\1", statement)
+        statement = re.sub(r"\breplace\((first_link)", r"refractory_cds.of_bytes(\1", statement)
+        return self._db.execute(statement, values)
+
+
+LET_GO = """
+DO $$ DECLARE one record; BEGIN
+ FOR one IN SELECT conname, conrelid::regclass AS what FROM pg_constraint
+             WHERE connamespace = 'refractory_cds'::regnamespace AND contype = 'c' LOOP
+  EXECUTE format('ALTER TABLE {what} DROP CONSTRAINT {name}', one.what, one.conname);
+ END LOOP;
+ FOR one IN SELECT oid::regclass AS what FROM pg_class
+             WHERE relnamespace = 'refractory_cds'::regnamespace AND relkind = 'r' LOOP
+  EXECUTE format('ALTER TABLE {what} DISABLE TRIGGER ALL', one.what);
+ END LOOP;
+END $$;
+CREATE OR REPLACE FUNCTION refractory_cds.of_bytes(bytea, text, text) RETURNS bytea LANGUAGE sql
+AS $$ SELECT convert_to(replace(convert_from($1, 'UTF8'), $2, $3), 'UTF8') $$
+""".replace("{what}", "%s").replace("{name}", "%I")
+HAND_BACK = "GRANT SELECT ON ALL TABLES IN SCHEMA refractory_cds TO refractory_cds_writer"
 
 
 @contextmanager
-def server_administrator(address: PostgresAddress) -> Iterator[Any]:
-    """A superuser with the triggers off; statements are written as for a file."""
-    from cds_service.audit.postgres.connection import PostgresConnection, connected
-
+def server_administrator(address: PostgresAddress) -> Iterator[ServerAdministrator]:
+    """No trigger and no check is left in the way."""
     role = f"//{urlsplit(address.url).username}@"
     whole = PostgresAddress(address.url.replace(role, "//postgres@"))
-    with closing(PostgresConnection(connected(whole, 5.0), patience_seconds=5.0)) as db:
-        for table in GUARDED:
-            db.execute(f"ALTER TABLE refractory_cds.{table} DISABLE TRIGGER ALL")
-        yield db
-        for table in GUARDED:
-            db.execute(f"ALTER TABLE IF EXISTS refractory_cds.{table} ENABLE TRIGGER ALL")
+    with (
+        closing(connected(whole, 5.0)) as raw,
+        closing(PostgresConnection(raw, patience_seconds=5.0)) as db,
+    ):
+        raw.execute(LET_GO)
+        yield ServerAdministrator(db)
+        raw.execute(HAND_BACK)

@@ -98,6 +98,7 @@ class PostgresConnection:
 
     def begin_reading(self) -> None:
         self._begin("REPEATABLE READ READ ONLY", 0)
+        self._run("SELECT 1")  # the view is of the first question
 
     @contextmanager
     def in_brief(self) -> Iterator[None]:

@@ -32,6 +32,11 @@ SELECT tgname::text, 'trigger of ' || c.relname || ' ' || tgtype::text || ' '
   JOIN pg_catalog.pg_proc p ON p.oid = tgfoid
  WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND NOT tgisinternal
 UNION ALL
+SELECT conname::text, 'check of ' || c.relname || ' '
+       || regexp_replace(pg_get_constraintdef(k.oid), '[()]', '', 'g')
+  FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = conrelid
+ WHERE connamespace = '{SCHEMA}'::regnamespace AND contype = 'c'
+UNION ALL
 SELECT proname::text, 'function ' || CASE WHEN prosecdef THEN 'of its owner ' ELSE '' END
        || coalesce(array_to_string(proconfig, ' '), '') || ' sha256:'
        || encode(sha256(convert_to(prosrc, 'UTF8')), 'hex')
