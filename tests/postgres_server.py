@@ -85,7 +85,7 @@ class Server:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        _control(self, "stop", "-m", "fast")
+        _control(self, "stop", "-m", "immediate")
         try:
             yield
         finally:

@@ -223,8 +223,12 @@ def open_decision_log(
         keys=keys, data_keys=data_keys, clock=clock, make_id=make_id, process=Process.this()
     )
     store = DatabaseStore(address, recorder, patience_seconds=patience_seconds)
-    store.append([])  # fails now rather than at the first decision
-    prepare_data_keys(address, data_keys)
+    try:
+        store.append([])  # fails now rather than at the first decision
+        prepare_data_keys(address, data_keys)
+    except AuditError:
+        store.close()
+        raise
     memory = DatabaseMemory(address, keys, patience_seconds=patience_seconds)
     keeper = start_keeper(address, store, signing) if signing else None
     if keeper:

@@ -110,7 +110,9 @@ class PostgresConnection:
                 self._run("ROLLBACK")
 
     def _begin(self, how: str, patience_ms: int) -> None:
-        self._run(_BEGIN.format(how, self._patience_ms, patience_ms, 2 * patience_ms))
+        """Locks are waited for a while, a statement runs twice as long, and a client that stands
+        still in between loses its transaction. 0: it may take its time."""
+        self._run(_BEGIN.format(how, self._patience_ms, 2 * patience_ms, 4 * patience_ms))
 
     def _run(self, statement: str) -> psycopg.Cursor[Any]:
         try:

@@ -27,7 +27,8 @@ SELECT c.relname::text, 'index of ' || t.relname || ' '
  WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND t.relname <> 'alembic_version'
 UNION ALL
 SELECT tgname::text, 'trigger of ' || c.relname || ' ' || tgtype::text || ' '
-       || tgenabled::text || ' ' || p.proname || CASE WHEN tgqual IS NULL THEN '' ELSE ' sometimes' END
+       || tgenabled::text || ' ' || p.proname
+       || CASE WHEN tgqual IS NULL THEN '' ELSE ' sometimes' END
   FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_class c ON c.oid = tgrelid
   JOIN pg_catalog.pg_proc p ON p.oid = tgfoid
  WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND NOT tgisinternal

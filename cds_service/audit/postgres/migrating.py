@@ -20,7 +20,15 @@ from cds_service.audit.chain import first_link, leaf_hash
 from cds_service.audit.events import timestamp, utc_now
 from cds_service.audit.postgres.connection import connected, failure_of
 from cds_service.audit.postgres.revisions import HEAD, is_newer
-from cds_service.audit.postgres.roles import DEFAULT, Roles, become_owner, grants, make, missing
+from cds_service.audit.postgres.roles import (
+    DEFAULT,
+    Roles,
+    become_owner,
+    grants,
+    join_owner,
+    make,
+    missing,
+)
 from cds_service.audit.postgres.statements import SCHEMA
 from cds_service.errors import AuditError
 
@@ -66,9 +74,8 @@ def _steps(
     if lacking:
         make(db, lacking)
         yield f"made the roles {', '.join(lacking)}"
+    join_owner(db, roles)
     if not db.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (SCHEMA,)).fetchone():
-        become = SQL("GRANT {} TO CURRENT_USER").format(Identifier(roles.owner))
-        db.execute(become)
         making = SQL("CREATE SCHEMA {} AUTHORIZATION {}")
         db.execute(making.format(Identifier(SCHEMA), Identifier(roles.owner)))
         yield f"made the schema {SCHEMA}"

@@ -63,15 +63,19 @@ def make(db: Connection[Any], names: list[str]) -> None:
         db.execute(SQL("CREATE ROLE {} NOLOGIN").format(Identifier(name)))
 
 
-def become_owner(db: Connection[Any], roles: Roles) -> None:
-    """Act as the tables' owner until the transaction ends."""
+def join_owner(db: Connection[Any], roles: Roles) -> None:
+    """See that this role is a member of the tables' owner."""
     owner = Identifier(roles.owner)
     (is_member,) = db.execute(
         "SELECT pg_has_role(current_user, %s, 'MEMBER')", (roles.owner,)
     ).fetchone() or (False,)
     if not is_member:
         db.execute(SQL("GRANT {} TO CURRENT_USER").format(owner))
-    db.execute(SQL("SET LOCAL ROLE {}").format(owner))
+
+
+def become_owner(db: Connection[Any], roles: Roles) -> None:
+    """Act as the tables' owner until the transaction ends."""
+    db.execute(SQL("SET LOCAL ROLE {}").format(Identifier(roles.owner)))
 
 
 def grants(roles: Roles) -> Iterator[Composed]:

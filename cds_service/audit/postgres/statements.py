@@ -10,19 +10,20 @@ SCHEMA = "refractory_cds"
 
 _TABLES = "events|terms|payloads|patients|log_keys|log|head|checkpoints"
 _IN_ITS_SCHEMA = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE) ({_TABLES})\b")
-_CASTS = {"AS BLOB)": "AS bytea)", "AS INTEGER)": "AS bigint)"}
+_WORDS = {
+    "AS BLOB)": "AS bytea)",
+    "AS INTEGER)": "AS bigint)",
+    "+e.": "e.",  # a `+` before a column is a word against its index, to SQLite alone
+}
 _BYTES = re.compile(r"\bx'((?:[0-9a-fA-F]{2})*)'")
 _NAMED = re.compile(r"(?<![:\w]):([a-z_]\w*)")
-# SQLite takes a `+` before a column as a word against its index.
-_UNINDEXED = re.compile(r"(?<![\w)] )\+(e\.)")
 
 
 @lru_cache(maxsize=512)
 def translated(statement: str) -> str:
     """The same statement with psycopg's places for values, bytea, and tables in their schema."""
     statement = _IN_ITS_SCHEMA.sub(rf"\1 {SCHEMA}.\2", statement.replace("%", "%%"))
-    for ours, theirs in _CASTS.items():
+    for ours, theirs in _WORDS.items():
         statement = statement.replace(ours, theirs)
     statement = _BYTES.sub(r"'\\x\1'::bytea", statement)
-    statement = _UNINDEXED.sub(r"\1", statement)
     return _NAMED.sub(r"%(\1)s", statement.replace("?", "%s"))
