@@ -27,6 +27,7 @@ from audit.samples import (
     verified,
 )
 from cds_service.audit import DecisionLog, Event, Limits, Recorded, open_decision_log
+from cds_service.audit.database import Connection
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.store import Store
@@ -51,7 +52,7 @@ class Gate(DatabaseStore):
         self.reached, self.open = threading.Event(), threading.Event()
         self.commits = 0
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         self.reached.set()
         assert self.open.wait(10)
         self.commits += 1
@@ -198,13 +199,13 @@ class Troubled(DatabaseStore):
         super().__init__(path, a_recorder(), **options)
         self.trouble: str | None = trouble
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _begin(self, db: Connection) -> None:
         limit = {
             "read-only": "PRAGMA query_only = 1",
             "disk full": "PRAGMA max_page_count = 1",  # SQLite raises it to the present size
         }
         undo = "PRAGMA query_only = 0; PRAGMA max_page_count = 1073741823"
-        db.executescript(limit[self.trouble] if self.trouble else undo)
+        db.executescript(limit[self.trouble] if self.trouble else undo)  # type: ignore[attr-defined]
         super()._begin(db)
 
 

@@ -16,6 +16,7 @@ from postgres_server import ADMINISTRATOR, LOGINS, Server, as_role, database_of
 from audit.samples import (
     KEY,
     NOON,
+    Clock,
     a_log_of,
     a_recorder,
     a_signing,
@@ -356,7 +357,7 @@ async def test_a_host_with_keys_of_its_own_does_not_start(
     address = postgres.new_log()
 
     def opened(host: str, **changes: Path) -> Any:
-        files = {
+        files: dict[str, Any] = {
             "key_file": tmp_path / f"{host}.pseudonym-key",
             "data_key_file": tmp_path / f"{host}.data-key",
         }
@@ -512,8 +513,11 @@ def put_in_place_of(postgres: Server, address: PostgresAddress, other: PostgresA
     """The other database under this one's name, as after a restore, or after a failover."""
     name = database_of(address)
     postgres.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        f" WHERE datname IN ('{name}', '{database_of(other)}')",
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        *(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{one}'"  # noqa: S608
+            for one in (name, database_of(other))
+        ),
         f"ALTER DATABASE {name} RENAME TO {name}_lost",
         f"ALTER DATABASE {database_of(other)} RENAME TO {name}",
     )

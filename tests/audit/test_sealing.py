@@ -36,6 +36,7 @@ from audit.samples import (
 from cds_service.audit import Client, Event, open_decision_log
 from cds_service.audit.commands import audit_app
 from cds_service.audit.data_keys import DataKey, DataKeys, Generation, KeysNeeded, generation_of
+from cds_service.audit.database import Connection
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader, access_event
 from cds_service.audit.reading import open_reader
@@ -171,7 +172,7 @@ def test_two_processes_with_the_same_new_patient_agree_on_one_key(tmp_path: Path
     class Late(DatabaseStore):
         """Chooses its keys, and then another process is first."""
 
-        def _begin(self, db: sqlite3.Connection) -> None:
+        def _begin(self, db: Connection) -> None:
             if not envelopes(path):
                 a_log(path, an_event(1, patient_id="a"))
             super()._begin(db)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from cds_service.audit import DecisionLog, Limits
+from cds_service.audit.database import Connection
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.pseudonyms import load_or_create_keys
@@ -224,9 +225,9 @@ class Troubled(DatabaseStore):
     }
     trouble = ""
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _begin(self, db: Connection) -> None:
         undo = "PRAGMA query_only = 0; PRAGMA max_page_count = 1073741823"
-        db.executescript(self.LIMITS.get(self.trouble, undo))
+        db.executescript(self.LIMITS.get(self.trouble, undo))  # type: ignore[attr-defined]
         super()._begin(db)
 
 
