@@ -44,13 +44,13 @@ class Trust:
     close: Callable[[], Awaitable[None]]
 
 
-def store_at(address: Address) -> TrustStore:
+def store_at(address: Address, *, patience_seconds: float = 2.0) -> TrustStore:
     """What the workers of one machine share in a file, those of several in the log's database."""
     if isinstance(address, Path):
-        return SqliteTrustStore(address)
+        return SqliteTrustStore(address, patience_seconds=patience_seconds)
     from cds_service.trust.postgres_store import PostgresTrustStore  # loaded where it is used
 
-    return PostgresTrustStore(address)
+    return PostgresTrustStore(address, patience_seconds=patience_seconds)
 
 
 def open_trust(

@@ -3,7 +3,7 @@ hashing inputs, verifying.
 
     python tests/bench/audit.py [--folder DIR] [--events N]
     python tests/bench/audit.py --verify 1000000          # only that: 6 GB, ten minutes to build
-    python tests/bench/audit.py --url postgresql://…      # appends and verify, in a migrated database
+    python tests/bench/audit.py --url postgresql://…      # appends, verify: a migrated database
 
 The ratios are what counts; the times belong to the machine and its disk. The folder decides which
 disk is measured: a file system in memory flushes nothing.
