@@ -28,6 +28,16 @@ def postgres() -> Iterator[Server]:
         pytest.skip(f"not run: {why}")
 
 
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server that a test may stop and start."""
+    try:
+        with a_server() as server:
+            yield server
+    except NotHere as why:
+        pytest.skip(f"not run: {why}")
+
+
 @pytest.fixture(params=BOTH)
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Address:
     """The place of a log that is not written yet: a file, or a database of a server."""

@@ -85,7 +85,7 @@ class Server:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        _control(self, "stop", "-m", "immediate")
+        _control(self, "stop", "-m", "fast")
         try:
             yield
         finally:
@@ -160,7 +160,17 @@ def _owner() -> pwd.struct_passwd:
 
 def _control(server: Server, verb: str, *options: str) -> None:
     log = server.folder / "log.txt"
-    _as_owner(server.program / "pg_ctl", "-D", server.folder / "data", "-l", log, verb, *options)
+    _as_owner(
+        server.program / "pg_ctl",
+        "-D",
+        server.folder / "data",
+        "-l",
+        log,
+        "-t",
+        300,
+        verb,
+        *options,
+    )
 
 
 def _as_owner(*command: object) -> None:

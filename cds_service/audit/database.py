@@ -77,6 +77,9 @@ class Connection(Protocol):
     def in_brief(self) -> AbstractContextManager[None]:
         """A few short questions that must not take long."""
 
+    def together(self) -> AbstractContextManager[object]:
+        """Statements whose rows nobody reads, sent without waiting for each."""
+
     def schema_version(self) -> int:
         """The version of the tables; AuditError where they do not say it."""
 

@@ -169,12 +169,9 @@ class DatabaseStore:
 
     def _insert(self, db: Connection, draft: Draft, entry: Entry) -> None:
         index = index_of(msgspec.json.decode(entry.envelope))
-        _insert_rows(
-            db,
-            "payloads",
-            [(entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads],
-        )
-        _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
+        payloads = [
+            (entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads
+        ]
         row = (
             entry.seq,
             entry.prev_hash,
@@ -185,7 +182,10 @@ class DatabaseStore:
             index.recorded_at,
             entry.envelope,
         )
-        _insert_rows(db, "events", [row])
+        with db.together():
+            _insert_rows(db, "payloads", payloads)
+            _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
+            _insert_rows(db, "events", [row])
 
     def _begin(self, db: Connection) -> None:
         db.begin_writing()

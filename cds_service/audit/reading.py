@@ -224,7 +224,7 @@ class LogReader:
         """What followed a decision, oldest first: deliveries, and all feedback on its cards, the
         orphaned too."""
         cards = [card["uuid"] for card in decision.read().get("cards", ())]
-        places = ", ".join("?" * len(cards))
+        places = ", ".join("?" * len(cards)) or "NULL"  # PostgreSQL takes no empty list
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
             " WHERE e.decision_id = ? AND e.decision_id <> e.event_id"

@@ -50,6 +50,9 @@ class SqliteConnection(sqlite3.Connection):
     def in_brief(self) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def schema_version(self) -> int:
         """1: a log of before there were checkpoints, 2: of before payloads were encrypted. Such a
         log is read as it is, and added to once written."""

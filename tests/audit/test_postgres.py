@@ -445,14 +445,14 @@ def test_a_writer_that_stands_still_loses_the_lock(postgres: Server) -> None:
     assert len(envelopes(address)) == 1
 
 
-def test_a_server_that_was_started_again_is_no_outage_for_who_was_idle(postgres: Server) -> None:
-    address = postgres.new_log()
+def test_a_server_that_was_started_again_is_no_outage_for_who_was_idle(own_server: Server) -> None:
+    address = own_server.new_log()
     with closing(a_store(address)) as store:
         record(store, an_event(1))
-        with postgres.stopped(), pytest.raises(LogUnavailable):
+        with own_server.stopped(), pytest.raises(LogUnavailable):
             store.append([an_event(2)])
         record(store, an_event(3))
-        postgres.run(
+        own_server.run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE application_name = 'refractory-cds'"
         )

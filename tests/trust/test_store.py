@@ -157,10 +157,10 @@ def test_a_servers_store_holds_no_token_and_forgets_what_is_over(postgres: Serve
 
 
 @pytest.mark.real
-def test_a_server_that_is_away_is_no_store_and_one_that_is_back_is(postgres: Server) -> None:
-    store = store_at(postgres.new_log())
+def test_a_server_that_is_away_is_no_store_and_one_that_is_back_is(own_server: Server) -> None:
+    store = store_at(own_server.new_log())
     assert store.first_seen("iss", "a", 100.0, 0.0)
-    with postgres.stopped():
+    with own_server.stopped():
         for _ in range(2):
             with pytest.raises(TrustUnavailable):
                 store.first_seen("iss", "b", 100.0, 0.0)

@@ -109,6 +109,14 @@ class PostgresConnection:
             if self.in_transaction:
                 self._run("ROLLBACK")
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        try:
+            with self._db.pipeline():
+                yield
+        except psycopg.Error as error:
+            raise failure_of(error) from None
+
     def _begin(self, how: str, patience_ms: int) -> None:
         """Locks are waited for a while, a statement runs twice as long, and a client that stands
         still in between loses its transaction. 0: it may take its time."""
