@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all laws mutants mutants-code lint docs types format bench lock clean
+.PHONY: help install demo test test-all crashes laws mutants mutants-code lint docs types format bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(STAMP) ## the test suite: no network, no database, no browser
 test-all: $(STAMP) ## everything, with the real parts that can be had on this machine
 	@$(BIN)/python tests/real/fetch.py
 	@$(BIN)/python -m pytest -q -m real $(ARGS)
+
+crashes: $(STAMP) ## kill a writing process at every named point, many times (ROUNDS=200, SEED=word)
+	@CRASH_ROUNDS=$(or $(ROUNDS),200) $(BIN)/python -m pytest -n auto -q tests/audit/test_processes.py -k killed_there $(ARGS)
 
 laws: $(STAMP) ## the clinical laws on many more charts, others every time (TRIES=5000 for each)
 	@LAW_TRIES=$(or $(TRIES),5000) $(BIN)/python -m pytest -n auto -q tests/clinical/test_properties.py -k test_a_law $(ARGS)

@@ -9,7 +9,7 @@ import platform
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
@@ -25,7 +25,10 @@ from cds_service.audit import (
     AsOfSource,
     DecisionLog,
     Event,
+    Limits,
     Signing,
+    Spooling,
+    SpoolLimits,
     Versions,
     open_decision_log,
     service_started_event,
@@ -34,7 +37,9 @@ from cds_service.audit import (
 from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
-from cds_service.audit.packages import activation
+from cds_service.audit.log import default_spool_folder
+from cds_service.audit.packages import activation, stored_package
+from cds_service.audit.reading import open_reader
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
@@ -48,10 +53,11 @@ from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.package import package_of
+from cds_service.knowledge.package import open_package, package_of
 from cds_service.operations_log import log_event
-from cds_service.service import Service, forget, record_failure
-from cds_service.settings import Settings
+from cds_service.recent import Recent
+from cds_service.service import RETRY_AFTER, Service, forget, record_failure
+from cds_service.settings import MIB, Settings
 from cds_service.trust.addresses import shared_rules
 from cds_service.trust.admission import Admission
 from cds_service.trust.clients import Clients, required_clients
@@ -67,6 +73,7 @@ SECONDS_OF_PREFLIGHT = 600
 """How long a browser need not ask again; a change of the allowed origins is felt after that."""
 _HEADERS_OF_ERRORS: dict[int, dict[str, str]] = {
     HTTPStatus.REQUEST_TIMEOUT: {"Connection": "close"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": RETRY_AFTER},
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {
         "Accept": "application/json, application/fhir+json",
         "Accept-Encoding": "identity",
@@ -118,8 +125,14 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         keeps_requests=settings.audit_keep_requests,
         day_from=day_from,
+        recent=Recent(settings.recent_charts_mib * MIB),
     )
-    reach = Reach(rules, transport or _connections(rules, clients), settings.fhir_seconds)
+    reach = Reach(
+        rules,
+        transport or _connections(rules, clients),
+        settings.fhir_seconds,
+        recent=Recent(settings.recent_charts_mib * MIB),
+    )
     if settings.fhir_credentials_file is not None:
         own = open_credentials(
             settings.fhir_credentials_file, rules, reach.transport, new_id=lambda: str(uuid4())
@@ -152,7 +165,7 @@ def create_app(
     app.include_router(api_routes(service))
     app.include_router(operations_routes(service))
     app.include_router(page_routes())
-    app.include_router(knowledge_routes(knowledge))
+    app.include_router(knowledge_routes(knowledge, _kept_knowledge(settings)))
     _answer_errors(app)
     app.add_middleware(Admission, door=trust.door)  # the innermost
     app.add_middleware(Unforeseen, service=service)
@@ -195,6 +208,9 @@ def open_log(
             data_key_file=settings.audit_data_key_file,
             clock=clock,
             make_id=new_id,
+            patience_seconds=settings.audit_seconds,
+            limits=Limits(seconds=settings.audit_seconds),
+            spooling=_spooling(settings),
             signing=Signing(
                 settings.audit_signing_key_file or default_signing_key_file(address),
                 settings.audit_anchor_file,
@@ -204,6 +220,17 @@ def open_log(
         )
     except OSError as error:
         raise AuditError(f"{error.filename or address}: {error.strerror}") from None
+
+
+def _spooling(settings: Settings) -> Spooling | None:
+    if settings.audit_spool == "off":
+        return None
+    return Spooling(
+        folder=settings.audit_spool or default_spool_folder(settings.audit_address),
+        limits=SpoolLimits(
+            bytes=settings.audit_spool_mib * MIB, age=timedelta(hours=settings.audit_spool_hours)
+        ),
+    )
 
 
 def _lifespan(
@@ -216,6 +243,7 @@ def _lifespan(
             settings={
                 "fhirServers": len(settings.fhir_servers),
                 "jwt": "required" if settings.checks_tokens else "off",
+                **({"switchedOff": off} if (off := service.knowledge.switched_off) else {}),
             },
         )
         activated = await asyncio.to_thread(_activation, service.knowledge, settings)
@@ -239,6 +267,17 @@ def _activation(knowledge: Knowledge, settings: Settings) -> Event | None:
     time, so that a decision can be replayed when the knowledge has moved on."""
     package = package_of(knowledge, site=settings.site_file)
     return activation(settings.audit_address, knowledge.version, knowledge.digest, package)
+
+
+def _kept_knowledge(settings: Settings) -> Callable[[str], Knowledge | None]:
+    """Knowledge of an earlier digest as the log has kept it, for pages that old cards lead to."""
+
+    def kept(digest: str) -> Knowledge | None:
+        with open_reader(settings.audit_address, settings.audit_data_key_file) as reader:
+            package = stored_package(reader, digest)
+        return open_package(package, digest) if package is not None else None
+
+    return kept
 
 
 def _settle_memory() -> None:

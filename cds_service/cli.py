@@ -56,6 +56,15 @@ Output = Annotated[
     Format | None,
     typer.Option("--format", help="For machines or for people. Default: text on a terminal."),
 ]
+KeptDigest = Annotated[
+    str | None,
+    typer.Option(
+        "--knowledge",
+        metavar="DIGEST",
+        help="An earlier state of the knowledge, by its digest or version, as the decision log "
+        "has kept it.",
+    ),
+]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help="File with the FHIR server's bearer token."),
@@ -264,25 +273,28 @@ def show_knowledge(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A disease, rule, composite, drug, regimen, marker or citation."
+            metavar="ID",
+            help="A disease, rule, composite, drug, regimen, marker, citation, or about-DISEASE.",
         ),
     ],
+    digest: KeptDigest = None,
     output: Output = None,
 ) -> None:
     """Show a disease definition, a rule, drug, regimen, marker or citation, by id or name."""
     from cds_service.commands.knowing import show
 
-    show(name, as_text=_is_text(output))
+    show(name, as_text=_is_text(output), digest=digest)
 
 
 @knowledge_app.command("pages", epilog="Example: refractory-cds knowledge pages --to var/knowledge")
 def write_knowledge_pages(
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder to write them into.")],
+    digest: KeptDigest = None,
 ) -> None:
     """Write all of the knowledge as pages for review: to read, print and sign; no scripts."""
     from cds_service.commands.knowing import write
 
-    write(to)
+    write(to, digest)
 
 
 @fixtures_app.command(

@@ -18,7 +18,7 @@ MIB = 1024 * 1024
 BODY_SECONDS = 30.0
 """From the first line of a request to the last byte of its body: whoever drips gets 408."""
 LARGE_BODY = MIB // 4
-"""A body of more bytes is looked through in a thread, so that others need not wait."""
+"""A body of more bytes is looked through in a thread, so that others need not wait for it."""
 DEEPEST = 64
 """Objects and arrays inside each other, the outermost being the first. FHIR needs some twenty."""
 BYTES_A_VALUE = 16
@@ -38,10 +38,19 @@ _STRING = re.compile(rb'"[^"]*+(?:"|\Z)')
 async def read_body(request: Request, most: int, seconds: float | None = None) -> bytes:
     """The request body: JSON text by its headers, UTF-8, in time, and within all limits of size.
 
+    Raises InvalidRequest as `read_text` and `look_through` do.
+    """
+    body = await read_text(request, most, seconds)
+    await look_through(body, most)
+    return body
+
+
+async def read_text(request: Request, most: int, seconds: float | None = None) -> bytes:
+    """The request body as text that nobody has looked into.
+
     Raises InvalidRequest: 415 for another media type or a content coding, 408 where the body is
-    not here after `seconds` (BODY_SECONDS), 413 beyond `most` bytes, without reading
-    on, or with more values than one for BYTES_A_VALUE of them, and 400 for other text, or text that
-    is nested deeper than DEEPEST.
+    not here after `seconds` (BODY_SECONDS), 413 beyond `most` bytes, without reading on, and 400
+    for what is not UTF-8.
     """
     check_media_type(request)
     try:
@@ -49,11 +58,18 @@ async def read_body(request: Request, most: int, seconds: float | None = None) -
             body = await _read(request, most)
     except TimeoutError:
         raise InvalidRequest("the body took too long to arrive", http_status=408) from None
-    if len(body) > LARGE_BODY:
-        await asyncio.to_thread(_check, body, most)
-    else:
-        _check(body, most)
+    if not is_text(body):
+        raise InvalidRequest("the body is not UTF-8 text")
     return body
+
+
+async def look_through(body: bytes, most: int) -> None:
+    """Raise InvalidRequest for JSON with too many values for a body of `most` bytes (413: one for
+    BYTES_A_VALUE of them), or nested deeper than DEEPEST (400)."""
+    if len(body) > LARGE_BODY:
+        await asyncio.to_thread(check_shape, body, most // BYTES_A_VALUE)
+    else:
+        check_shape(body, most // BYTES_A_VALUE)
 
 
 def check_media_type(request: Request) -> None:
@@ -94,12 +110,6 @@ async def _read(request: Request, most: int) -> bytes:
 
 def _too_large(most: int) -> InvalidRequest:
     return InvalidRequest(f"the body is larger than {most // MIB} MiB", http_status=413)
-
-
-def _check(body: bytes, most: int) -> None:
-    if not is_text(body):
-        raise InvalidRequest("the body is not UTF-8 text")
-    check_shape(body, most // BYTES_A_VALUE)
 
 
 def is_text(body: bytes) -> bool:

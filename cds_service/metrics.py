@@ -47,6 +47,22 @@ WAITING = Gauge(
     "refractory_cds_log_waiting", "Entries that wait for the decision log.",
     registry=REGISTRY, multiprocess_mode="livesum",
 )  # fmt: skip
+SPOOL_EVENTS = Gauge(
+    "refractory_cds_spool_events", "Entries that are spooled and not in the decision log yet.",
+    registry=REGISTRY, multiprocess_mode="livesum",
+)  # fmt: skip
+SPOOL_BYTES = Gauge(
+    "refractory_cds_spool_bytes", "Bytes that are spooled and not in the decision log yet.",
+    registry=REGISTRY, multiprocess_mode="livesum",
+)  # fmt: skip
+SPOOL_AGE = Gauge(
+    "refractory_cds_spool_age_seconds", "Time since the oldest spooled entry.",
+    registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
+SPOOL_FAULTS = Gauge(
+    "refractory_cds_spool_faults", "Spool files that were damaged, or held what was refused.",
+    registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

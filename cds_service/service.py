@@ -47,7 +47,7 @@ from cds_service.audit.of_assessment import (
 from cds_service.audit.snapshot import Snapshot
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
-from cds_service.clinical.assessment import Assessment, assess
+from cds_service.clinical.assessment import Assessment, Studied, advise, study
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import Issue, RawResource
 from cds_service.errors import (
@@ -61,10 +61,15 @@ from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, Stopwatch
 from cds_service.operations_log import log_event
+from cds_service.recent import Recent
 from cds_service.trust.checking import Caller
 
 LONG_CHART_BYTES = 2 * 1024 * 1024
 """A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
+
+
+RETRY_AFTER = "5"
+"""Seconds after which a call may be tried again that the decision log could not take."""
 
 
 @dataclass(slots=True)
@@ -87,6 +92,7 @@ class Service:
     keeps_requests: bool = True
     day_from: AsOfSource = "clock"
     log_state: LogState = field(default_factory=LogState)
+    recent: Recent[Studied] = field(default_factory=lambda: Recent(0))
 
     def today(self) -> AsOf:
         """The day by the service's clock (UTC), which may be held still."""
@@ -109,8 +115,7 @@ class Service:
     async def recall(self, sought: Sought, service_id: str) -> Sequence[Remembered]:
         """What the decision log remembers of a patient's earlier cards.
 
-        Raises LogUnavailable where that cannot be told: an override that is not known of is no
-        reason to show its advice again.
+        Raises LogUnavailable where that cannot be told.
         """
         try:
             return await self.log.earlier(sought)
@@ -159,6 +164,7 @@ class Asked:
     encounter_id: str | None = None
     fhir_server: str | None = None
     as_of: AsOf | None = None
+    state_unavailable: bool = False
     watch: Stopwatch = field(default_factory=Stopwatch)
     is_gone: Callable[[], Awaitable[bool]] | None = None
     is_on_record: bool = False
@@ -238,21 +244,34 @@ async def assess_chart(
     patient: str | None,
     problems: Iterable[Problem] = (),
     earlier_cards: EarlierCards = NO_EARLIER_CARDS,
+    digest: bytes | None = None,
 ) -> Assessment:
     """The assessment of one chart, with what could not be read on the way in among its issues.
 
-    A long chart does not hold up the others. Raises InvalidRequest for what is no chart at all.
+    A long chart does not hold up the others, and one of the same `digest` and day as a moment ago
+    is not studied again. Raises InvalidRequest for what is no chart at all.
     """
     chart = list(resources)
+    size = sum(len(one.raw) for one in chart)
+    key = digest and digest + as_of.isoformat().encode()
+    studied = service.recent.get(key) if key else None
+    if studied is None:
+        studied = await _study(chart, size, as_of, service, patient)
+        if key:
+            service.recent.keep(key, studied, size)
+    return with_issues(advise(studied, earlier_cards), map(issue_of, problems))
+
+
+async def _study(
+    chart: list[RawResource], size: int, as_of: date, service: Service, patient: str | None
+) -> Studied:
+    given = (chart, as_of, service.knowledge, patient)
     try:
-        given = (chart, as_of, service.knowledge, patient, earlier_cards)
-        if sum(len(bytes(r.raw)) for r in chart) < LONG_CHART_BYTES:
-            assessment = assess(*given)
-        else:
-            assessment = await asyncio.to_thread(assess, *given)
+        if size < LONG_CHART_BYTES:
+            return study(*given)
+        return await asyncio.to_thread(study, *given)
     except UnreadableInput as fault:
         raise InvalidRequest(str(fault)) from None
-    return with_issues(assessment, map(issue_of, problems))
 
 
 async def record_decision(asked: Asked, decided: Decided, service: Service) -> None:
@@ -283,6 +302,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         inputs_missing=decided.missing,
         issues=issues,
         state=state_used(advice),
+        state_unavailable=asked.state_unavailable,
         cancers=cancers_decided(assessment) if assessment else (),
         advice=advice,
         cards=decided.cards,

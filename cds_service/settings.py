@@ -31,7 +31,7 @@ class Settings(BaseSettings):
         pattern=r"^postgres(ql)?://",
         description="Address of a decision log in PostgreSQL, `postgresql://role@host/database`, "
         "in place of the file: for several hosts. Without a password: that stands in a password "
-        "file (`PGPASSFILE`, or `?passfile=…`). The three key files have to be named then "
+        "file (`PGPASSFILE`, or `?passfile=…`). The three key files and the spool have to be named then "
         "(docs/postgresql.md).",
     )
     audit_key_file: Path | None = Field(
@@ -65,6 +65,30 @@ class Settings(BaseSettings):
         default=1_000,
         gt=0,
         description="Entries after which a checkpoint is made in any case.",
+    )
+    audit_spool: Path | Literal["off"] | None = Field(
+        default=None,
+        description="Folder on a local disk for entries that the decision log cannot take, until "
+        "it can; `off` for none. Beside the log by default, better on another disk: a full one "
+        "takes neither.",
+    )
+    audit_spool_mib: int = Field(
+        default=256,
+        gt=0,
+        description="Most that one process spools, in MiB; beyond it calls get 503.",
+    )
+    audit_spool_hours: float = Field(
+        default=72.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How old what is spooled may get; beyond it calls get 503.",
+    )
+    audit_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How long an answer waits for the decision log, before its entry is spooled "
+        "or, without a spool, the call gets 503.",
     )
     audit_keep_requests: bool = Field(
         default=True,
@@ -110,8 +134,8 @@ class Settings(BaseSettings):
     public_url: str = Field(
         default="",
         pattern=r"^(https?://\S+)?$",
-        description="Where clients reach this service; cards then link to its documentation, and "
-        "tokens have to name it as their audience.",
+        description="Where clients reach this service; cards then link to the page of their "
+        "rule set, and tokens have to name it as their audience.",
     )
     jwt: Literal["required", "off"] | None = Field(
         default=None,
@@ -133,6 +157,12 @@ class Settings(BaseSettings):
         default=64,
         gt=0,
         description="Calls that one process answers at a time; a few more wait, then get 503.",
+    )
+    recent_charts_mib: int = Field(
+        default=32,
+        ge=0,
+        description="Charts that a process keeps in memory for a quarter of an hour, in MiB: one "
+        "that is opened again unchanged is not read again. 0 keeps none.",
     )
     log_level: str = Field(
         default="info", description="Level of the operations log on standard error."

@@ -20,6 +20,10 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "audit_anchor_file": ("/far/anchor.txt", Path("/far/anchor.txt")),
     "audit_checkpoint_seconds": ("5", 5.0),
     "audit_checkpoint_events": ("10", 10),
+    "audit_spool": ("off", "off"),
+    "audit_spool_mib": ("16", 16),
+    "audit_spool_hours": ("8", 8.0),
+    "audit_seconds": ("2", 2.0),
     "audit_keep_requests": ("false", False),
     "site_file": ("/srv/site.toml", Path("/srv/site.toml")),
     "fhir_servers": ('["https://ehr.example/fhir"]', ("https://ehr.example/fhir",)),
@@ -33,6 +37,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "clients_file": ("/srv/clients.toml", Path("/srv/clients.toml")),
     "calls_a_minute": ("120", 120),
     "calls_at_once": ("8", 8),
+    "recent_charts_mib": ("8", 8),
     "log_level": ("warning", "warning"),
 }
 

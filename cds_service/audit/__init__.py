@@ -29,9 +29,10 @@ from cds_service.audit.entries import (
 )
 from cds_service.audit.events import Call, Client, Event, EventType
 from cds_service.audit.inputs import Input, Origin
-from cds_service.audit.log import DecisionLog, Limits, open_decision_log
+from cds_service.audit.log import DecisionLog, Limits, Spooling, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.signing import Signing
+from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.store import Recorded
 
 __all__ = [
@@ -58,6 +59,8 @@ __all__ = [
     "Remembered",
     "Signing",
     "Sought",
+    "SpoolLimits",
+    "Spooling",
     "Unmet",
     "User",
     "Versions",

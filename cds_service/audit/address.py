@@ -95,7 +95,7 @@ def beside(address: Address, suffix: str, setting: str) -> Path:
     """A file beside the log's; AuditError where the log lies in no file."""
     if isinstance(address, Path):
         return address.with_name(address.name + suffix)
-    raise AuditError(f"the decision log lies in PostgreSQL: {setting} has to name a file")
+    raise AuditError(f"the decision log lies in PostgreSQL: {setting} has to be set")
 
 
 def file_of(address: Address) -> tuple[int, int] | None:

@@ -81,6 +81,10 @@ class ContentHashes:
     statement: str
 
 
+MOST_KNOWN = 8192
+_known: dict[bytes, ContentHashes] = {}
+
+
 def content_hashes(resource: bytes | memoryview) -> ContentHashes:
     """Digests that stay the same when only the order of keys or the white space changes.
 
@@ -89,8 +93,22 @@ def content_hashes(resource: bytes | memoryview) -> ContentHashes:
     characters it came with, so that 1.10 and 1.1 differ, as they do in FHIR. Raises ValueError
     where the bytes are no JSON object.
 
+    A chart is opened again and again: the digests of the last few thousand resources are kept,
+    under the digest of their very bytes, and nothing else of them.
+
     Source: FHIR R4 datatypes, decimal ("implementations SHALL preserve the precision").
     """
+    as_written = hashlib.sha256(resource).digest()
+    known = _known.get(as_written)
+    if known is None:
+        known = _content_hashes(resource)
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[as_written] = known
+    return known
+
+
+def _content_hashes(resource: bytes | memoryview) -> ContentHashes:
     try:
         read = _read_as_written(resource)
     except msgspec.ValidationError:  # an integer of more digits than Python reads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,12 +15,11 @@ from typing import Annotated, Any
 import typer
 
 from cds_service.audit.address import Address, address_of
-from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Process, Recorder
-from cds_service.audit.events import Event, EventType, id_shaped
+from cds_service.audit.events import Event, EventType
 from cds_service.audit.proofs import NotTheSameHistory
 from cds_service.audit.signing import Signing
 from cds_service.audit.signing_keys import default_signing_key_file
@@ -95,18 +94,6 @@ def moment(text: str) -> datetime:
 
 
 Time = Annotated[datetime | None, typer.Option(parser=moment, metavar="TIME")]
-
-
-ServiceId = Annotated[str | None, typer.Option("--service", help="Id of the service.")]
-Hook = Annotated[str | None, typer.Option("--hook", help="Name of the hook.")]
-OfOutcome = Annotated[str | None, typer.Option("--outcome", help="Such as no-cancer.")]
-Disease = Annotated[str | None, typer.Option("--disease", help="Such as multiple-myeloma.")]
-OfStatus = Annotated[str | None, typer.Option("--status", help="Such as possible-refractory.")]
-OfAdvice = Annotated[str | None, typer.Option("--advice", help="Such as restage; suppressed too.")]
-OfReason = Annotated[
-    str | None,
-    typer.Option("--override-reason", help="With `--type feedback`: such as evidence-wrong."),
-]
 OfType = Annotated[str | None, typer.Option("--type", help="A type of entry, or `all`.")]
 
 
@@ -119,13 +106,6 @@ def event_type_named(name: str) -> EventType | None:
     except ValueError as error:
         known = ", ".join(EventType)
         raise typer.BadParameter(f"--type is all, or one of {known}") from error
-
-
-def asked_for(terms: Mapping[str, str | None], **others: object) -> dict[str, Json]:
-    """The conditions of a list, as an entry keeps them."""
-    named = {"overrideReason" if name == "reason" else name: terms[name] for name in terms}
-    asked = {**named, **others}
-    return {name: id_shaped(str(value)) for name, value in asked.items() if value is not None}
 
 
 def signing_of(db: Address, key_file: Path | None, anchor_file: Path | None) -> Signing:
@@ -144,12 +124,12 @@ def record(db: Address, event: Event, data_key_file: Path | None = None) -> None
         raise receipt
 
 
-def who(reason: str | None) -> Reader:
+def who(reason: str | None, role: str = "operator") -> Reader:
     try:
         account = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         account = f"uid:{os.getuid()}"
-    return Reader(account=account, role="operator", reason=reason)
+    return Reader(account=account, role=role, reason=reason)
 
 
 def write_new(path: Path, text: str) -> None:

@@ -16,19 +16,11 @@ from cds_service.audit.command_parts import (
     AnchorFile,
     DataKeyFile,
     Db,
-    Disease,
     Format,
-    Hook,
-    OfAdvice,
-    OfOutcome,
-    OfReason,
-    OfStatus,
     Output,
     Reason,
-    ServiceId,
     SigningKeyFile,
     Time,
-    asked_for,
     clear_errors,
     event_type_named,
     record,
@@ -37,14 +29,18 @@ from cds_service.audit.command_parts import (
     write_new,
 )
 from cds_service.audit.entries import access_event, verification_event
+from cds_service.audit.entry_text import print_entry
 from cds_service.audit.erasing_commands import erasing_commands
 from cds_service.audit.events import EventType, id_shaped
 from cds_service.audit.export_commands import export_entries
+from cds_service.audit.feedback_commands import feedback
+from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.findings import Report
 from cds_service.audit.listing import Wanted
 from cds_service.audit.migrate_command import migrate
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
 from cds_service.audit.reading import open_reader
+from cds_service.audit.searching import MOST_LOOKED_AT, page
 from cds_service.audit.showing import summary, whole_entry
 from cds_service.audit.verify import Brought
 from cds_service.audit.verify import verify as verify_log
@@ -55,61 +51,62 @@ audit_app = typer.Typer(
 )
 audit_app.command("export")(export_entries)
 audit_app.command("migrate")(migrate)
+audit_app.command("feedback")(feedback)
 for _name, _command in (proof_commands | erasing_commands).items():
     audit_app.command(_name)(_command)
 
 
 @audit_app.command("list")
+@with_filters
 def list_entries(
+    asked: Asked,
     db: Db,
     since: Time = None,
     until: Time = None,
-    service: ServiceId = None,
-    hook: Hook = None,
-    outcome: OfOutcome = None,
-    disease: Disease = None,
-    status: OfStatus = None,
-    advice: OfAdvice = None,
-    override_reason: OfReason = None,
     event_type: Annotated[
         str, typer.Option("--type", help="A type of entry, or `all`.")
     ] = EventType.DECISION,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most entries to list.")] = 50,
     before: Annotated[
-        int | None, typer.Option(help="Only entries before this seq: the next page.")
+        int | None, typer.Option(metavar="SEQ", help="Only entries before this one: the next page.")
     ] = None,
+    after: Annotated[
+        int | None, typer.Option(metavar="SEQ", help="Only entries after this one.")
+    ] = None,
+    look_at: Annotated[
+        int, typer.Option(min=0, help="Look through so many entries a page; 0: through all.")
+    ] = MOST_LOOKED_AT,
     output: Output = Format.TEXT,
     data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
-    """List entries, the newest first."""
-    terms = {
-        "service": service,
-        "hook": hook,
-        "outcome": outcome,
-        "disease": disease,
-        "status": status,
-        "advice": advice,
-        "reason": override_reason,
-    }
-    wanted = Wanted(
-        event_type=event_type_named(event_type),
-        since=since,
-        until=until,
-        having={field: [value] for field, value in terms.items() if value is not None},
-        before=before,
-        limit=limit,
+    """List entries, the newest first. All filters that are given hold."""
+    query = asked.query | plain_query(
+        type=event_type, since=since, until=until, before=before, after=after
     )
-    query = asked_for(terms, type=event_type, since=since, until=until, before=before)
     with clear_errors(db):
         with open_reader(db) as reader:
-            entries = [summary(event) for event in reader.page(wanted)]
+            wanted = Wanted(
+                event_type=event_type_named(event_type),
+                since=since,
+                until=until,
+                having=asked.having(db, reader),
+                before=before,
+                after=after,
+                limit=limit,
+            )
+            found = page(reader, wanted, asked.filter, look_at)
+            entries = [summary(event) for event in found.events]
         event = access_event(who(reason), command="list", query=query, rows=len(entries))
         record(db, event, data_key_file)
     if output is Format.JSON:
         cli_text.print_json(entries)
     else:
         cli_text.print_list(entries)
+    if found.go_on_before is not None:
+        stopped = len(entries) < limit
+        looked = f"looked at {found.looked_at} entries; " if stopped else ""
+        typer.echo(f"{looked}next page: --before {found.go_on_before}", err=True)
 
 
 @audit_app.command()
@@ -134,7 +131,7 @@ def show(
     if output is Format.JSON:
         cli_text.print_json(shown)
     else:
-        cli_text.print_entry(shown)
+        print_entry(shown)
 
 
 @audit_app.command()

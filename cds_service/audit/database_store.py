@@ -16,7 +16,7 @@ from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.database import REFUSED, Connection, DatabaseError, HeadMoved
 from cds_service.audit.envelope import Draft, Entry, Recorder, feedback_key, index_of
 from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
-from cds_service.audit.store import Recorded
+from cds_service.audit.store import AlreadyRecorded, Recorded
 from cds_service.errors import AuditError, LogUnavailable
 
 _TRIES = 20
@@ -150,7 +150,7 @@ class DatabaseStore:
         }
         is_known, earlier, decision = db.execute(_KNOWN, asked).fetchone()
         if is_known:
-            return AuditError(f"{draft.event_id} is already in the decision log")
+            return AlreadyRecorded(f"{draft.event_id} is already in the decision log")
         links: dict[str, Json] = {}
         if event.patient and chosen.patient:
             key, salt = chosen.patient.pseudonym_key, chosen.patient.salt

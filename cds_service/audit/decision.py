@@ -120,7 +120,7 @@ class Decision:
     `decision_id` is made before the cards, which carry it. `response` is the body that will be
     sent, byte for byte. `request` is the body as it came; with `keep_request` False only its
     digest is kept, and nothing of `snapshot`. `state` names the earlier events that changed this
-    decision.
+    decision; `state_unavailable` says that earlier events could not be asked for, so none did.
     """
 
     decision_id: str
@@ -143,6 +143,7 @@ class Decision:
     inputs_missing: Sequence[MissingInput] = ()
     issues: Mapping[str, int] = field(default_factory=dict)
     state: Sequence[str] = ()
+    state_unavailable: bool = False
     cancers: Sequence[CancerDecided] = ()
     advice: Sequence[AdviceDecided] = ()
     cards: Sequence[CardReturned] = ()
@@ -183,6 +184,7 @@ def _envelope(decision: Decision) -> dict[str, Json]:
             "inputsMissing": [one.as_json() for one in decision.inputs_missing],
             "issues": dict(decision.issues),
             "state": list(decision.state),
+            "stateUnavailable": decision.state_unavailable or None,
             "snapshot": _keeping(decision),
             "cancers": [cancer.as_json() for cancer in decision.cancers],
             "advice": [advice.as_json() for advice in decision.advice],

@@ -178,15 +178,26 @@ def access_event(reader: Reader, *, command: str, query: Mapping[str, Json], row
 
 
 def export_event(
-    reader: Reader, *, form: str, query: Mapping[str, Json], rows: int, digest: str
+    reader: Reader,
+    *,
+    form: str,
+    query: Mapping[str, Json],
+    rows: int,
+    digest: str,
+    recipient: str | None = None,
 ) -> Event:
-    """The entry for what left the log: how much of it, by which question, and its digest."""
+    """The entry for what left the log: how much of it, by which question, and its digest.
+
+    `recipient`: the thumbprint of the key that it was encrypted for, since it names patients.
+    """
     members: dict[str, Json] = {
         "reader": reader.as_json(),
         "format": form,
         "query": dict(query),
         "rows": rows,
         "digest": digest,
+        "identifiable": True if recipient else None,
+        "recipient": recipient,
     }
     return Event(type=EventType.EXPORT, members=present(members), sealed=reader.sealed())
 

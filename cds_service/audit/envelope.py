@@ -106,13 +106,13 @@ class Recorder:
         }
         event_id = event.event_id or self.make_id()
         members: dict[str, Json] = {
-            **event.members,
-            "schemaVersion": FORMAT_VERSION,
-            "eventType": event.type,
-            "eventId": event_id,
             "hostId": self.process.host_id,
             "bootId": self.process.boot_id,
             "pid": self.process.pid,
+            **event.members,  # of a spooled event, the process that took it
+            "schemaVersion": FORMAT_VERSION,
+            "eventType": event.type,
+            "eventId": event_id,
         }
         canonical_json(members)  # an event at fault is found here, not under the lock
         return Draft(

@@ -1,4 +1,6 @@
-"""Entries of the log for others: as they were hashed, or as tables. Pseudonymous, all of them.
+"""Entries of the log for others: as they were hashed, as tables, or as FHIR AuditEvents.
+
+Pseudonymous, all of them; but for FHIR that is encrypted for one recipient.
 
 `ndjson`: each envelope byte for byte on a line of its own, then a line of our own, the manifest,
 by which `offline_verify.py` checks the whole. `csv` and `parquet`: a row for each card, and one for
@@ -28,9 +30,16 @@ from cds_service.audit.export_rows import (
     feedback_rows,
     typed,
 )
+from cds_service.audit.fhir_export import (
+    Recipient,
+    identified_lines,
+    pseudonymous_lines,
+)
+from cds_service.audit.filters import Filter
 from cds_service.audit.key_events import ring_of
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.searching import matching
 from cds_service.errors import AuditError, UsageError
 
 EXPORT_FORM = "refractory-cds/export-1"
@@ -44,6 +53,7 @@ class ExportFormat(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     FEEDBACK = "feedback"
+    FHIR = "fhir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +86,29 @@ class Digesting(io.RawIOBase):
 def export(
     reader: LogReader,
     wanted: Wanted,
+    asked: Filter,
     form: ExportFormat,
     to: IO[bytes],
     query: Mapping[str, Json],
     progress: Callable[[int], None] = lambda _: None,
+    recipient: Recipient | None = None,
 ) -> Exported:
-    """Write these entries, the oldest first. Raises UsageError where a format cannot be had."""
+    """Write these entries, the oldest first. Raises UsageError where a format cannot be had.
+
+    With a `recipient`, FHIR names the patients, and is encrypted before it is written.
+    """
     out = Digesting(to)
-    events = _counted(reader.matching(wanted), progress)
+    events = matching(reader, wanted, asked, progress)
     if form is ExportFormat.NDJSON:
         rows = _ndjson(reader, events, out, query)
     elif form is ExportFormat.CSV:
         rows = _csv(CARD_COLUMNS, card_rows(reader, events), out)
+    elif form is ExportFormat.FHIR and recipient is not None:
+        content = io.BytesIO()  # never on a disk as it is
+        rows = sum(1 for line in identified_lines(reader, events) if content.write(line))
+        out.write(recipient.encrypt(content.getvalue()))
+    elif form is ExportFormat.FHIR:
+        rows = sum(1 for line in pseudonymous_lines(reader, events) if out.write(line))
     elif form is ExportFormat.FEEDBACK:
         rows = _csv(FEEDBACK_COLUMNS, feedback_rows(reader, events), out)
     else:
@@ -95,14 +116,6 @@ def export(
         to.seek(0)
         return Exported(rows, f"sha256:{hashlib.file_digest(to, 'sha256').hexdigest()}")  # type: ignore[arg-type]
     return Exported(rows, out.digest)
-
-
-def _counted(
-    events: Iterable[StoredEvent], progress: Callable[[int], None]
-) -> Iterator[StoredEvent]:
-    for number, event in enumerate(events, 1):
-        yield event
-        progress(number)
 
 
 def _ndjson(

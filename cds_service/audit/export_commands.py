@@ -16,18 +16,10 @@ from cds_service.audit import cli_text
 from cds_service.audit.command_parts import (
     DataKeyFile,
     Db,
-    Disease,
-    Hook,
-    OfAdvice,
-    OfOutcome,
-    OfReason,
-    OfStatus,
     OfType,
     Reason,
-    ServiceId,
     SigningKeyFile,
     Time,
-    asked_for,
     clear_errors,
     event_type_named,
     record,
@@ -37,15 +29,20 @@ from cds_service.audit.command_parts import (
 from cds_service.audit.entries import export_event
 from cds_service.audit.events import EventType
 from cds_service.audit.export import Exported, ExportFormat, export
+from cds_service.audit.fhir_export import Recipient
+from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.listing import Wanted
 from cds_service.audit.proof_commands import new_checkpoint
 from cds_service.audit.reading import open_reader
 from cds_service.errors import AuditError
 
 STANDARD_OUTPUT = Path("-")
+PRIVACY_OFFICER = "privacy-officer"
 
 
+@with_filters
 def export_entries(
+    asked: Asked,
     db: Db,
     form: Annotated[
         ExportFormat,
@@ -56,53 +53,75 @@ def export_entries(
     ] = STANDARD_OUTPUT,
     since: Time = None,
     until: Time = None,
-    service: ServiceId = None,
-    hook: Hook = None,
-    outcome: OfOutcome = None,
-    disease: Disease = None,
-    status: OfStatus = None,
-    advice: OfAdvice = None,
-    override_reason: OfReason = None,
     event_type: OfType = None,
+    identifiable: Annotated[
+        bool,
+        typer.Option(
+            "--identifiable",
+            help="Name the patients; of FHIR only, with --role, --reason and --recipient-key.",
+        ),
+    ] = False,
+    role: Annotated[
+        str | None, typer.Option(help=f"In which role; {PRIVACY_OFFICER} names patients.")
+    ] = None,
+    recipient_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Public key (JWK or PEM) of whom it is encrypted for."),
+    ] = None,
     signing_key_file: SigningKeyFile = None,
     data_key_file: DataKeyFile = None,
     reason: Reason = None,
 ) -> None:
-    """Write entries for others, pseudonymous: NDJSON that can be verified, CSV, or Parquet.
+    """Write entries for others, pseudonymous: NDJSON that can be verified, CSV, Parquet, FHIR.
 
-    Of NDJSON every entry, of tables every decision, unless a filter says otherwise.
+    Of NDJSON and FHIR every entry, of tables every decision, unless a filter says otherwise.
     """
-    terms = {
-        "service": service, "hook": hook, "outcome": outcome, "disease": disease,
-        "status": status, "advice": advice, "reason": override_reason,
-    }  # fmt: skip
-    is_table = form is not ExportFormat.NDJSON
-    kind = event_type or (EventType.DECISION if is_table else "all")
-    wanted = Wanted(
-        event_type=event_type_named(kind),
-        since=since,
-        until=until,
-        having={field: [value] for field, value in terms.items() if value is not None},
-    )
-    query = asked_for(terms, type=event_type, since=since, until=until)
+    if identifiable:
+        _demand(form, role, reason, recipient_key)
+    is_table = form in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.FEEDBACK)
+    kind = event_type_named(event_type or (EventType.DECISION if is_table else "all"))
+    query = asked.query | plain_query(type=event_type, since=since, until=until)
     with clear_errors(db):
+        recipient = Recipient.of_file(recipient_key) if identifiable and recipient_key else None
         if not is_table and not query:  # so that as much as can be is signed for
             with suppress(AuditError):
                 new_checkpoint(db, signing_of(db, signing_key_file, None))
         if str(to) != "-" and to.exists():
             raise AuditError(f"{to}: File exists")
         with _draft_for(to) as draft:
-            with (
-                open_reader(db, data_key_file) as reader,
-                cli_text.progress_bar(reader.count(wanted), "exporting") as progress,
-            ):
-                exported = export(reader, wanted, form, draft, query, progress)
+            with open_reader(db, data_key_file) as reader:
+                having = asked.having(db, reader)
+                wanted = Wanted(event_type=kind, since=since, until=until, having=having)
+                with cli_text.progress_bar(reader.count(wanted), "exporting") as progress:
+                    exported = export(
+                        reader, wanted, asked.filter, form, draft, query, progress, recipient
+                    )
             event = export_event(
-                who(reason), form=form, query=query, rows=exported.rows, digest=exported.digest
+                who(reason, role or "operator"),
+                form=form,
+                query=query,
+                rows=exported.rows,
+                digest=exported.digest,
+                recipient=recipient.thumbprint if recipient else None,
             )
             record(db, event, data_key_file)
             _release(draft, to)
     _say(exported, to)
+
+
+def _demand(
+    form: ExportFormat, role: str | None, reason: str | None, recipient_key: Path | None
+) -> None:
+    """Raise for an export that would name patients without all that it needs."""
+    lacking = {
+        "--format fhir": form is ExportFormat.FHIR,
+        f"--role {PRIVACY_OFFICER}": role == PRIVACY_OFFICER,
+        "--reason": bool(reason and reason.strip()),
+        "--recipient-key": recipient_key is not None,
+    }
+    missing = [option for option, is_there in lacking.items() if not is_there]
+    if missing:
+        raise typer.BadParameter(f"--identifiable also needs {', '.join(missing)}")
 
 
 def _draft_for(to: Path) -> IO[bytes]:

@@ -70,8 +70,11 @@ FEEDBACK_COLUMNS: Final[Mapping[str, str]] = {
     "acceptedSuggestions": "list",
     "feedbackReason": "text",
     "feedbackDate": "moment",
+    "site": "text",
+    "siteSource": "text",
 }
-"""Intervention, action taken, feedback if any, user, date and location of each card.
+"""Intervention, action taken, feedback if any, user, date and location of each card. `site` is the
+nearest to a location that is on record; `siteSource` says what it is.
 
 Source: 45 CFR 170.315(b)(11)(ii)(C)."""
 
@@ -98,8 +101,10 @@ def feedback_rows(reader: LogReader, events: Iterable[StoredEvent]) -> Iterator[
             continue
         members = event.read()
         followed = reader.about(event)
-        if any(one.event_type == EventType.DELIVERY for one in followed):
+        is_live = members.get("mode", "live") == "live"
+        if not is_live or any(one.event_type == EventType.DELIVERY for one in followed):
             continue
+        source, site = _site(members)
         whole = _of_decision(event, members, followed)
         current = current_feedback(followed)
         for card in members.get("cards", ()):
@@ -113,7 +118,22 @@ def feedback_rows(reader: LogReader, events: Iterable[StoredEvent]) -> Iterator[
                 "acceptedSuggestions": said.get("onCard", {}).get("accepted", []),
                 "feedbackReason": row["overrideReason"],
                 "feedbackDate": said.get("receivedAt"),
+                "site": site,
+                "siteSource": source,
             }
+
+
+def _site(members: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Where a decision was asked for, and what says so: seldom a client names the place itself."""
+    user, client = members.get("user", {}), members.get("client", {})
+    told = {
+        "location": user.get("location"),
+        "facility": user.get("facility"),
+        "tenant": client.get("tenant"),
+        "client": client.get("iss"),
+        "network": client.get("networkOrigin"),
+    }
+    return next(((name, site) for name, site in told.items() if site), (None, None))
 
 
 def _of_decision(
@@ -146,7 +166,7 @@ def _of_decision(
 
 
 def _of_card(card: Mapping[str, Any], members: Mapping[str, Any], said: Mapping[str, Any]) -> Row:
-    line = _line_of(card, members)
+    line = line_of(card, members)
     return {
         "card": card["uuid"],
         **{name: card.get(name) for name in ("indicator", "disease", "status", "confidence")},
@@ -160,7 +180,7 @@ def _of_card(card: Mapping[str, Any], members: Mapping[str, Any], said: Mapping[
     }
 
 
-def _line_of(card: Mapping[str, Any], members: Mapping[str, Any]) -> Mapping[str, Any]:
+def line_of(card: Mapping[str, Any], members: Mapping[str, Any]) -> Mapping[str, Any]:
     """The line of a card; none where two cancers of one disease have a line of this number."""
     found = [
         line

@@ -32,10 +32,10 @@ def new_file(path: Path) -> Iterator[Path]:
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
         yield draft
-        _flush(draft)
+        flush(draft)
         with suppress(FileExistsError):
             os.link(draft, path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -69,7 +69,8 @@ def file_system_of(path: Path, mounts: str) -> str | None:
     return best[1] if best else None
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Put this file, or the names in this folder, on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

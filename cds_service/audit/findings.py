@@ -27,6 +27,7 @@ class Kind(StrEnum):
     INDEX_MISMATCH = "index-mismatch"
     PAYLOAD_ALTERED = "payload-altered"
     PAYLOAD_MISSING = "payload-missing"
+    SPOOL_UNACCOUNTED = "spool-unaccounted"
     PAYLOAD_SHREDDED = "payload-shredded"
     CLOCK_REGRESSION = "clock-regression"
     GUARDS_MISSING = "guards-missing"
@@ -168,6 +169,8 @@ class Report:
     checkpoints: int = 0
     anchors: int = 0
     keys: Sequence[str] = ()
+    spools: Sequence[str] = ()
+    """Spool segments that were announced and are not drained: of running processes, or to come."""
 
     @property
     def is_whole(self) -> bool:
@@ -206,6 +209,7 @@ class Report:
             "anchors": self.anchors,
             "checkpoints": self.checkpoints,
             "keys": list(self.keys),
+            "spools": list(self.spools),
             "eventsByType": dict(sorted(self.events_by_type.items())),
             **present({"firstAt": self.first_at, "lastAt": self.last_at}),
             "findings": [finding.as_json() for finding in self.findings],

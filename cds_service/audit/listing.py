@@ -18,7 +18,7 @@ class Wanted:
 
     `since` is inside the time, `until` outside it. `having` maps a field (disease, status, advice,
     outcome, reason, hook, service, card, patient) to the values of which one is there. `before` is
-    the last `seq` of the page before this one.
+    the last `seq` of the page before this one; what is listed comes after `after`.
     """
 
     event_type: EventType | None = EventType.DECISION
@@ -26,6 +26,7 @@ class Wanted:
     until: datetime | None = None
     having: Mapping[str, Sequence[str]] = field(default_factory=dict)
     before: int | None = None
+    after: int | None = None
     limit: int = 50
 
 
@@ -60,6 +61,9 @@ def conditions(wanted: Wanted) -> Iterator[Condition]:
     if wanted.before is not None:
         seqs = "SELECT seq FROM events WHERE seq < :before"
         yield Condition("e.seq < :before", seqs, {"before": wanted.before})
+    if wanted.after is not None:
+        seqs = "SELECT seq FROM events WHERE seq > :after"
+        yield Condition("e.seq > :after", seqs, {"after": wanted.after})
 
 
 def _having(name: str, among: Sequence[str]) -> Condition:

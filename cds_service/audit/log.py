@@ -24,8 +24,12 @@ from cds_service.audit.events import Event, EventType, utc_now
 from cds_service.audit.keeper import Keeper, start_keeper
 from cds_service.audit.memory import Memory, Remembered, Sought
 from cds_service.audit.pseudonyms import PseudonymKey, load_keys, load_or_create_keys
+from cds_service.audit.reading import open_reader
 from cds_service.audit.rewrapping import prepare_data_keys, say_generation
 from cds_service.audit.signing import Signing
+from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolState
+from cds_service.audit.spool_draining import SpoolLimits
+from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.sqlite_file import create_log
 from cds_service.audit.store import Recorded, Store
 from cds_service.errors import AuditError, LogUnavailable
@@ -38,6 +42,16 @@ class Limits:
     waiting_events: int = 1_000
     waiting_bytes: int = 256 * 1024 * 1024
     batch_events: int = 64
+    seconds: float = 10.0
+    """How long one entry waits, before it goes to the spool instead, or is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spooling:
+    """Where entries go that the store cannot take, and how much of them."""
+
+    folder: Path
+    limits: SpoolLimits = field(default_factory=SpoolLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +74,14 @@ class DecisionLog:
 
     def __init__(
         self,
-        store: Store,
+        store: Store | SpoolingStore,
         *,
         limits: Limits | None = None,
         memory: Memory | None = None,
         keeper: Keeper | None = None,
     ) -> None:
         self._store = store
+        self._spool = store if isinstance(store, SpoolingStore) else None
         self._memory = memory
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="decision-log-memory")
         self._keeper = keeper
@@ -81,28 +96,60 @@ class DecisionLog:
     async def append(self, event: Event) -> Recorded:
         """The receipt for this event, which is on disk by then.
 
-        Raises LogUnavailable where the store cannot take it or too much is waiting, AuditError
-        where the event itself cannot be recorded. A decision whose caller gives up waiting is
-        followed by a `delivery` entry that says so, if it was too late to leave it out.
+        Raises LogUnavailable where the store cannot take it in time or too much is waiting,
+        AuditError where the event itself cannot be recorded. With a spool, that takes what the
+        store does not. A decision whose caller gives up waiting is followed by a `delivery` entry
+        that says so, if it was too late to leave it out.
         """
+        if self._spool is not None:
+            event = self._spool.named(event)
+            if self._spool.is_stuck:
+                return await self._put_in_spool(self._spool, event)
         receipt = self._offer(event)
+        waiting = asyncio.wrap_future(receipt)
         try:
-            recorded = await asyncio.wrap_future(receipt)
+            recorded = await asyncio.wait_for(waiting, self._limits.seconds)
+        except TimeoutError:
+            if self._spool is not None:  # should the store have it after all, it is known by its id
+                return await self._put_in_spool(self._spool, event)
+            self._say_given_up(receipt, event)
+            raise LogUnavailable("the decision log does not answer in time") from None
         except asyncio.CancelledError:
-            was_taken = not receipt.cancel()
-            if was_taken and event.type is EventType.DECISION and event.event_id:
-                with suppress(LogUnavailable):
-                    self._offer(delivery_event(event.event_id, cause="gave-up-waiting"))
+            self._say_given_up(receipt, event)
             raise
         if recorded is None:
             raise LogUnavailable("the decision log gave no receipt")
+        if recorded.seq == NO_PLACE_YET:
+            self._let_go_of_memory()
         return recorded
+
+    async def _put_in_spool(self, spool: SpoolingStore, event: Event) -> Recorded:
+        (receipt,) = await asyncio.to_thread(spool.spool, [event])
+        if isinstance(receipt, AuditError):
+            raise receipt
+        return receipt
+
+    def _let_go_of_memory(self) -> None:
+        """It is opened again when the store answers. A file that was opened while it could only be
+        read would keep all others in this process from being written."""
+        if self._memory is not None:
+            with suppress(RuntimeError):  # closed before
+                self._reader.submit(self._memory.close)
+
+    def _say_given_up(self, receipt: Future[Recorded | None], event: Event) -> None:
+        was_taken = not receipt.cancel()
+        if was_taken and event.type is EventType.DECISION and event.event_id:
+            with suppress(LogUnavailable):
+                self._offer(delivery_event(event.event_id, cause="gave-up-waiting"))
 
     async def earlier(self, sought: Sought) -> Sequence[Remembered]:
         """What is remembered of a patient's earlier cards, as everything on disk says.
 
-        Raises LogUnavailable where that cannot be told. A log without a memory remembers nothing.
+        Raises LogUnavailable where that cannot be told: while events are spooled, what is in the
+        store is not all. A log without a memory remembers nothing.
         """
+        if self.is_spooling:
+            raise LogUnavailable("what is spooled is not remembered yet")
         if self._memory is None:
             return ()
         try:
@@ -113,7 +160,31 @@ class DecisionLog:
 
     async def probe(self) -> None:
         """Raise LogUnavailable where an entry could not be stored now. Writes nothing."""
-        await asyncio.wrap_future(self._offer(None))
+        if self._spool is not None and self._spool.is_stuck:
+            await asyncio.to_thread(self._spool.spool, [])
+            return
+        probed = asyncio.wrap_future(self._offer(None))
+        try:
+            await asyncio.wait_for(probed, self._limits.seconds)
+        except TimeoutError:
+            if self._spool is None:
+                raise LogUnavailable("the decision log does not answer in time") from None
+            await asyncio.to_thread(self._spool.spool, [])
+
+    @property
+    def has_spool(self) -> bool:
+        """Whether there is anything that takes what the store does not."""
+        return self._spool is not None
+
+    @property
+    def is_spooling(self) -> bool:
+        """Whether entries go to the spool, so that what the store remembers is not all."""
+        return self._spool is not None and self._spool.is_spooling
+
+    @property
+    def spool(self) -> SpoolState | None:
+        """What is spooled; None for a log without a spool."""
+        return self._spool.state if self._spool is not None else None
 
     @property
     def waiting(self) -> int:
@@ -125,9 +196,7 @@ class DecisionLog:
         with self._changed:
             self._is_closed = True
             self._changed.notify()
-        if self._memory is not None:
-            with suppress(RuntimeError):  # closed before
-                self._reader.submit(self._memory.close)
+        self._let_go_of_memory()
         self._reader.shutdown()
         self._writer.join()
         if self._keeper:
@@ -201,11 +270,13 @@ def open_decision_log(
     patience_seconds: float = 5.0,
     limits: Limits | None = None,
     signing: Signing | None = None,
+    spooling: Spooling | None = None,
 ) -> DecisionLog:
     """The log at this address, ready to take entries. A file is made first, with its key, if there
     is none; a database is made by `audit migrate`.
 
-    With `signing`, checkpoints of it are made as long as it is open. Raises AuditError where it
+    With `signing`, checkpoints of it are made as long as it is open; with `spooling`, events go to
+    a spool while it cannot be written. Raises AuditError where it
     cannot be made or opened, or an anchor knows of more, LogUnavailable where it cannot be written.
     A log whose keys have gone missing is not opened: its patients would quietly get new pseudonyms,
     and what is sealed could not be opened.
@@ -233,7 +304,24 @@ def open_decision_log(
     keeper = start_keeper(address, store, signing) if signing else None
     if keeper:
         say_generation(address, store, data_keys)
-    return DecisionLog(store, limits=limits, memory=memory, keeper=keeper)
+    if spooling is None:
+        return DecisionLog(store, limits=limits, memory=memory, keeper=keeper)
+    try:
+        with open_reader(address) as reader:
+            log_id, _ = reader.first_link()
+        folder = SpoolFolder(spooling.folder, data_keys, log_id, recorder.process, clock)
+        spool = SpoolingStore(store, folder, limits=spooling.limits, clock=clock, make_id=make_id)
+    except AuditError:
+        if keeper:
+            keeper.close()
+        store.close()
+        raise
+    return DecisionLog(spool, limits=limits, memory=memory, keeper=keeper)
+
+
+def default_spool_folder(address: Address) -> Path:
+    """Where the spool lies unless a setting says otherwise. Better: on another disk."""
+    return beside(address, ".spool", "REFRACTORY_CDS_AUDIT_SPOOL")
 
 
 def keys_of_server(address: Address, key_file: Path) -> tuple[PseudonymKey, ...]:

@@ -14,6 +14,9 @@ from cds_service.clinical.advice import Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.record import RawResource
 
+SWITCHED_OFF = "switched-off"
+"""Why advice was held back that a site wants no cards of: the site file says so, not the chart."""
+
 
 def cancers_decided(assessment: Assessment) -> tuple[CancerDecided, ...]:
     """Each cancer with its lines: the rules that decided, and those that were asked in vain."""
@@ -50,7 +53,8 @@ def advice_decided(assessment: Assessment) -> tuple[AdviceDecided, ...]:
             urgency=advice.urgency,
             disease=cancer.disease.id,
             line=advice.line,
-            suppressed=advice.suppressed,
+            suppressed=advice.suppressed
+            or (None if cancer.disease.returns_cards else SWITCHED_OFF),
             suppressed_by=advice.suppressed_by or None,
         )
         for cancer in assessment.cancers

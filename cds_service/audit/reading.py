@@ -183,9 +183,13 @@ class LogReader:
 
     def page(self, wanted: Wanted) -> list[StoredEvent]:
         """One page of entries, the newest first."""
+        return list(self.newest(wanted))
+
+    def newest(self, wanted: Wanted) -> Iterator[StoredEvent]:
+        """The same one by one, so that a reader may stop before the end."""
         where, values = self._where(wanted)
         query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
-        return [StoredEvent(*row) for row in self._db.execute(query, values)]
+        return (StoredEvent(*row) for row in self._db.execute(query, values))
 
     def matching(self, wanted: Wanted) -> Iterator[StoredEvent]:
         """All entries of a list, the oldest first, however many there are."""
@@ -232,6 +236,19 @@ class LogReader:
             f" WHERE t.field = 'card' AND t.value IN ({places}) AND e.event_type = 'feedback'"
             " ORDER BY 1",
             (decision.decision_id, *cards),
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    def following(self, decisions: Sequence[str]) -> list[StoredEvent]:
+        """What names one of these decisions, oldest first: feedback that counts, deliveries. A few
+        hundred at a time."""
+        if not decisions:
+            return []
+        places = ", ".join("?" * len(decisions))
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
+            f" WHERE e.decision_id IN ({places}) AND e.decision_id <> e.event_id ORDER BY e.seq",
+            tuple(decisions),
         )
         return [StoredEvent(*row) for row in rows]
 

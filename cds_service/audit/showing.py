@@ -6,6 +6,7 @@ reason. What is opened is checked against its digest first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,12 @@ import msgspec
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.data_keys import KeysNeeded
 from cds_service.audit.events import EventType
+from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, StoredEvent, current_feedback
 from cds_service.audit.seal import PayloadErased
 from cds_service.errors import AuditError
 
+_READINGS = 1_000
 _CARD_MEMBERS = ("uuid", "indicator", "summary", "detail")
 _INPUT_MEMBERS = ("reference", "versionId", "lastUpdated", "origin", "whole", "statement")
 
@@ -79,6 +82,7 @@ def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
         "seq": event.seq,
         "eventType": event.event_type,
         "leafHash": event.leaf_hash.hex(),
+        "standing": _standing(reader, event),
         "envelope": event.read(),
     }
 
@@ -103,11 +107,36 @@ def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
         shown["feedbackByCard"] = {
             card: members["outcome"] for card, members in current_feedback(followed).items()
         }
+        shown["readings"] = _readings(reader, event)
     if faults:
         shown["faults"] = faults
     if erased:
         shown["erased"] = sorted(set(erased))
     return shown
+
+
+def _standing(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
+    """Where an entry stands: in which log, of how many, and whether the newest checkpoint, which
+    signs for all entries before it, covers it. What the log claims; `verify` tries it."""
+    log_id, _ = reader.first_link()
+    size, _ = reader.head() or (0, b"")
+    latest = reader.latest_checkpoint()
+    signed = latest.size if latest else 0
+    return {"log": log_id, "size": size, "signedFor": signed, "covered": event.seq <= signed}
+
+
+def _readings(reader: LogReader, decision: StoredEvent) -> dict[str, Any]:
+    """Who has looked at a decision, by the newest readings of the log: how often it was shown,
+    replayed or proved. That a list had it, no entry says."""
+    wanted = Wanted(event_type=EventType.ACCESS, after=decision.seq, limit=_READINGS)
+    names = (decision.event_id, str(decision.seq))
+    found: Counter[str] = Counter()
+    looked_at = reader.page(wanted)
+    for event in looked_at:
+        members = event.read()
+        if members.get("query", {}).get("id") in names:
+            found[members.get("command", "")] += 1
+    return {"byCommand": dict(sorted(found.items())), "ofReadings": len(looked_at)}
 
 
 def _cards(response: Any) -> Any:

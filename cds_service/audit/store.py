@@ -19,6 +19,10 @@ class Recorded:
     leaf_hash: bytes
 
 
+class AlreadyRecorded(AuditError):
+    """An entry with this id is in the log: it is not put in a second time."""
+
+
 class Store(Protocol):
     """Where entries are put. One thread uses it at a time; many processes share the database."""
 

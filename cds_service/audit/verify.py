@@ -23,6 +23,7 @@ from cds_service.audit.findings import Findings, Kind, Report, Standing
 from cds_service.audit.key_events import KeyRing, is_of_checkpoints
 from cds_service.audit.notes import PublicKey
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.spool_accounts import SpoolAccounts
 from cds_service.audit.tree import Tree
 from cds_service.audit.vouching import Vouching
 from cds_service.errors import AuditError
@@ -173,6 +174,7 @@ class _Walk:
             self._findings,
             brought.accepted,
         )
+        self._spools = SpoolAccounts()
         self._tree = Tree()
         self._types: Counter[str] = Counter()
         self._first_at: str | None = None
@@ -233,6 +235,7 @@ class _Walk:
             checkpoints=self._vouching.checkpoints,
             anchors=self._vouching.anchors,
             keys=tuple(map(str, self._ring.public)),
+            spools=tuple(self._spools.waiting),
         )
 
     def _is_altered(self, row: _Row, following: _Row | None) -> bool:
@@ -308,7 +311,9 @@ class _Walk:
             self._findings.add(Kind.LINK_BROKEN, detail, first=self._last.place, last=row.place)
 
     def _take_in(self, row: _Row) -> None:
-        """What an entry tells of the log's keys."""
+        """What an entry tells of the log's keys, and of what was spooled."""
+        for place, detail in self._spools.take_in(row.place, row.members):
+            self._findings.add(Kind.SPOOL_UNACCOUNTED, detail, first=place)
         if row.members.get("eventType") == EventType.KEY_EVENT and is_of_checkpoints(row.members):
             fault = self._ring.learn(row.place, row.members)
             if fault:

@@ -92,6 +92,29 @@ class Assessment:
         return tuple(sorted({reference for reference, _ in self.record.sources}))
 
 
+@dataclass(frozen=True, slots=True)
+class CancerStudied:
+    """One cancer before anything is advised; `is_followed`: by a line against what it became."""
+
+    cancer: Cancer
+    disease: Disease
+    judged: tuple[Judged, ...]
+    composites: Composites
+    unknown_facts: tuple[str, ...]
+    is_followed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Studied:
+    """All that a chart says on one day, whatever was advised before."""
+
+    record: Record
+    cancers: tuple[CancerStudied, ...]
+    issues: tuple[Issue, ...]
+    knowledge_version: str
+    knowledge_digest: str
+
+
 def assess(
     resources: Iterable[AnyResource],
     as_of: date,
@@ -103,43 +126,65 @@ def assess(
 
     Pure: the same answer for the same input, whatever the order of the resources.
     """
+    return advise(study(resources, as_of, knowledge, patient), earlier_cards)
+
+
+def study(
+    resources: Iterable[AnyResource],
+    as_of: date,
+    knowledge: Knowledge,
+    patient: str | None = None,
+) -> Studied:
+    """Lines of therapy and where each stands: nearly all of the work, and none of the advice."""
     record = read_record(resources, as_of, knowledge, patient)
     lines = find_lines(record, knowledge)
     cancers = tuple(
-        cancer
-        for condition in record.cancers
-        if (
-            cancer := _assess_cancer(
-                condition,
-                lines.of[condition.condition],
-                record,
-                knowledge,
-                earlier_cards,
-                is_followed=_is_followed(condition, lines.of, record, knowledge),
-            )
-        )
+        studied
+        for cancer in record.cancers
+        if (studied := _study_cancer(cancer, lines.of, record, knowledge))
     )
     issues = {*record.issues, *lines.issues, *unlinked_evidence(record)}
+    return Studied(record, cancers, tuple(sorted(issues)), knowledge.version, knowledge.digest)
+
+
+def advise(studied: Studied, earlier_cards: EarlierCards = NO_EARLIER_CARDS) -> Assessment:
+    """The assessment of a chart, with advice that takes earlier cards into account."""
     return Assessment(
-        patient=record.patient.reference,
-        as_of=as_of,
-        knowledge_version=knowledge.version,
-        knowledge_digest=knowledge.digest,
-        cancers=cancers,
-        issues=tuple(sorted(issues)),
-        record=record,
+        patient=studied.record.patient.reference,
+        as_of=studied.record.as_of,
+        knowledge_version=studied.knowledge_version,
+        knowledge_digest=studied.knowledge_digest,
+        cancers=tuple(_advise(one, studied.record, earlier_cards) for one in studied.cancers),
+        issues=studied.issues,
+        record=studied.record,
     )
 
 
-def _assess_cancer(
-    cancer: Cancer,
-    lines: Sequence[Line],
-    record: Record,
-    knowledge: Knowledge,
-    earlier_cards: EarlierCards,
-    *,
-    is_followed: bool,
-) -> CancerAssessment | None:
+def _advise(
+    studied: CancerStudied, record: Record, earlier_cards: EarlierCards
+) -> CancerAssessment:
+    advice = choose_advice(
+        record,
+        studied.cancer,
+        studied.disease,
+        studied.judged,
+        studied.composites,
+        earlier_cards,
+        is_followed=studied.is_followed,
+    )
+    return CancerAssessment(
+        studied.cancer,
+        studied.disease,
+        studied.judged,
+        studied.composites,
+        advice,
+        studied.unknown_facts,
+    )
+
+
+def _study_cancer(
+    cancer: Cancer, lines: Mapping[str, Sequence[Line]], record: Record, knowledge: Knowledge
+) -> CancerStudied | None:
     """Evidence and status of each line in turn, then what holds over all of them.
 
     None for a cancer that is history or in remission, unless a line runs or newer evidence exists.
@@ -148,7 +193,7 @@ def _assess_cancer(
     judged: list[Judged] = []
     earlier: list[tuple[Line, LineStatus]] = []
     had_control = any(e.kind == "surgery-resection" for e in record.events)
-    for line in lines:
+    for line in lines[cancer.condition]:
         evidence = gather_evidence(record, cancer, line, knowledge)
         case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
         status = without_adult_label(decide_status(case), record.patient, record.as_of, disease)
@@ -161,12 +206,14 @@ def _assess_cancer(
         )
     if not _is_live(cancer, judged, record):
         return None
-    composites = find_composites(History(record, cancer, disease, knowledge, earlier))
-    advice = choose_advice(
-        record, cancer, disease, judged, composites, earlier_cards, is_followed=is_followed
+    return CancerStudied(
+        cancer,
+        disease,
+        tuple(judged),
+        find_composites(History(record, cancer, disease, knowledge, earlier)),
+        unknown_facts(record, disease, knowledge),
+        _is_followed(cancer, lines, record, knowledge),
     )
-    unknown = unknown_facts(record, disease, knowledge)
-    return CancerAssessment(cancer, disease, tuple(judged), composites, advice, unknown)
 
 
 def _is_followed(

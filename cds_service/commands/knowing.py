@@ -14,6 +14,8 @@ from cds_service.commands.known import as_json, as_plain, find_known, names_like
 from cds_service.commands.known_text import counts_of, known_report, list_report, sizes_of
 from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.errors import KnowledgeError, UsageError
+from cds_service.hooks.card_lint import lint_texts
+from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import DATA, load_knowledge
 from cds_service.knowledge.model import Knowledge
@@ -23,6 +25,7 @@ CRITERIA = Criteria(
     rules=frozenset({windows.WINDOW, "no-response", "documented"}),
     markers=marker_criteria.CRITERIA.keys(),
     composites=composites.CRITERIA.keys(),
+    services=[service.id for service in SERVICES],
 )
 """What the engine can be asked; the three of rules are named in `clinical/status/judge.py`."""
 
@@ -32,17 +35,18 @@ def check(folder: Path | None = None, site: Path | None = None) -> int:
     try:
         site = site or read_settings().site_file
         knowledge = load_knowledge(folder or DATA, site)
-    except KnowledgeError as fault:
-        typer.echo(f"fault: {harmless(str(fault))}")
+    except KnowledgeError as error:
+        typer.echo(f"fault: {harmless(str(error))}")
         return 1
     checked = check_knowledge(knowledge, CRITERIA)
     for number in knowledge.site_numbers:
         typer.echo(f"site: {harmless(number.where)}: {harmless(str(number))}")
     for warning in checked.warnings:
         typer.echo(f"note: {harmless(str(warning))}")
-    for found in checked.faults:
-        typer.echo(f"fault: {harmless(str(found))}")
-    faults = len(checked.faults)
+    found = [*checked.faults, *lint_texts(knowledge)]
+    for fault in found:
+        typer.echo(f"fault: {harmless(str(fault))}")
+    faults = len(found)
     said = f"{faults} faults" if faults > 1 else "1 fault" if faults else "no faults"
     typer.echo(f"{_summary(knowledge)}: {said}")
     return 1 if faults else 0
@@ -69,9 +73,25 @@ def list_all(*, as_text: bool) -> None:
     )
 
 
-def show(name: str, *, as_text: bool) -> None:
+def _knowledge_of(digest: str | None) -> Knowledge:
+    """The knowledge in use; or that of a version or digest which the decision log has kept.
+
+    Raises UsageError where there is none, AuditError where the log cannot be read.
+    """
+    if digest is None:
+        return knowledge_in_use()
+    from cds_service.audit.reading import open_reader
+    from cds_service.replay.knowledge import candidate
+
+    settings = read_settings()
+    with open_reader(settings.audit_address, settings.audit_data_key_file) as reader:
+        found = candidate(reader, digest, None)
+    return found.knowledge if found else knowledge_in_use()
+
+
+def show(name: str, *, as_text: bool, digest: str | None = None) -> None:
     """Everything of this id or name; raises UsageError where there is nothing."""
-    knowledge = knowledge_in_use()
+    knowledge = _knowledge_of(digest)
     found = find_known(name, knowledge)
     if not found:
         like = names_like(name, knowledge)
@@ -85,12 +105,13 @@ def show(name: str, *, as_text: bool) -> None:
             page.print(*([""] if position else []), known_report(known, knowledge))
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, digest: str | None = None) -> None:
     """Write the pages for review; raises UsageError where they cannot be written."""
+    knowledge = _knowledge_of(digest)
     from cds_service.web.knowledge_pages import write_pages  # with FastAPI, which no other needs
 
     try:
-        number = write_pages(knowledge_in_use(), folder)
+        number = write_pages(knowledge, folder)
     except OSError as error:
         raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
     typer.echo(f"{number} pages; open {folder / 'index.html'}")

@@ -11,12 +11,17 @@ from typing import Any, Literal
 
 import msgspec
 
+from cds_service.definition.intervention import (
+    Intervention,
+    intervention_ids,
+    intervention_of,
+)
 from cds_service.knowledge.model import Citation, Composite, Disease, Knowledge, Told
 from cds_service.knowledge.terms import Drug, Marker, Regimen, SupportiveDrug, Terminology
 
 Kind = Literal[
     "disease", "rule", "composite", "drug", "drug-group", "supportive-drug", "regimen", "marker",
-    "citation",
+    "citation", "intervention",
 ]  # fmt: skip
 LEVELS = {"drug_class": "class", "class_group": "class group", "superclass": "modality"}
 """Attributes of a drug by which drugs are grouped, the finest first, and what to call them."""
@@ -30,7 +35,9 @@ class DrugGroup:
     drugs: tuple[str, ...]
 
 
-Value = Disease | Told | Drug | DrugGroup | SupportiveDrug | Regimen | Marker | Citation
+Value = (
+    Disease | Told | Drug | DrugGroup | SupportiveDrug | Regimen | Marker | Citation | Intervention
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,9 @@ def everything(knowledge: Knowledge) -> Iterator[Known]:
     yield from (Known("regimen", name, regimen) for name, regimen in terms.regimens.items())
     yield from (Known("marker", name, marker) for name, marker in terms.markers.items())
     yield from (Known("citation", key, source) for key, source in knowledge.citations.items())
+    for name in intervention_ids(knowledge):
+        told = intervention_of(name, knowledge)
+        yield Known("intervention", told.page, told, name if told.kind == "rule-set" else "")
 
 
 def _told(disease: Disease) -> Iterator[Known]:
@@ -109,6 +119,8 @@ def _by_other_name(wanted: str, knowledge: Knowledge) -> Iterator[Known]:
 
 def as_json(known: Known, knowledge: Knowledge) -> dict[str, Any]:
     """One thing as JSON: camelCase, members without a value left out, sources in full."""
+    if isinstance(known.value, Intervention):
+        return known.value.as_json()
     value = as_plain(known.value)
     told = {"type": known.kind, "id": known.id, "disease": known.disease, **value}
     told |= besides(known, knowledge)

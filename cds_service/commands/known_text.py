@@ -10,8 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 
 from cds_service.commands.known import DrugGroup, Known, besides, cited_by
+from cds_service.commands.known_intervention import intervention_report
 from cds_service.commands.known_sheet import entry_report, sheet_report, sources_report
 from cds_service.definition import drug_group, entry_of, sheet_of
+from cds_service.definition.intervention import Intervention
 from cds_service.definition.members import in_words
 from cds_service.definition.names import unit_in_words
 from cds_service.knowledge.model import Citation, Disease, Knowledge, Told
@@ -25,6 +27,8 @@ def known_report(known: Known, knowledge: Knowledge) -> RenderableType:
     """One thing in full, with the sources that it rests on."""
     kind = known.kind.replace("-", " ") + (f" of {known.disease}" if known.disease else "")
     title = plain(known.id, "bold").append_text(plain(f"  ({kind})", "dim"))
+    if isinstance(known.value, Intervention):
+        return Group(title, *intervention_report(known.value))
     if isinstance(known.value, Disease):
         return Group(title, *sheet_report(sheet_of(known.value, knowledge)))
     parts: list[RenderableType] = [title, *_body(known, knowledge)]
@@ -59,6 +63,7 @@ def list_report(knowledge: Knowledge) -> RenderableType:
         "",
         plain(f"Terminology: {sizes}."),
         plain("One of them in full: refractory-cds knowledge show ID", "dim"),
+        plain("What it is for, reads and cannot do: refractory-cds knowledge show about-ID", "dim"),
         plain("All of it as pages: refractory-cds knowledge pages --to DIR", "dim"),
     )
 

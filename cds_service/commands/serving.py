@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Literal
@@ -57,6 +58,7 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         os.environ[ALLOW_LOOPBACK] = "true"  # read by `application` of every process
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, _leave)  # what is left to do once uvicorn has stopped
+    _leave_no_cores()
     _announce(sock, workers)
     if unknown := unknown_settings(os.environ):
         log_event("settings.unknown", level=logging.WARNING, settings=", ".join(unknown))
@@ -70,6 +72,14 @@ def serve(settings: Settings, host: str, port: int, workers: int) -> None:
         processes.run()
         if processes.could_not_start:
             raise SystemExit(UNUSABLE)
+
+
+def _leave_no_cores() -> None:
+    """Charts are in memory: a process that crashes, or a worker of it, writes none to the disk."""
+    with suppress(ImportError, ValueError, OSError):  # not on this system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> None:

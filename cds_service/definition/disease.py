@@ -49,6 +49,7 @@ _DISEASE: Sentences = {
         "A tumour marker is the measure of this disease; it needs no imaging with it.",
     ),
     "is_adult_only": ("Patients", "Speaks for children too."),
+    "returns_cards": ("Cards", "Switched off at this site: no card is returned."),
     "reads_sites": (
         "Evidence",
         "What is said of named organs lags behind the disease, and only supports.",

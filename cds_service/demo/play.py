@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cds_service import assess
 from cds_service.app import create_app
+from cds_service.commands.listening import address_of
 from cds_service.commands.setting import read_settings
 from cds_service.demo.ehr import Ehr
 from cds_service.demo.fhir_server import create_fhir_app
@@ -84,7 +85,7 @@ def _stage(stories: Sequence[Story], today: date, *, keep_log: bool) -> Iterator
     sockets: tuple[socket.socket, ...] = (listen_near(SERVICE_PORT), listen_near(FHIR_PORT))
     try:
         with (
-            running(_service(log, today), sockets[0]) as service,
+            running(_service(log, today, address_of(sockets[0])), sockets[0]) as service,
             running(fhir_app, sockets[1]) as fhir,
         ):
             yield Addresses(service, fhir, log, (SERVICE_PORT, FHIR_PORT))
@@ -93,7 +94,7 @@ def _stage(stories: Sequence[Story], today: date, *, keep_log: bool) -> Iterator
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _service(log: Path, today: date) -> FastAPI:
+def _service(log: Path, today: date, address: str) -> FastAPI:
     """The service as it is, but for its clock: the stories end on a certain day."""
     settings = read_settings().model_copy(
         update={
@@ -105,6 +106,7 @@ def _service(log: Path, today: date) -> FastAPI:
             "audit_anchor_file": None,
             "allow_loopback": True,
             "fhir_servers": (),
+            "public_url": address,
             "jwt": "off",
             "calls_a_minute": None,
         }

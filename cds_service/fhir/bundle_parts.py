@@ -78,6 +78,11 @@ class _Response(msgspec.Struct, gc=False):
 
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]+)"')
 
+is_plainly_a_resource = re.compile(
+    rb'\s*\{\s*"resourceType"\s*:\s*"(?!Bundle"|OperationOutcome")[A-Za-z]+"'
+).match
+"""Whether well-formed JSON begins as a resource that is to be taken as it is."""
+
 _bundle = msgspec.json.Decoder(_Bundle)
 _loose_bundle = msgspec.json.Decoder(_LooseBundle)
 _resource = msgspec.json.Decoder(_Resource)
@@ -135,7 +140,7 @@ def read_bundle(document: bytes | msgspec.Raw, most: int | None = None) -> ReadB
     return ReadBundle(
         bundle.type,
         _next(bundle.link),
-        [_nulls_out(e) for e in bundle.entry],
+        [e if len(e.resource) > len(_NULL) else _nulls_out(e) for e in bundle.entry],
         total=_total(bundle.total),
     )
 

@@ -14,6 +14,7 @@ from cds_service.fhir.bundle_parts import (
     ReadBundle,
     is_error_outcome,
     is_error_response,
+    is_plainly_a_resource,
     named_by_request,
     read_bundle,
     type_and_id,
@@ -24,9 +25,11 @@ DEEPEST_BUNDLE = 4
 """A Bundle may hold Bundles (a batch of searches does); more levels than this are no chart."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawResource:
-    """One resource as its JSON bytes; `full_url` is its address in the Bundle, "" without one."""
+class RawResource(msgspec.Struct, frozen=True, gc=False):
+    """One resource as its JSON bytes; `full_url` is its address in the Bundle, "" without one.
+
+    Charts have thousands: a Struct is made in a fifth of the time of a frozen dataclass.
+    """
 
     raw: bytes
     full_url: str = ""
@@ -158,7 +161,9 @@ class _Findings:
                 continue
             if entry is None:
                 self.problems.append(Problem(f"{where}.entry[{index}]", "not an object"))
-            elif entry.resource:
+            elif is_plainly_a_resource(raw := entry.resource):
+                self.resources.append(RawResource(bytes(raw), entry.full_url))
+            elif raw:
                 self._take_resource(entry, where, index, depth)
             elif entry.response and is_error_response(entry.response):
                 self.outcomes += 1

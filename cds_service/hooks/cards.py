@@ -11,6 +11,7 @@ from cds_service.audit import CardReturned, CardSubject
 from cds_service.clinical.advice import Advice, Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
 from cds_service.clinical.wording import BUTTON, CAVEAT_IN_SHORT, COMPOSITES, CONFIDENCE_IN_SHORT
+from cds_service.definition.intervention import page_of
 from cds_service.hooks.card_text import detail_of, short_title, upper
 from cds_service.hooks.citations import label_of
 from cds_service.hooks.eligibility import as_list, eligibility, sources_of
@@ -81,13 +82,16 @@ def cards_for(
     *,
     not_seen: str = "",
 ) -> list[Card]:
-    """A card for each line of each cancer that has advice to show; none where all is quiet.
+    """A card for each line of each cancer that has advice to show; none where all is quiet, or
+    where the site has switched the cards on the disease off.
 
     `not_seen` is what each says of the parts of the chart that were not to be had.
     Ids are derived from the decision's, so that the same decision always gives the same cards.
     """
     cards: list[Card] = []
     for cancer in assessment.cancers:
+        if not cancer.disease.returns_cards:
+            continue
         for judged, shown in _by_line(cancer):
             position = len(cards)
             name = uuid5(UUID(decision_id), f"card-{position}")
@@ -136,7 +140,7 @@ def _card(
         "summary": summary_of(cancer, judged),
         "indicator": indicator_of(cancer, judged),
         "detail": detail,
-        "source": source_of(assessment, status.status, maker),
+        "source": source_of(assessment, cancer.disease.id, status.status, maker),
         "suggestions": suggestions,
         "selectionBehavior": "any",
         "overrideReasons": OVERRIDE_REASONS,
@@ -226,8 +230,13 @@ def _composite(cancer: CancerAssessment, judged: Judged) -> str:
     return f"; {COMPOSITES[chosen[-1]]}" if chosen else ""
 
 
-def source_of(assessment: Assessment, status: str, maker: CardMaker) -> dict[str, Any]:
-    """Who says it, by which knowledge, and about what: the status of a line as the topic."""
+def source_of(
+    assessment: Assessment, disease: str, status: str, maker: CardMaker
+) -> dict[str, Any]:
+    """Who says it, by which knowledge, and about what: the status of a line as the topic.
+
+    The address is that of the intervention in the version that decided, by its digest.
+    """
     source: dict[str, Any] = {
         "label": f"refractory-cds, clinical knowledge {assessment.knowledge_version}",
         "topic": {
@@ -237,7 +246,9 @@ def source_of(assessment: Assessment, status: str, maker: CardMaker) -> dict[str
         },
     }
     if maker.public_url:
-        source["url"] = f"{maker.public_url.rstrip('/')}/docs"
+        digest = maker.knowledge.digest.removeprefix("sha256:")
+        page = f"knowledge/{digest}/{page_of(disease)}"
+        source["url"] = f"{maker.public_url.rstrip('/')}/{page}"
     return source
 
 

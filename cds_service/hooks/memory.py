@@ -22,6 +22,7 @@ from cds_service.clinical.advice import (
     snoozed,
 )
 from cds_service.clinical.record import RawResource
+from cds_service.errors import LogUnavailable
 from cds_service.hooks.override_reasons import our_reason
 from cds_service.service import Asked, Service
 
@@ -31,7 +32,9 @@ async def earlier_cards(
 ) -> EarlierCards:
     """What the log remembers of this client's earlier cards about this patient.
 
-    Raises LogUnavailable where it cannot be asked.
+    Raises LogUnavailable where it cannot be asked. With a spool, which may take the decision all
+    the same, it is noted instead, and nothing is remembered: nothing is held back for a reason
+    that nobody can see.
     """
     if asked.patient_id is None or asked.as_of is None:
         return NO_EARLIER_CARDS
@@ -44,7 +47,16 @@ async def earlier_cards(
         cards_since=_begin(today - timedelta(days=UNCHANGED_DAYS)),
         cards_before=_begin(today),
     )
-    remembered = await service.recall(sought, asked.call.service_id)
+    if service.log.is_spooling:
+        asked.state_unavailable = True
+        return NO_EARLIER_CARDS
+    try:
+        remembered = await service.recall(sought, asked.call.service_id)
+    except LogUnavailable:
+        if not service.log.has_spool:
+            raise
+        asked.state_unavailable = True
+        return NO_EARLIER_CARDS
     if not any(one.feedback or one.given for one in remembered):
         return NO_EARLIER_CARDS
     return _of_chart(remembered, conditions_of(resources), asked.call.hook_instance)

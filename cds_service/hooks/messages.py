@@ -7,9 +7,10 @@ where; it never repeats a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -221,12 +222,75 @@ def refuse_doubles(body: bytes | msgspec.Raw, inside: Collection[str] = (), at: 
             refuse_doubles(value, at=name.text)
 
 
-def read_call(body: bytes, hook: str, shape: type[HookCall] = HookCall) -> HookCall:
-    """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids."""
-    refuse_doubles(body, inside=("context", "prefetch", "fhirAuthorization"))
+_OBJECTS_OF_CALL = ("context", "prefetch", "fhirAuthorization")
+_Value = dict[_Name, msgspec.Raw] | str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A call without its prefetch, which is nearly all of it, and the prefetch, still closed."""
+
+    rest: bytes
+    prefetch: dict[str, msgspec.Raw] | None
+
+
+class _NotPlain(Exception):
+    """A call that has to be read step by step, to say what is wrong with it."""
+
+
+def outline_of(body: bytes) -> Outline | None:
+    """Whatever this is, in one pass over it, and in memory that does not grow with it.
+
+    None where a member stands twice, there are too many, or it is no call: `read_call` says so.
+    """
+    try:
+        call = _plain(_members_by_name(body))
+        for name, value in call.items():
+            if isinstance(value, dict):
+                call[name] = _plain(value)
+        prefetch = call.pop("prefetch") if isinstance(call.get("prefetch"), dict) else None
+        return Outline(msgspec.json.encode(call), prefetch)
+    except (_NotPlain, msgspec.DecodeError, UnicodeError, RecursionError, ValueError, TypeError):
+        return None
+
+
+def _members_by_name(body: bytes) -> dict[_Name, _Value]:
+    left = MOST_MEMBERS
+
+    def named(_: type, name: str) -> _Name:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _NotPlain
+        return _Name(name)
+
+    return msgspec.json.Decoder(dict[_Name, _Value], dec_hook=named).decode(body)
+
+
+def _plain(members: Mapping[_Name, Any]) -> dict[str, Any]:
+    found = {name.text: value for name, value in members.items()}
+    if len(found) < len(members):
+        raise _NotPlain
+    return found
+
+
+def _read_call(body: bytes, hook: str, shape: type[HookCall]) -> HookCall:
+    refuse_doubles(body, inside=_OBJECTS_OF_CALL)
     if read_message(body, _Hook).hook != hook:
         raise InvalidRequest(f"this service answers the hook {hook}", where="hook")
-    call = read_message(body, shape)
+    return read_message(body, shape)
+
+
+def read_call(
+    body: bytes, hook: str, shape: type[HookCall] = HookCall, outline: Outline | None = None
+) -> HookCall:
+    """A call of `hook`; raises InvalidRequest for another hook, or ids that cannot be ids.
+
+    With its `outline` the prefetch is not gone through again.
+    """
+    call = _read_call(outline.rest if outline else body, hook, shape)
+    if outline is not None and outline.prefetch is not None:
+        call.prefetch = outline.prefetch
     _check(UUID_FORM, call.hook_instance, "hookInstance", "a UUID")
     _check(FHIR_ID, call.context.patient_id, "context.patientId", "a FHIR id without a type")
     _check(USER_FORM, call.context.user_id, "context.userId", "a reference such as Practitioner/1")

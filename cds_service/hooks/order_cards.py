@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from cds_service.audit import AdviceDecided
+from cds_service.audit.of_assessment import SWITCHED_OFF
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.ordering import OrderWarning
 from cds_service.hooks.cards import (
@@ -37,7 +38,7 @@ def order_cards(
     """A card for each warning that has a drug to show, their ids derived from the decision's."""
     cards: list[Card] = []
     for warning in warnings:
-        if warning.shown:
+        if warning.shown and warning.cancer.disease.returns_cards:
             name = uuid5(UUID(decision_id), f"card-{len(cards)}")
             detail = order_detail(warning, assessment, maker.knowledge, not_seen)
             cards.append(_card(warning, assessment, detail, name, decision_id, maker, encounter_id))
@@ -61,7 +62,7 @@ def _card(
         "summary": _summary(warning),
         "indicator": _indicator(warning),
         "detail": detail,
-        "source": source_of(assessment, judged.status.status, maker),
+        "source": source_of(assessment, cancer.disease.id, judged.status.status, maker),
         "overrideReasons": OVERRIDE_REASONS,
         "extension": extension_of(assessment, cancer, judged, kinds, decision_id),
     }
@@ -100,13 +101,15 @@ def warnings_decided(warnings: Sequence[OrderWarning]) -> tuple[AdviceDecided, .
 def _decided(warnings: Sequence[OrderWarning]) -> Iterator[AdviceDecided]:
     for warning in warnings:
         disease, line = warning.cancer.disease.id, warning.judged.line.number
+        off = None if warning.cancer.disease.returns_cards else SWITCHED_OFF
         for one in warning.named:
             yield AdviceDecided(
                 kind=one.kind, urgency="routine", disease=disease, line=line,
-                suppressed=one.silence.word, suppressed_by=one.silence.source or None,
+                suppressed=one.silence.word or off, suppressed_by=one.silence.source or None,
             )  # fmt: skip
         for advice in warning.advice if warning.shown else ():
             yield AdviceDecided(
                 kind=advice.kind, urgency=advice.urgency, disease=disease, line=line,
-                suppressed=advice.suppressed, suppressed_by=advice.suppressed_by or None,
+                suppressed=advice.suppressed or off,
+                suppressed_by=advice.suppressed_by or None,
             )  # fmt: skip

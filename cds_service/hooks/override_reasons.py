@@ -17,7 +17,7 @@ REASONS: Mapping[str, str] = {
     "already-done": "Already done or ordered",
     "patient-declined": "The patient declined",
     "not-applicable": "Does not apply to this patient",
-    "evidence-wrong": "The evidence shown is wrong",
+    "evidence-wrong": "The evidence on the card is wrong",
     "disagree-with-criteria": "I disagree with the criteria",
     "other-provider-managing": "Another clinician is managing this",
     "palliative-focus": "Care has a palliative focus",

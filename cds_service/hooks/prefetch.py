@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -32,6 +33,7 @@ from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.authorization import Grant, grant_of
 from cds_service.hooks.messages import HookCall
 from cds_service.intake import MOST_RESOURCES, is_text
+from cds_service.recent import Recent
 from cds_service.trust.checking import Caller
 
 MissingCode = Literal[
@@ -64,13 +66,10 @@ ROOM = 512 * 2**20
 """Bytes of answers of FHIR servers that a process holds while it reads, all calls together."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChartResource:
+class ChartResource(RawResource, frozen=True, gc=False):
     """One resource of the chart, and how it came."""
 
-    raw: bytes
-    full_url: str
-    origin: Origin
+    origin: Origin = "prefetch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,8 @@ class Chart:
     problems: tuple[Problem, ...] = ()
     problems_of_prefetch: int = 0
     """So many of the problems, the first ones, are of the prefetch."""
+    digest: bytes | None = None
+    """Of all that it was made of, byte for byte; None where that was not asked for."""
 
     @property
     def not_read(self) -> tuple[Problem, ...]:
@@ -104,6 +105,7 @@ class Reach:
     offers: Offers = field(default_factory=Offers)
     credentials: Credentials | None = None
     room: Room = field(default_factory=lambda: Room(ROOM))
+    recent: Recent[Sorted] = field(default_factory=lambda: Recent(0))
 
     def of(self, caller: Caller) -> Reach:
         """The same for one caller, who may have a list of servers of its own."""
@@ -111,7 +113,7 @@ class Reach:
 
 
 @dataclass(slots=True)
-class _Sorted:
+class Sorted:
     """Prefetch as it arrived, key by key."""
 
     resources: list[ChartResource] = field(default_factory=list)
@@ -119,23 +121,42 @@ class _Sorted:
     problems: list[Problem] = field(default_factory=list)
     entries: int = 0
 
-    def raw(self) -> list[RawResource]:
-        return [RawResource(r.raw, r.full_url) for r in self.resources]
+    def copy(self) -> Sorted:
+        """The same, to be added to."""
+        return Sorted(list(self.resources), dict(self.missing), list(self.problems), self.entries)
 
 
-async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A prefetch before it is taken apart: the digest of its bytes and of whose chart it is, its
+    size, and what it was found to hold where the same bytes came a moment ago."""
+
+    digest: bytes | None = None
+    size: int = 0
+    sorted: Sorted | None = None
+
+
+def glance_at(call: HookCall, recent: Recent[Sorted]) -> Glance:
+    """What can be told of a prefetch by its bytes alone."""
+    if not recent.is_on:
+        return Glance()
+    digest, size = _digest(call)
+    return Glance(digest, size, recent.get(digest))
+
+
+async def complete_prefetch(call: HookCall, reach: Reach, glance: Glance | None = None) -> Chart:
     """The whole chart: what is missing of it is read from the client's FHIR server.
 
     A key that is null was looked up by the client and is empty. One that is missing, or does not
     hold all that its template asks for, is read here, the optional ones in a shorter time. Raises
     FhirError where required data cannot be had; optional ones are done without, and said.
     """
-    found = _sort(call)
-    of_prefetch = len(found.problems)
+    found, digest = _sort_once(call, glance or Glance(), reach.recent)
+    of_prefetch, resources_of_prefetch = len(found.problems), len(found.resources)
     wanted, required = _wanted(call, found)
     if wanted and call.fhir_server is not None:
         await _read_missing(call, reach, found, wanted, is_needed=bool(required))
-    elif call.fhir_server is not None and lack_any(found.raw()):
+    elif call.fhir_server is not None and lack_any(found.resources):
         with suppress(FhirError):  # an order that names no drug becomes an issue
             await _complete_alone(call, reach, found)
     return Chart(
@@ -143,7 +164,44 @@ async def complete_prefetch(call: HookCall, reach: Reach) -> Chart:
         tuple(sorted(found.missing.items())),
         tuple(found.problems),
         of_prefetch,
+        digest and _with_read(digest, found.resources[resources_of_prefetch:]),
     )
+
+
+def _sort_once(
+    call: HookCall, glance: Glance, recent: Recent[Sorted]
+) -> tuple[Sorted, bytes | None]:
+    """The prefetch taken apart, and its digest; the same bytes are not taken apart again."""
+    found = glance.sorted
+    if found is None:
+        found = _sort(call)
+        if glance.digest is not None:
+            recent.keep(glance.digest, found, glance.size)
+    return found.copy(), glance.digest
+
+
+def _digest(call: HookCall) -> tuple[bytes, int]:
+    """A digest of whose chart it is and of all that came of it, and how many bytes that were."""
+    state, size = sha256(call.context.patient_id.encode()), 0
+    for query in QUERIES:
+        raw = (call.prefetch or {}).get(query.key)
+        if raw is not None:
+            state.update(f"\x1f{query.key}\x1f{len(raw)}\x1f".encode())
+            state.update(raw)
+            size += len(raw)
+    return state.digest(), size
+
+
+def _with_read(digest: bytes, read: Sequence[ChartResource]) -> bytes:
+    if not read:
+        return digest
+    state = sha256(digest)
+    for one in read:
+        address = one.full_url.encode(errors="replace")
+        state.update(f"\x1f{one.origin}\x1f{len(one.raw)}\x1f{len(address)}\x1f".encode())
+        state.update(one.raw)
+        state.update(address)
+    return state.digest()
 
 
 def chart_again(
@@ -164,7 +222,7 @@ def chart_again(
     )
 
 
-def _wanted(call: HookCall, found: _Sorted) -> tuple[list[str], list[str]]:
+def _wanted(call: HookCall, found: Sorted) -> tuple[list[str], list[str]]:
     """The keys to read, and those of them that are needed; raises PrefetchIncomplete where those
     cannot be had."""
     wanted = [q.key for q in QUERIES if found.missing.get(q.key, "null") != "null"]
@@ -174,8 +232,8 @@ def _wanted(call: HookCall, found: _Sorted) -> tuple[list[str], list[str]]:
     return wanted, required
 
 
-def _sort(call: HookCall) -> _Sorted:
-    found = _Sorted()
+def _sort(call: HookCall) -> Sorted:
+    found = Sorted()
     prefetch = call.prefetch or {}
     names: dict[str, str] = {}
     for query in QUERIES:  # the Patient first: others may name it by the address of its entry
@@ -190,7 +248,7 @@ def _sort(call: HookCall) -> _Sorted:
 
 
 def _sort_one(
-    query: Query, raw: msgspec.Raw, patient_id: str, names: dict[str, str], found: _Sorted
+    query: Query, raw: msgspec.Raw, patient_id: str, names: dict[str, str], found: Sorted
 ) -> None:
     key = query.key
     try:
@@ -282,7 +340,7 @@ class _Source:
 
 
 async def _read_missing(
-    call: HookCall, reach: Reach, found: _Sorted, wanted: list[str], *, is_needed: bool
+    call: HookCall, reach: Reach, found: Sorted, wanted: list[str], *, is_needed: bool
 ) -> None:
     began = asyncio.get_running_loop().time()
     deadline = began + reach.seconds
@@ -313,7 +371,7 @@ async def _read_missing(
         await _complete_pointed_at(source, found, deadline)
 
 
-def _take(fetched: Fetched, found: _Sorted) -> None:
+def _take(fetched: Fetched, found: Sorted) -> None:
     for key, read in fetched.resources.items():
         origin: Origin = "read" if key == "patient" else "search"
         text = [r for r in read if is_text(r.raw)]
@@ -327,16 +385,16 @@ def _take(fetched: Fetched, found: _Sorted) -> None:
     found.problems += fetched.problems
 
 
-async def _complete_alone(call: HookCall, reach: Reach, found: _Sorted) -> None:
+async def _complete_alone(call: HookCall, reach: Reach, found: Sorted) -> None:
     source = _Source.of(call, reach)
     async with source.client:
         await _complete_pointed_at(source, found, None)
 
 
-async def _complete_pointed_at(source: _Source, found: _Sorted, deadline: float | None) -> None:
+async def _complete_pointed_at(source: _Source, found: Sorted, deadline: float | None) -> None:
     """Medications and the like: no prefetch can ask for them, so they are read here."""
     refused = source.refused()
-    _take(await fetch_pointed_at(source.client, found.raw(), deadline, refused), found)
+    _take(await fetch_pointed_at(source.client, found.resources, deadline, refused), found)
 
 
 async def read_medications(
@@ -352,7 +410,7 @@ async def read_medications(
     ]
     if call.fhir_server is None or not pointing:
         return ()
-    found = _Sorted([ChartResource(msgspec.json.encode(p), "", "prefetch") for p in pointing])
+    found = Sorted([ChartResource(msgspec.json.encode(p), "", "prefetch") for p in pointing])
     with suppress(FhirError):  # a draft that names no drug is passed over
         await _complete_alone(call, reach, found)
     return tuple(found.resources[len(pointing) :])

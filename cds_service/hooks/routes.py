@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from http import HTTPStatus
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -23,12 +24,13 @@ from cds_service.hooks.deciding import (
 from cds_service.hooks.drafting import drafts_of
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.memory import earlier_cards
-from cds_service.hooks.messages import HookCall, OrderSignContext, read_call
-from cds_service.hooks.prefetch import Reach, complete_prefetch
+from cds_service.hooks.messages import HookCall, OrderSignContext, outline_of, read_call
+from cds_service.hooks.prefetch import Glance, Reach, complete_prefetch, glance_at
 from cds_service.hooks.services import SERVICES, HookDefinition, discovery
-from cds_service.intake import read_body
+from cds_service.intake import look_through, read_body, read_text
 from cds_service.openapi import ANY_ERROR, JSON
 from cds_service.service import (
+    RETRY_AFTER,
     Asked,
     Decided,
     Service,
@@ -93,15 +95,31 @@ def _add_service(routes: APIRouter, definition: HookDefinition, hooks: HookServi
     async def respond(request: Request) -> Response:
         asked = asked_by(request, service, definition.id)
         try:
-            asked.body = await read_body(request, service.max_body_bytes)
-            call = read_call(asked.body, definition.hook, definition.call)
+            asked.body = await read_text(request, service.max_body_bytes)
+            call, glance = await _read(asked.body, definition, hooks)
             as_of = note_call(call, asked, service)
-            decided = await _decide(call, asked, as_of, hooks)
+            decided = await _decide(call, glance, asked, as_of, hooks)
         except InvalidRequest as error:
             await record_refusal(asked, error, service)
             raise
         await record_decision(asked, decided, service)
-        return Response(decided.response, decided.http_status, media_type=JSON)
+        is_for_later = decided.http_status == HTTPStatus.SERVICE_UNAVAILABLE
+        headers = {"Retry-After": RETRY_AFTER} if is_for_later else None
+        return Response(decided.response, decided.http_status, headers, media_type=JSON)
+
+
+async def _read(
+    body: bytes, definition: HookDefinition, hooks: HookService
+) -> tuple[HookCall, Glance]:
+    """The call, with its prefetch looked through unless it is one that was a moment ago."""
+    most = hooks.service.max_body_bytes
+    outline = outline_of(body)
+    await look_through(body if outline is None else outline.rest, most)
+    call = read_call(body, definition.hook, definition.call, outline)
+    glance = glance_at(call, hooks.reach.recent)
+    if outline is not None and glance.sorted is None:
+        await look_through(body, most)
+    return call, glance
 
 
 def note_call(call: HookCall, asked: Asked, service: Service) -> date:
@@ -115,7 +133,9 @@ def note_call(call: HookCall, asked: Asked, service: Service) -> date:
     return asked.as_of.day
 
 
-async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService) -> Decided:
+async def _decide(
+    call: HookCall, glance: Glance, asked: Asked, as_of: date, hooks: HookService
+) -> Decided:
     """From the call to the answer; data that cannot be had is an answer too, with 412."""
     service, reach = hooks.service, hooks.reach.of(asked.caller)
     drafts = None
@@ -126,7 +146,7 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
             return without
     try:
         with asked.watch.stage("fetch"):
-            chart = await complete_prefetch(call, reach)
+            chart = await complete_prefetch(call, reach, glance)
         with asked.watch.stage("recall"):
             remembered = await earlier_cards(asked, chart.resources, service)
             earlier = memory_for(drafts.drafts if drafts else None, remembered)
@@ -141,7 +161,13 @@ async def _decide(call: HookCall, asked: Asked, as_of: date, hooks: HookService)
         )
     with asked.watch.stage("assess"):
         assessment = await assess_chart(
-            chart.resources, as_of, service, call.patient, chart.problems, earlier
+            chart.resources,
+            as_of,
+            service,
+            call.patient,
+            chart.problems,
+            earlier,
+            chart.digest,
         )
     with asked.watch.stage("render"):
         occasion = Occasion(call, as_of, asked.decision_id)

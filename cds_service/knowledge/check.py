@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from cds_service.knowledge.check_advice import check_advice
+from cds_service.knowledge.check_interventions import check_interventions
 from cds_service.knowledge.check_names import (
     check_diseases,
     check_members,
@@ -49,11 +50,12 @@ NEEDS_LIMIT = frozenset({"gcig-ca-125"})
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """The names of the functions that rules may name, by the kind of rule."""
+    """The names of the functions that rules may name, by the kind of rule; and of the services."""
 
     rules: Collection[str]
     markers: Collection[str]
     composites: Collection[str]
+    services: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ def check_knowledge(knowledge: Knowledge, criteria: Criteria) -> Checked:
     """Everything that can be said without a clinician of whether the files agree."""
     faults = [*_ids(knowledge), *check_units(knowledge.terms)]
     faults += [*check_diseases(knowledge), *check_tables(knowledge), *check_sources(knowledge)]
+    sound = []
     for disease in knowledge.diseases.values():
-        faults += _disease(disease, knowledge, criteria)
+        found = list(_disease(disease, knowledge, criteria))
+        faults += found
+        sound += [] if found else [disease]
+    faults += check_interventions(knowledge, sound, criteria.services)
     for name, parts in knowledge.derived_facts.items():
         faults += [f for part in parts for f in _fact(f"derived fact {name!r}", part, knowledge)]
     for rule in knowledge.shared_rules:

@@ -7,8 +7,17 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 from cds_service.errors import KnowledgeError
+from cds_service.knowledge.interventions import (
+    DeclaredService,
+    InputKind,
+    Interventions,
+    Project,
+    ReadKind,
+    RuleSet,
+)
 from cds_service.knowledge.model import Citation, Disease, Knowledge, Rule
 from cds_service.knowledge.schema import build
 from cds_service.knowledge.site import (
@@ -43,6 +52,7 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
         terms=load_terminology(folder / "terms"),
         diseases=diseases,
         site_numbers=numbers,
+        interventions=_interventions(folder / "interventions.toml"),
         unused_sets=tuple(sorted(sets.keys() - used)),
         shared_rules=build(tuple[Rule, ...], shared.get("rules", []), "shared.toml"),
         citations={
@@ -66,6 +76,34 @@ def load_knowledge(folder: Path = DATA, site: Path | None = None) -> Knowledge:
             "record.toml",
         ),
     )
+
+
+def _interventions(path: Path) -> Interventions | None:
+    """Knowledge that was kept by an earlier version has no such file."""
+    if not path.exists():
+        return None
+    table = _toml(path)
+    if unknown := table.keys() - {"project", "inputs", "services", "diseases"}:
+        raise KnowledgeError(f"{path.name}: unknown member {', '.join(sorted(unknown))}")
+    kinds = frozenset(get_args(InputKind))
+    if unknown := table.get("inputs", {}).keys() - kinds:
+        raise KnowledgeError(f"{path.name}: no kind of input {', '.join(sorted(unknown))}")
+    return Interventions(
+        project=build(Project, table.get("project", {}), f"{path.name}: project"),
+        inputs=_each(ReadKind, table, "inputs", path),
+        services=_each(DeclaredService, table, "services", path),
+        diseases=_each(RuleSet, table, "diseases", path),
+    )
+
+
+T = TypeVar("T")
+
+
+def _each(shape: type[T], table: Table, part: str, path: Path) -> dict[Any, T]:
+    return {
+        name: build(shape, told, f"{path.name}: {part}.{name}")
+        for name, told in table.get(part, {}).items()
+    }
 
 
 def _version(folder: Path, numbers: Iterable[SiteNumber]) -> str:

@@ -21,6 +21,7 @@ from cds_service.knowledge.agents import (
     Origin,
     When,
 )
+from cds_service.knowledge.interventions import Interventions
 from cds_service.knowledge.line_rules import (
     Addition,
     Induction,
@@ -161,6 +162,7 @@ class Disease:
     `is_adult_only`: no label of it is given to a patient under 18 years.
     `transforms_into`: diseases of which a new one, beside this one, is its transformation.
     `continued`: drugs that go on beyond progression by design.
+    `returns_cards` of False: a site has switched its cards off; it is assessed all the same.
     """
 
     id: str
@@ -192,6 +194,7 @@ class Disease:
     is_adult_only: bool = True
     transforms_into: tuple[str, ...] = ()
     continued: tuple[Continued, ...] = ()
+    returns_cards: bool = True
 
     @property
     def markers(self) -> frozenset[str]:
@@ -234,6 +237,13 @@ class Knowledge:
     """What a site wants otherwise than shipped."""
     unused_sets: tuple[str, ...] = ()
     """Sets of shared rules that no disease takes over."""
+    interventions: Interventions | None = None
+    """Whose they are and what they read; None in knowledge kept from before that was told."""
+
+    @property
+    def switched_off(self) -> list[str]:
+        """The diseases on which this site returns no cards."""
+        return [name for name, disease in self.diseases.items() if not disease.returns_cards]
 
     def disease(self, disease_id: str) -> Disease:
         """The definition that applies: its own, or the general one of its family."""

@@ -7,6 +7,10 @@ because = "scans every twelve weeks here"
 ["prostate.lines"]
 gap_days = 150
 because  = "…"
+
+["every-disease"]
+returns_cards = false
+because       = "…"
 """
 
 from __future__ import annotations
@@ -24,6 +28,10 @@ Table = dict[str, Any]
 TOLD = ("rules", "marker_rules", "milestones", "targets", "composites")
 PARTS = ("lines", "advice")
 REASON = "because"
+SWITCH = "returns_cards"
+"""The one member that is no number: whether cards on a disease are returned."""
+EVERY = "every-disease"
+"""Stands for all diseases, and has the switch alone."""
 ORIGINAL_ONLY = "only an operational default (origin O) is for a site to change"
 
 
@@ -58,16 +66,41 @@ def apply_site_numbers(diseases: Mapping[str, Table], site: Table) -> tuple[Site
     nothing has, a number that is not the site's to change, a value that is no number, or no reason.
     """
     changed: list[SiteNumber] = []
-    for where, wanted in site.items():
+    for where, wanted in _of_each(site, diseases):
         target = _target(where, diseases)
         because = wanted.pop(REASON, "") if isinstance(wanted, dict) else ""
         if not isinstance(because, str) or not because.strip():
             raise KnowledgeError(f"site: {where}: says no reason ({REASON} = …)")
+        if SWITCH in wanted:
+            if where not in diseases:
+                raise KnowledgeError(f"site: {where}: {SWITCH} is said of a disease")
+            changed += _switched(target, wanted.pop(SWITCH), where, because.strip())
         numbers = list(_changed(target, wanted, where, "", because.strip()))
         if "says" in target and numbers:
             target["says"] += f" At this site: {'; '.join(map(str, numbers))}."
         changed += numbers
     return tuple(changed)
+
+
+def _of_each(site: Table, diseases: Mapping[str, Table]) -> Iterator[tuple[str, Table]]:
+    """The tables of the file; a switch of every disease becomes one of each that has none."""
+    every = site.get(EVERY, {})
+    if not isinstance(every, dict) or every.keys() - {SWITCH, REASON}:
+        raise KnowledgeError(f"site: {EVERY}: only {SWITCH} is to be said of all")
+    own = {where for where, wanted in site.items() if isinstance(wanted, dict) and SWITCH in wanted}
+    others = [name for name in diseases if name not in own] if SWITCH in every else []
+    yield from ((where, wanted) for where, wanted in site.items() if where != EVERY)
+    yield from ((name, dict(every)) for name in others)
+
+
+def _switched(target: Table, value: object, where: str, because: str) -> Iterator[SiteNumber]:
+    """Cards on a disease, on or off; nothing where that is how they are shipped."""
+    if not isinstance(value, bool):
+        raise KnowledgeError(f"site: {where}: {SWITCH} is true or false")
+    shipped = bool(target.get(SWITCH, True))
+    target[SWITCH] = value
+    if value != shipped:
+        yield SiteNumber(where, SWITCH, str(shipped).lower(), str(value).lower(), because)
 
 
 def _target(where: str, diseases: Mapping[str, Table]) -> Table:

@@ -205,7 +205,8 @@ def _said(answer: Answer, version: str) -> bytes:
     response = answer.response
     if (answer.assessment or {}).get("knowledge"):
         digest = answer.assessment["knowledge"]["digest"]
-        response = response.replace(digest.encode(), b"(digest)")
+        for named in (digest, digest.removeprefix("sha256:")):  # the latter in addresses
+            response = response.replace(named.encode(), b"(digest)")
     return response.replace(version.encode(), b"(version)") if version else response
 
 

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
+import orjson
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from cds_service.clinical import wording
 from cds_service.clinical.status.line_status import WITHHOLDING
 from cds_service.definition import HOW_ORIGINS_COUNT, HOW_TO_READ, ORIGINS, UNVERIFIED
+from cds_service.definition.intervention import (
+    PREFIX,
+    Intervention,
+    intervention_ids,
+    intervention_of,
+    page_of,
+)
+from cds_service.errors import RefractoryCdsError
 from cds_service.knowledge.model import Knowledge
 from cds_service.version import __version__
 from cds_service.web.knowledge_book import INDEX, TITLES, Book, Place, book_of
@@ -33,16 +43,30 @@ class KnowledgePages:
     """The pages of one knowledge; what they show is gathered with the first of them.
 
     `ending` is what the name of a page ends with in a link: ".html" in a folder of files.
+    `in_force` is the knowledge that decides now, where this is an earlier one.
     """
 
-    def __init__(self, knowledge: Knowledge, ending: str = "") -> None:
+    def __init__(
+        self, knowledge: Knowledge, ending: str = "", in_force: Knowledge | None = None
+    ) -> None:
         self._knowledge = knowledge
         self._ending = ending
+        self._in_force = in_force
         self.page = cache(self._render)
 
     @property
     def names(self) -> tuple[str, ...]:
-        return (*TITLES, *(name for name in self._knowledge.diseases if name not in TITLES))
+        return (
+            *TITLES,
+            *(name for name in self._knowledge.diseases if name not in TITLES),
+            *map(page_of, intervention_ids(self._knowledge)),
+        )
+
+    def intervention(self, name: str) -> Intervention | None:
+        """What the page of this name tells of; None for a page of another kind."""
+        of = name.removeprefix(PREFIX)
+        is_one = name != of and of in intervention_ids(self._knowledge)
+        return intervention_of(of, self._knowledge) if is_one else None
 
     @property
     def tag(self) -> str:
@@ -55,11 +79,16 @@ class KnowledgePages:
 
     def _render(self, name: str) -> str:
         book = self._book
+        about = self.intervention(name)
         return _template().render(
             book=book,
             page=name,
-            title=book.pages[name],
-            kind=name if name in TITLES else "disease",
+            about=about,
+            about_page=page_of,
+            about_ids=intervention_ids(self._knowledge),
+            in_force=self._in_force,
+            title=about.title if about else book.pages[name],
+            kind=name if name in TITLES else "about" if about else "disease",
             href=self._href,
             linked=_linker(book.rules_of.get(name, {}), self._href),
             wording=wording,
@@ -117,12 +146,69 @@ def write_pages(knowledge: Knowledge, folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for name in pages.names:
         (folder / f"{name}.html").write_text(pages.page(name), "utf-8")
+        if about := pages.intervention(name):
+            (folder / f"{name}.json").write_bytes(_json(about))
     return len(pages.names)
 
 
-def knowledge_routes(knowledge: Knowledge) -> APIRouter:
-    """GET /knowledge/ and one page a disease below it; no patient data, so nobody signs in."""
-    pages = KnowledgePages(knowledge)
+def _json(about: Intervention) -> bytes:
+    return orjson.dumps(about.as_json(), option=orjson.OPT_INDENT_2)
+
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+MOST_EARLIER = 4
+"""Earlier states of the knowledge whose pages a process holds at a time."""
+SECONDS_TO_OPEN = 5.0
+KeptKnowledge = Callable[[str], Knowledge | None]
+"""Knowledge of a digest as the decision log has kept it; None where it has not."""
+
+
+class Versions:
+    """The pages of the knowledge in force, and of each earlier one that the log has kept."""
+
+    def __init__(self, knowledge: Knowledge, kept: KeptKnowledge) -> None:
+        self._in_force = knowledge
+        self._pages = KnowledgePages(knowledge)
+        self._kept = kept
+        self._lock = Lock()
+        self._earlier = lru_cache(MOST_EARLIER)(self._open)
+
+    def of(self, digest: str | None) -> KnowledgePages:
+        """Raises 404 where no knowledge of this digest ever decided here, 503 where the log does
+        not give it now."""
+        if digest is None or f"sha256:{digest}" == self._in_force.digest:
+            return self._pages
+        if DIGEST.fullmatch(digest):
+            return self._one_at_a_time(digest)
+        raise HTTPException(404)
+
+    def _one_at_a_time(self, digest: str) -> KnowledgePages:
+        """Anybody may ask, and opening one costs more than a call."""
+        if not self._lock.acquire(timeout=SECONDS_TO_OPEN):
+            raise HTTPException(503)
+        try:
+            return self._earlier(f"sha256:{digest}")
+        except LookupError:
+            raise HTTPException(404) from None
+        except RefractoryCdsError:
+            raise HTTPException(503) from None
+        finally:
+            self._lock.release()
+
+    def _open(self, digest: str) -> KnowledgePages:
+        knowledge = self._kept(digest)
+        if knowledge is None:
+            raise LookupError(digest)
+        return KnowledgePages(knowledge, in_force=self._in_force)
+
+
+def knowledge_routes(knowledge: Knowledge, kept: KeptKnowledge = lambda _: None) -> APIRouter:
+    """GET /knowledge/ and its pages, and below each digest those of that state of the knowledge.
+
+    No patient data, so nobody signs in. A card leads to the page of its own digest: what is in
+    force by then does not matter.
+    """
+    versions = Versions(knowledge, kept)
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/knowledge")
@@ -133,16 +219,32 @@ def knowledge_routes(knowledge: Knowledge) -> APIRouter:
     @routes.get("/knowledge/")
     @routes.get("/knowledge/{name}")
     def page(request: Request, name: str = INDEX) -> Response:
-        if name not in pages.names or (name == INDEX and request.path_params):
-            raise HTTPException(404)
-        headers = {
-            "Content-Security-Policy": POLICY,
-            "ETag": pages.tag,
-            "Cache-Control": "no-cache",
-            "X-Content-Type-Options": "nosniff",
-        }
-        if pages.tag in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-        return Response(pages.page(name), headers=headers, media_type="text/html")
+        return _answer(request, versions.of(None), name)
+
+    @routes.get("/knowledge/{digest}/")
+    @routes.get("/knowledge/{digest}/{name}")
+    def page_of_then(request: Request, digest: str, name: str = INDEX) -> Response:
+        return _answer(request, versions.of(digest), name)
 
     return routes
+
+
+def _answer(request: Request, pages: KnowledgePages, name: str) -> Response:
+    is_json = name.endswith(".json")
+    page = name.removesuffix(".json")
+    about = pages.intervention(page) if is_json else None
+    if page not in pages.names or (is_json and about is None):
+        raise HTTPException(404)
+    if name == INDEX and "name" in request.path_params:
+        raise HTTPException(404)
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "ETag": pages.tag,
+        "Cache-Control": "no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if pages.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if about is not None:
+        return Response(_json(about), headers=headers, media_type="application/json")
+    return Response(pages.page(name), headers=headers, media_type="text/html")

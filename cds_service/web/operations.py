@@ -9,7 +9,15 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from cds_service.metrics import WAITING, exposition
+from cds_service.audit.spool import SpoolState
+from cds_service.metrics import (
+    SPOOL_AGE,
+    SPOOL_BYTES,
+    SPOOL_EVENTS,
+    SPOOL_FAULTS,
+    WAITING,
+    exposition,
+)
 from cds_service.openapi import JSON, answers, content
 from cds_service.service import Service
 from cds_service.web import shapes
@@ -46,7 +54,10 @@ def operations_routes(service: Service) -> APIRouter:
 
     @routes.get("/readyz", openapi_extra=READINESS)
     async def readyz() -> Response:
-        """Ready: the knowledge is loaded and the decision log can take an entry."""
+        """Ready: the knowledge is loaded and the decision log, or its spool, can take an entry.
+
+        `degraded`: it is the spool that does, or a file of it has to be looked at.
+        """
         ready = await service.can_record()
         body = {
             "status": "ready" if ready else "not-ready",
@@ -55,14 +66,33 @@ def operations_routes(service: Service) -> APIRouter:
                 "digest": service.knowledge.digest,
                 "diseases": len(service.knowledge.diseases),
             },
-            "decisionLog": "writable" if ready else "unavailable",
+            "decisionLog": "unavailable",
         }
+        spool = service.log.spool
+        if ready:
+            body["decisionLog"] = "degraded" if _is_degraded(spool) else "writable"
+        if spool is not None and _is_degraded(spool):
+            body["spool"] = {
+                "events": spool.events,
+                "bytes": spool.bytes,
+                "ageSeconds": round(spool.age_seconds, 1),
+                "faults": spool.faults,
+            }
         return Response(orjson.dumps(body), 200 if ready else 503, media_type=JSON)
 
     @routes.get("/metrics", openapi_extra=METRICS, response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Prometheus metrics, without patient data."""
         WAITING.set(service.log.waiting)
+        if (spool := service.log.spool) is not None:
+            SPOOL_EVENTS.set(spool.events)
+            SPOOL_BYTES.set(spool.bytes)
+            SPOOL_AGE.set(spool.age_seconds)
+            SPOOL_FAULTS.set(spool.faults)
         return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _is_degraded(spool: SpoolState | None) -> bool:
+    return spool is not None and (spool.is_spooling or spool.faults > 0)

@@ -104,7 +104,7 @@ READY = record(
         "knowledge": record(
             {"version": TEXT, "digest": TEXT, "diseases": {"type": "integer", "minimum": 0}}
         ),
-        "decisionLog": one_of(["writable", "unavailable"]),
+        "decisionLog": one_of(["writable", "degraded", "unavailable"]),
     },
     closed=False,
 )

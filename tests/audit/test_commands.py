@@ -27,6 +27,7 @@ from audit.samples import (
     envelopes,
     feedback_on,
     record,
+    sign_log,
 )
 from cds_service.audit import (
     Call,
@@ -36,10 +37,12 @@ from cds_service.audit import (
     Input,
     Outcome,
     User,
+    cli_text,
     decision_event,
     delivery_event,
     feedback_event,
 )
+from cds_service.audit.canonical import content_hashes
 from cds_service.audit.commands import audit_app
 
 
@@ -425,3 +428,79 @@ def test_a_client_without_authentication_can_be_listed_and_shown(tmp_path: Path)
     with closing(a_store(path)) as store:
         record(store, bare)
     assert "a client without authentication" in run("show", "1", "--db", path).stdout
+
+
+# --- one screen, for somebody who sees it for the first time ---------------------------------
+
+
+def test_show_says_where_the_entry_stands_and_whether_it_is_signed_for(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    with closing(a_store(path)) as store:
+        record(store, an_event(1))
+    assert "no checkpoint signs for it yet" in run("show", "1", "--db", path).stdout
+    sign_log(path)
+    signed = run("show", "1", "--db", path).stdout
+    assert "entry 1 of 3 in log log-1" in signed
+    assert "signed for by the checkpoint over 3 entries" in signed
+    with closing(a_store(path)) as store:
+        record(store, an_event(2))
+    assert "no checkpoint signs for it yet" in run("show", decision_id(2), "--db", path).stdout
+
+
+def test_show_says_who_looked_at_it_since(log: Path) -> None:
+    assert "read since: not by its id (of 0 readings)" in run("show", "1", "--db", log).stdout
+    run("show", "2", "--db", log)
+    run("prove", decision_id(1), "--db", log)
+    said = run("show", decision_id(1), "--db", log).stdout
+    assert "read since: show 1 × (of 2 readings)" in said
+
+
+def test_show_begins_with_the_resources_that_are_evidence_each_with_its_digest(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "log.db"
+    content = b'{"resourceType": "Observation"}'
+    inputs = [
+        Input(reference=f"Observation/o{number:02}", content=content, origin="prefetch")
+        for number in range(20)
+    ]
+    evidence = {"resource": "Observation/o17", "date": "2026-05-20", "finding": "progression"}
+    line = {"number": 1, "evidence": [evidence]}
+    assessment = {"cancers": [{"disease": "dlbcl", "lines": [line]}]}
+    with closing(a_store(path)) as store:
+        record(store, an_event(1, inputs=inputs, assessment=json.dumps(assessment).encode()))
+    shown = run("show", "1", "--db", path).stdout
+    resources = [one.split()[0] for one in shown.splitlines() if "Observation/o" in one]
+    digest = content_hashes(content).whole.removeprefix("sha256:")[:12]
+    assert f"Observation/o17 (prefetch) {digest}…: progression 2026-05-20" in shown
+    assert (resources[0], len(resources)) == ("Observation/o17", 10)
+    assert "and 10 more" in shown
+
+
+@pytest.mark.parametrize(("width", "has_ids"), [(80, False), (119, False), (120, True)])
+def test_a_narrow_list_leaves_the_ids_out(
+    log: Path, monkeypatch: pytest.MonkeyPatch, width: int, has_ids: bool
+) -> None:
+    monkeypatch.setattr(cli_text, "_WIDTH_WITHOUT_TERMINAL", width)
+    shown = run("list", "--db", log).stdout
+    assert (decision_id(1) in shown) is has_ids
+    assert all(len(one) <= width for one in shown.splitlines())
+
+
+def test_without_a_terminal_there_is_no_progress_bar(log: Path) -> None:
+    for command in (["verify"], ["export", "--format", "csv"], ["feedback"]):
+        assert "left" not in run(*command, "--db", log).stderr
+    with cli_text.progress_bar(10) as progress:
+        progress(5)
+
+
+def test_on_a_terminal_it_has_rate_and_time_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with cli_text.progress_bar(10, "exporting") as progress:
+        progress(5)
+    drawn = capsys.readouterr().err
+    for said in ("exporting", "5/10", "/s", "left"):
+        assert said in drawn, drawn

@@ -206,7 +206,7 @@ def test_the_request_is_kept_without_its_access_token(tmp_path: Path) -> None:
         pytest.param(
             json.dumps([{"access_token": f"CANARY-{n}"} for n in range(9)]).encode(), id="nine"
         ),
-        pytest.param(DEEP + b'"CANARY"', id="deeper than is read"),
+        pytest.param(DEEP + b'"access_token": "CANARY"', id="deeper than is read"),
     ],
 )
 def test_a_request_in_which_a_token_might_stay_is_withheld(tmp_path: Path, body: bytes) -> None:

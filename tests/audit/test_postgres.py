@@ -344,9 +344,9 @@ def test_the_password_comes_from_a_file(postgres: Server, tmp_path: Path) -> Non
 
 def test_keys_have_to_be_named(postgres: Server, tmp_path: Path) -> None:
     address = postgres.new_log()
-    with pytest.raises(AuditError, match="REFRACTORY_CDS_AUDIT_KEY_FILE has to name a file"):
+    with pytest.raises(AuditError, match="REFRACTORY_CDS_AUDIT_KEY_FILE has to be set"):
         open_decision_log(address)
-    with pytest.raises(AuditError, match="REFRACTORY_CDS_AUDIT_DATA_KEY_FILE has to name"):
+    with pytest.raises(AuditError, match="REFRACTORY_CDS_AUDIT_DATA_KEY_FILE has to be set"):
         open_decision_log(address, key_file=tmp_path / "pseudonym-key")
 
 

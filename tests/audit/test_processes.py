@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 from postgres_server import Server
 
+from audit.crash_rounds import OF_SPOOL, POINTS
 from audit.samples import envelopes, verified
 from cds_service.audit.address import Address
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
-POINTS = ["before-insert", "before-commit", "after-commit", "random"]
+ROUNDS = int(os.environ.get("CRASH_ROUNDS", "6"))
 
 
 def script(name: str, *arguments: object) -> subprocess.Popen[str]:
@@ -30,8 +31,8 @@ def script(name: str, *arguments: object) -> subprocess.Popen[str]:
     )
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate(timeout=100)
+def finished(process: subprocess.Popen[str], rounds: int = 0) -> str:
+    output, errors = process.communicate(timeout=100 + 3 * rounds)
     assert process.returncode == 0, errors
     return output
 
@@ -50,30 +51,36 @@ def test_processes_that_start_at_once_write_one_chain(
     assert verified(where).exit_code == 3
 
 
-def survives(place: Address, point: str, rounds: int) -> None:
-    done = json.loads(finished(script("crash_rounds.py", place, point, rounds, point)))
+def survives(folder: Path, point: str, rounds: int) -> None:
+    running = script("crash_rounds.py", folder, point, rounds, os.environ.get("SEED", point))
+    done = json.loads(finished(running, rounds))
     assert done["rounds"] == rounds
     assert done["acknowledged"] > 0
+    assert (done["spooled"] > 0) or point not in OF_SPOOL
 
 
+@pytest.mark.timeout(120 + 3 * ROUNDS)
 @pytest.mark.parametrize("point", POINTS)
 def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, point: str) -> None:
-    survives(tmp_path, point, rounds=8)
+    """More rounds: `make crashes ROUNDS=200`."""
+    survives(tmp_path, point, ROUNDS)
 
 
 @pytest.mark.real
+@pytest.mark.timeout(800)
 @pytest.mark.parametrize("point", POINTS)
 def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
     survives(tmp_path, point, rounds=200)
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("point", POINTS)
-def test_a_process_killed_there_leaves_a_servers_log_whole(postgres: Server, point: str) -> None:
-    survives(postgres.new_log(), point, rounds=8)
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("point", POINTS)
-def test_neither_does_it_in_two_hundred_rounds(postgres: Server, point: str) -> None:
-    survives(postgres.new_log(), point, rounds=200)
+@pytest.mark.timeout(800)
+@pytest.mark.parametrize("rounds", [8, 100])
+@pytest.mark.parametrize("point", ["before-insert", "before-commit", "after-commit", "random"])
+def test_a_process_killed_there_leaves_a_servers_log_whole(
+    postgres: Server, point: str, rounds: int
+) -> None:
+    program = "crash_rounds_on_server.py"
+    done = json.loads(finished(script(program, postgres.new_log(), point, rounds, point), rounds))
+    assert done["rounds"] == rounds
+    assert done["acknowledged"] > 0

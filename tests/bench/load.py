@@ -1,9 +1,10 @@
 """A load client of the standard library: one body, so many times, over so many connections.
 
-    python tests/bench/load.py URL BODY --requests 200 --at-once 8
+    python tests/bench/load.py URL BODY --requests 200 --at-once 8 [--new TEXT]
 
-It speaks to this machine only, and stops at its number of requests or its seconds, whichever
-comes first. One JSON object on standard output.
+With `--new` this text in the body is another one of the same length in each request, so that no
+two bodies are the same. It speaks to this machine only, and stops at its number of requests or its
+seconds, whichever comes first. One JSON object on standard output.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import ipaddress
 import json
 import math
+import os
 import sys
 import time
 from dataclasses import dataclass, field
@@ -31,11 +33,24 @@ class Course:
 
     left: int
     until: float
+    head: bytes
+    body: bytes
+    new: bytes | None = None
     seconds: list[float] = field(default_factory=list)
     refused: int = 0
 
+    def next(self) -> bytes:
+        """The next message."""
+        self.left -= 1
+        if self.new is None:
+            return self.head + self.body
+        name = f"{os.getpid() % 100}-{self.left}".zfill(len(self.new)).encode()
+        return self.head + self.body.replace(self.new, name[-len(self.new) :])
 
-async def send(url: str, body: bytes, requests: int, at_once: int, seconds: float) -> Course:
+
+async def send(
+    url: str, body: bytes, requests: int, at_once: int, seconds: float, new: bytes | None = None
+) -> Course:
     """Send a body over keep-alive connections; ValueError for an address off this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -45,17 +60,16 @@ async def send(url: str, body: bytes, requests: int, at_once: int, seconds: floa
         f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    course = Course(requests, time.monotonic() + seconds)
-    message = head.encode() + body
-    await asyncio.gather(*(_connection(host, parts.port, message, course) for _ in range(at_once)))
+    course = Course(requests, time.monotonic() + seconds, head.encode(), body, new)
+    await asyncio.gather(*(_connection(host, parts.port, course) for _ in range(at_once)))
     return course
 
 
-async def _connection(host: str, port: int, message: bytes, course: Course) -> None:
+async def _connection(host: str, port: int, course: Course) -> None:
     reader, writer = await asyncio.open_connection(host, port, limit=2**22)
     try:
         while course.left > 0 and time.monotonic() < course.until:
-            course.left -= 1
+            message = course.next()
             began = time.perf_counter()
             writer.write(message)
             await writer.drain()
@@ -86,6 +100,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=100)
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--new", help="a text that is another one in each request")
     chosen = parser.parse_args()
     if not (
         1 <= chosen.requests <= MOST_REQUESTS
@@ -95,7 +110,10 @@ def main() -> None:
         parser.error("too many requests, connections or seconds")
     began = time.perf_counter()
     body = chosen.body.read_bytes()
-    course = asyncio.run(send(chosen.url, body, chosen.requests, chosen.at_once, chosen.seconds))
+    new = chosen.new.encode() if chosen.new else None
+    course = asyncio.run(
+        send(chosen.url, body, chosen.requests, chosen.at_once, chosen.seconds, new)
+    )
     spent = time.perf_counter() - began
     ordered = sorted(course.seconds)
     result = {

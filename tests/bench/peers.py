@@ -7,11 +7,15 @@ same, and every resource validated by fhir.resources, as a first design would.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
+
+from cds_service.demo.fhir_server import create_fhir_app
 
 PATH = "/cds-services/bench"
 CARD = {
@@ -67,3 +71,19 @@ def resources(prefetch: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _static() -> Response:
     return Response(orjson.dumps({"cards": [CARD]}), media_type="application/json")
+
+
+def fhir_server() -> FastAPI:
+    """The demo's FHIR server over the Bundle in BENCH_CHART; it counts what it is asked."""
+    app = create_fhir_app([Path(os.environ["BENCH_CHART"]).read_bytes()], prefix="/fhir")
+    asked = 0
+
+    @app.middleware("http")
+    async def count(request: Request, go_on: Any) -> Any:
+        nonlocal asked
+        if request.url.path == "/asked":
+            return Response(str(asked))
+        asked += 1
+        return await go_on(request)
+
+    return app

@@ -63,10 +63,27 @@ def all_servers(folder: Path) -> Iterator[list[Server]]:
         ]
 
 
-def _service(folder: Path) -> Any:
+@contextmanager
+def fhir_and_service(folder: Path, chart: Path) -> Iterator[tuple[Server, Server]]:
+    """The demo's FHIR server over this Bundle, on the client's core, and a service that may read
+    from it."""
+    port = _free_port()
+    command = ["-m", "uvicorn", "bench.peers:fhir_server", "--factory", "--port", str(port)]
+    quiet = ["--log-level", "warning", "--no-access-log"]
+    paths = {"PYTHONPATH": str(HERE.parent), "BENCH_CHART": str(chart)}
+    base = f"http://127.0.0.1:{port}/fhir"
+    with (
+        _running("fhir", [*command, *quiet], port, "/fhir", paths, CLIENT_CORE) as fhir,
+        _service(folder, REFRACTORY_CDS_FHIR_SERVERS=f'["{base}"]') as service,
+    ):
+        yield fhir, service
+
+
+def _service(folder: Path, **more: str) -> Any:
     settings = {
         "REFRACTORY_CDS_AUDIT_DB": str(folder / "decisions.db"),
         "REFRACTORY_CDS_LOG_LEVEL": "warning",
+        **more,
     }
     port = _free_port()
     command = ["-m", "cds_service", "serve", "--port", str(port)]
@@ -83,10 +100,15 @@ def _peer(name: str, maker: str) -> Any:
 
 @contextmanager
 def _running(
-    name: str, arguments: list[str], port: int, path: str, environment: dict[str, str]
+    name: str,
+    arguments: list[str],
+    port: int,
+    path: str,
+    environment: dict[str, str],
+    core: int = SERVER_CORE,
 ) -> Iterator[Server]:
     server = subprocess.Popen(  # noqa: S603
-        [*on_core(SERVER_CORE), sys.executable, *arguments],
+        [*on_core(core), sys.executable, *arguments],
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,
     )
@@ -125,8 +147,16 @@ def on_core(core: int) -> list[str]:
     return []
 
 
-def load(server: Server, body: Path, requests: int, at_once: int, seconds: float) -> dict[str, Any]:
-    """One round of the load client on its own core."""
+def load(
+    server: Server,
+    body: Path,
+    requests: int,
+    at_once: int,
+    seconds: float,
+    *,
+    new: str | None = None,
+) -> dict[str, Any]:
+    """One round of the load client on its own core; `new` is a text that is another each time."""
     done = subprocess.run(  # noqa: S603
         [
             *on_core(CLIENT_CORE),
@@ -137,6 +167,7 @@ def load(server: Server, body: Path, requests: int, at_once: int, seconds: float
             f"--requests={requests}",
             f"--at-once={at_once}",
             f"--seconds={seconds}",
+            *([f"--new={new}"] if new else []),
         ],
         capture_output=True,
         text=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -109,6 +110,13 @@ def got(port: int, path: str) -> bytes:
         return body
 
 
+def core_limits(pid: int) -> set[tuple[int, int]]:
+    """The limits on core dumps of a process and of all that it has started."""
+    below = Path(f"/proc/{pid}/task/{pid}/children")
+    children = [int(child) for child in below.read_text().split()] if below.exists() else []
+    return {resource.prlimit(one, resource.RLIMIT_CORE) for one in (pid, *children)}
+
+
 def test_it_answers_says_so_in_json_and_stops_at_sigterm(tmp_path: Path) -> None:
     with serving(tmp_path / "log.db") as (service, written):
         port = wait_for(written, "service.listening")["port"]
@@ -129,6 +137,7 @@ def test_several_processes_share_a_port_and_their_metrics(tmp_path: Path) -> Non
         wait_for(written, "service.started", times=2)
         assert json.loads(got(port, "/readyz"))["status"] == "ready"
         assert b"refractory_cds_log_waiting" in got(port, "/metrics")
+        assert {soft for soft, _ in core_limits(service.pid)} == {0}  # charts are in memory
         service.send_signal(signal.SIGTERM)
         assert service.wait(SECONDS) == 0
         stopped = [event for event in events(written) if event["event"] == "service.stopped"]

@@ -188,6 +188,8 @@ def test_it_serves_checks_itself_and_stops(rooms: Path, home: Path) -> None:
         "data-key",
         "pseudonym-key",
         "signing-key",
+        "folder-id",  # of the spool, which is empty
+        "lock",
     }
 
 

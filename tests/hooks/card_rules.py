@@ -15,6 +15,7 @@ from fhir.resources.R4B.servicerequest import ServiceRequest
 from pydantic import ValidationError
 
 from cds_service import shipped_knowledge
+from cds_service.hooks.card_lint import lint_card
 
 OURS = "org.refractory-cds"
 CLOSING = (
@@ -134,6 +135,7 @@ def _card(card: dict[str, Any], decision_id: str | None) -> Iterator[str]:
     for link in card.get("links", ()):
         yield from _link(link)
     yield from _extension(card, decision_id)
+    yield from map(str, lint_card(card))
 
 
 def _suggestions(card: dict[str, Any]) -> Iterator[str]:

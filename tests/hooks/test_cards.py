@@ -14,7 +14,7 @@ from fixtures.stories import STORIES, Story
 
 from hooks.calls import KEY_OF, KEYS, bundle, call, myeloma, prefetch_of
 from hooks.card_rules import OURS, faults_of
-from hooks.serving import NOON, Served, serving
+from hooks.serving import NOON, Served, knowledge, serving
 
 ID = "0e2c7a9f-5b1d-4c3e-8f60-9a7b6c5d4e3f"
 
@@ -228,16 +228,18 @@ async def test_a_draft_order_says_for_whom_when_why_and_on_what(served: Served) 
     ("public_url", "said"),
     [
         pytest.param("", None, id="not told where it is"),
-        pytest.param("https://cds.example", "https://cds.example/docs", id="an address"),
-        pytest.param("https://cds.example/a/", "https://cds.example/a/docs", id="with a path"),
+        pytest.param("https://cds.example", "https://cds.example/knowledge", id="an address"),
+        pytest.param("https://cds.example/a/", "https://cds.example/a/knowledge", id="with a path"),
     ],
 )
-async def test_the_source_links_to_the_service_where_it_knows_its_address(
+async def test_the_source_links_to_its_rule_set_where_the_service_knows_its_address(
     tmp_path: Path, public_url: str, said: str | None
 ) -> None:
     with serving(tmp_path, settings={"public_url": public_url}) as served:
         answer = await served.hook(call(prefetch_of(myeloma())))
-        assert answer.json()["cards"][0]["source"].get("url") == said
+        digest = knowledge().digest.removeprefix("sha256:")
+        page = f"{said}/{digest}/about-multiple-myeloma" if said else None
+        assert answer.json()["cards"][0]["source"].get("url") == page
         assert faults_of(answer.json()) == []
 
 

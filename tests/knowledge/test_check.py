@@ -220,8 +220,8 @@ def test_a_fault_is_found_where_it_is(
 ) -> None:
     change(folder, file, old, new)
     added = [found for found in faults_of(folder) if found not in faults_before]
-    if not fault:
-        assert added == []
+    if not fault:  # but for inputs that these rows declare nowhere: tests/web/test_interventions.py
+        assert [one for one in added if "reads" not in one] == []
         return
     assert any(fault in found for found in added), added
 

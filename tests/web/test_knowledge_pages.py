@@ -134,7 +134,7 @@ def test_numbers_of_the_site_stand_on_a_page_of_their_own_and_on_that_of_their_d
 def test_every_link_leads_to_a_place_that_exists(name: str) -> None:
     for link in read(name).links:
         page, _, anchor = link.partition("#")
-        if link.startswith("https://doi.org/10."):
+        if link.startswith("https://doi.org/10.") or link == f"{name}.json":
             continue
         target = page.removesuffix(".html") if page else name
         assert target in PAGES, link
@@ -243,7 +243,8 @@ async def test_every_page_is_served_and_links_to_others_that_are(served: Served)
         page = Read((await served.http.get(path)).text)
         for link in page.links:
             target = link.partition("#")[0]
-            assert target in {*PAGES, "", "./"} or link.startswith("https://doi.org/"), link
+            known = {*PAGES, "", "./", f"{name}.json"}
+            assert target in known or link.startswith("https://doi.org/"), link
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,9 @@ def test_the_command_writes_every_page_into_a_folder(
     ended = typed(capfd, "knowledge", "pages", "--to", folder)
     assert (ended.code, ended.err) == (0, "")
     assert ended.lines == [f"{len(PAGES)} pages; open {folder / 'index.html'}"]
-    assert {path.name for path in folder.iterdir()} == {f"{name}.html" for name in PAGES}
+    files = {f"{name}.html" for name in PAGES}
+    files |= {f"{name}.json" for name in PAGES if name.startswith("about-")}
+    assert {path.name for path in folder.iterdir()} == files
     assert (folder / "cml.html").read_text("utf-8") == read("cml").page
 
 

@@ -24,6 +24,10 @@ LABELS = {
     "refractory_cds_stage_seconds": {"stage", "le"},
     "refractory_cds_issues": {"code"},
     "refractory_cds_log_waiting": set[str](),
+    "refractory_cds_spool_events": set[str](),
+    "refractory_cds_spool_bytes": set[str](),
+    "refractory_cds_spool_age_seconds": set[str](),
+    "refractory_cds_spool_faults": set[str](),
 }
 WITH_CARD = call(prefetch_of(myeloma()))
 
