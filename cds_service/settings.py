@@ -31,8 +31,8 @@ class Settings(BaseSettings):
         pattern=r"^postgres(ql)?://",
         description="Address of a decision log in PostgreSQL, `postgresql://role@host/database`, "
         "in place of the file: for several hosts. Without a password: that stands in a password "
-        "file (`PGPASSFILE`, or `?passfile=…`). The three key files and the spool have to be named then "
-        "(docs/postgresql.md).",
+        "file (`PGPASSFILE`, or `?passfile=…`). The three key files and the spool have to be named "
+        "then (docs/postgresql.md).",
     )
     audit_key_file: Path | None = Field(
         default=None,

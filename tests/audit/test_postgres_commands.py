@@ -201,8 +201,8 @@ def test_a_log_in_a_file_has_nothing_to_migrate(tmp_path: Path) -> None:
 def test_the_service_is_not_ready_while_the_server_would_lose_entries(
     postgres: Server, keys: dict[str, str], tmp_path: Path
 ) -> None:
-    address = postgres.new_log()
-    with serving(tmp_path / "log", AUDIT_URL=str(address), **keys) as (_, written):
+    settings = {**keys, "AUDIT_URL": str(postgres.new_log()), "AUDIT_SPOOL": "off"}
+    with serving(tmp_path / "log", **settings) as (_, written):
         port = wait_for(written, "service.listening")["port"]
         wait_for(written, "service.started")
         postgres.run("ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
