@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -145,7 +146,7 @@ def create_app(
     trust = open_trust(
         TrustChoices(
             clients=clients,
-            store_file=settings.trust_file,
+            store_at=settings.trust_place,
             public_url=settings.public_url,
             calls_a_minute=settings.calls_a_minute,
             calls_at_once=settings.calls_at_once,
@@ -195,12 +196,14 @@ def open_log(
     settings: Settings, clock: Callable[[], datetime], new_id: Callable[[], str]
 ) -> DecisionLog:
     """The decision log of these settings, made first where there is none."""
-    if settings.audit_db.is_dir():
-        raise AuditError(f"{settings.audit_db}: a folder, not the file of a decision log")
+    address = settings.audit_address
+    if isinstance(address, Path) and address.is_dir():
+        raise AuditError(f"{address}: a folder, not the file of a decision log")
     try:
-        settings.audit_db.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(address, Path):
+            address.parent.mkdir(parents=True, exist_ok=True)
         return open_decision_log(
-            settings.audit_db,
+            address,
             key_file=settings.audit_key_file,
             data_key_file=settings.audit_data_key_file,
             clock=clock,
@@ -209,21 +212,21 @@ def open_log(
             limits=Limits(seconds=settings.audit_seconds),
             spooling=_spooling(settings),
             signing=Signing(
-                settings.audit_signing_key_file or default_signing_key_file(settings.audit_db),
+                settings.audit_signing_key_file or default_signing_key_file(address),
                 settings.audit_anchor_file,
                 settings.audit_checkpoint_seconds,
                 settings.audit_checkpoint_events,
             ),
         )
     except OSError as error:
-        raise AuditError(f"{error.filename or settings.audit_db}: {error.strerror}") from None
+        raise AuditError(f"{error.filename or address}: {error.strerror}") from None
 
 
 def _spooling(settings: Settings) -> Spooling | None:
     if settings.audit_spool == "off":
         return None
     return Spooling(
-        folder=settings.audit_spool or default_spool_folder(settings.audit_db),
+        folder=settings.audit_spool or default_spool_folder(settings.audit_address),
         limits=SpoolLimits(
             bytes=settings.audit_spool_mib * MIB, age=timedelta(hours=settings.audit_spool_hours)
         ),
@@ -263,14 +266,14 @@ def _activation(knowledge: Knowledge, settings: Settings) -> Event | None:
     """What the log is told of the knowledge that decides from now on, with all of it the first
     time, so that a decision can be replayed when the knowledge has moved on."""
     package = package_of(knowledge, site=settings.site_file)
-    return activation(settings.audit_db, knowledge.version, knowledge.digest, package)
+    return activation(settings.audit_address, knowledge.version, knowledge.digest, package)
 
 
 def _kept_knowledge(settings: Settings) -> Callable[[str], Knowledge | None]:
     """Knowledge of an earlier digest as the log has kept it, for pages that old cards lead to."""
 
     def kept(digest: str) -> Knowledge | None:
-        with open_reader(settings.audit_db, settings.audit_data_key_file) as reader:
+        with open_reader(settings.audit_address, settings.audit_data_key_file) as reader:
             package = stored_package(reader, digest)
         return open_package(package, digest) if package is not None else None
 

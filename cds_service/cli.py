@@ -232,7 +232,7 @@ def audit(context: typer.Context) -> None:
     root.add_typer(audit_app, name="audit")
     settings = read_settings()
     files = {
-        "db": settings.audit_db,
+        "db": settings.audit_address,
         "anchor_file": settings.audit_anchor_file,
         "data_key_file": settings.audit_data_key_file,
         "key_file": settings.audit_key_file,

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cds_service.audit.address import Address, PostgresAddress
+from cds_service.errors import UsageError
 from cds_service.fhir.links import BaseUrl
 
 MIB = 1024 * 1024
@@ -23,6 +25,14 @@ class Settings(BaseSettings):
     audit_db: Path = Field(
         default=Path("var/decisions.db"),
         description="File of the decision log (SQLite). Not on a network file system.",
+    )
+    audit_url: str | None = Field(
+        default=None,
+        pattern=r"^postgres(ql)?://",
+        description="Address of a decision log in PostgreSQL, `postgresql://role@host/database`, "
+        "in place of the file: for several hosts. Without a password: that stands in a password "
+        "file (`PGPASSFILE`, or `?passfile=…`). The three key files and the spool have to be named "
+        "then (docs/postgresql.md).",
     )
     audit_key_file: Path | None = Field(
         default=None,
@@ -165,14 +175,29 @@ class Settings(BaseSettings):
             BaseUrl.parse(base)
         return bases
 
+    @field_validator("audit_url")
+    @classmethod
+    def _has_no_password(cls, url: str | None) -> str | None:
+        try:
+            return url and PostgresAddress(url).url
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def audit_address(self) -> Address:
+        """Where the decision log lies."""
+        return PostgresAddress(self.audit_url) if self.audit_url else self.audit_db
+
     @property
     def checks_tokens(self) -> bool:
         """Whether callers need a token; where nothing is said, whether any client is known."""
         return self.jwt == "required" or (self.jwt is None and self.clients_file is not None)
 
     @property
-    def trust_file(self) -> Path:
-        """Where workers remember tokens and calls: beside the decision log."""
+    def trust_place(self) -> Address:
+        """Where workers remember tokens and calls: beside the decision log, or in its database."""
+        if self.audit_url:
+            return self.audit_address
         return self.audit_db.with_name(self.audit_db.name + ".trust")
 
     @property

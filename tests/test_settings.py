@@ -13,6 +13,7 @@ from cds_service.settings import Settings
 
 GIVEN: dict[str, tuple[str, Any]] = {
     "audit_db": ("/srv/log.db", Path("/srv/log.db")),
+    "audit_url": ("postgresql://w@db/log", "postgresql://w@db/log"),
     "audit_key_file": ("/keys/log.key", Path("/keys/log.key")),
     "audit_data_key_file": ("/keys/data.key", Path("/keys/data.key")),
     "audit_signing_key_file": ("/keys/signing-key", Path("/keys/signing-key")),

@@ -10,19 +10,20 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from cds_service.audit.address import Address, address_of
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType
 from cds_service.audit.proofs import NotTheSameHistory
 from cds_service.audit.signing import Signing
 from cds_service.audit.signing_keys import default_signing_key_file
-from cds_service.audit.sqlite_store import SqliteStore
-from cds_service.errors import AuditError
+from cds_service.errors import AuditError, UsageError
 
 
 class Format(StrEnum):
@@ -30,9 +31,23 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def log_at(text: str) -> Address:
+    """The decision log's place on the command line."""
+    try:
+        return address_of(text)
+    except UsageError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 Db = Annotated[
-    Path,
-    typer.Option("--db", envvar="REFRACTORY_CDS_AUDIT_DB", help="The decision log's file."),
+    Any,  # an Address: typer takes no unions
+    typer.Option(
+        "--db",
+        envvar=["REFRACTORY_CDS_AUDIT_URL", "REFRACTORY_CDS_AUDIT_DB"],
+        parser=log_at,
+        metavar="FILE|URL",
+        help="The decision log's file, or postgresql://… without a password.",
+    ),
 ]
 Output = Annotated[Format, typer.Option("--format", help="For people or for machines.")]
 Reason = Annotated[
@@ -65,7 +80,7 @@ DataKeyFile = Annotated[
 ]
 
 
-def data_keys_of(db: Path, key_file: Path | None) -> DataKeys:
+def data_keys_of(db: Address, key_file: Path | None) -> DataKeys:
     return DataKeys(key_file or default_data_key_file(db))
 
 
@@ -93,14 +108,14 @@ def event_type_named(name: str) -> EventType | None:
         raise typer.BadParameter(f"--type is all, or one of {known}") from error
 
 
-def signing_of(db: Path, key_file: Path | None, anchor_file: Path | None) -> Signing:
+def signing_of(db: Address, key_file: Path | None, anchor_file: Path | None) -> Signing:
     return Signing(key_file or default_signing_key_file(db), anchor_file)
 
 
-def record(db: Path, event: Event, data_key_file: Path | None = None) -> None:
+def record(db: Address, event: Event, data_key_file: Path | None = None) -> None:
     """Append one entry; AuditError where that fails, so that nothing is read unrecorded."""
     keys = data_keys_of(db, data_key_file)
-    store = SqliteStore(db, Recorder(keys=(), data_keys=keys, process=Process.this()))
+    store = DatabaseStore(db, Recorder(keys=(), data_keys=keys, process=Process.this()))
     try:
         (receipt,) = store.append([event])
     finally:
@@ -129,7 +144,7 @@ def write_new(path: Path, text: str) -> None:
 
 
 @contextmanager
-def clear_errors(db: Path) -> Iterator[None]:
+def clear_errors(db: Address) -> Iterator[None]:
     """One line and exit code 2 for a log that cannot be read; 1 where it is not what it was."""
     try:
         yield

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cds_service.audit import cli_text
+from cds_service.audit.address import Address
 from cds_service.audit.canonical import Json
 from cds_service.audit.checkpoint import Checkpoint
 from cds_service.audit.command_parts import (
@@ -36,6 +37,7 @@ from cds_service.audit.feedback_commands import feedback
 from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.findings import Report
 from cds_service.audit.listing import Wanted
+from cds_service.audit.migrate_command import migrate
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
 from cds_service.audit.reading import open_reader
 from cds_service.audit.searching import MOST_LOOKED_AT, page
@@ -48,6 +50,7 @@ audit_app = typer.Typer(
     help="Read, verify and prove the decision log; erase a patient.", no_args_is_help=True
 )
 audit_app.command("export")(export_entries)
+audit_app.command("migrate")(migrate)
 audit_app.command("feedback")(feedback)
 for _name, _command in (proof_commands | erasing_commands).items():
     audit_app.command(_name)(_command)
@@ -201,7 +204,7 @@ def write_anchor(
         _record_verification(db, report, reason, data_key_file)
 
 
-def _verified(db: Path, brought: Brought) -> Report:
+def _verified(db: Address, brought: Brought) -> Report:
     with open_reader(db) as reader:
         size, _ = reader.head() or (0, b"")
         with cli_text.progress_bar(size) as progress:
@@ -209,7 +212,7 @@ def _verified(db: Path, brought: Brought) -> Report:
 
 
 def _record_verification(
-    db: Path, report: Report, reason: str | None, data_key_file: Path | None
+    db: Address, report: Report, reason: str | None, data_key_file: Path | None
 ) -> None:
     result: dict[str, Json] = {
         "exitCode": report.exit_code,

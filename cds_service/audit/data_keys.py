@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from cds_service.audit.address import Address, beside
 from cds_service.audit.key_files import KEY_BYTES, create_key_file, read_keys
 from cds_service.errors import AuditError
 
@@ -129,6 +130,6 @@ class DataKeys:
         return self._generations
 
 
-def default_data_key_file(path: Path) -> Path:
+def default_data_key_file(address: Address) -> Path:
     """Where the file lies unless a setting says otherwise. Better: on another disk."""
-    return path.with_name(path.name + ".data-key")
+    return beside(address, ".data-key", "REFRACTORY_CDS_AUDIT_DATA_KEY_FILE")

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
+from cds_service.audit.address import Address, connect
+from cds_service.audit.cabinet import Cabinet, Chosen
 from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys
+from cds_service.audit.database import UNREADABLE, Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Draft, Process, Recorder
 from cds_service.audit.events import Event, EventType, id_shaped, present
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
-from cds_service.audit.sqlite_file import UNREADABLE, open_log
-from cds_service.audit.sqlite_keys import Cabinet, Chosen
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError
 
 STAYED = ("envelopes",)
 """What erasing leaves: codes, times and staff, under a pseudonym that nobody can make again."""
-_TRIES, _PAUSE_SECONDS = 50, 0.1
 
 # What the patient's key does not seal: payloads of before there were keys, and of the log's key.
 _OTHERS = """
 FROM payloads WHERE seq IN (SELECT seq FROM terms WHERE field = 'patient' AND value = :pseudonym)
- AND (key_id IS NULL OR key_id IS NOT :key)
+ AND (key_id IS NULL OR key_id <> coalesce(:key, ''))
 """
 
 
@@ -43,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What was done. `is_flushed`: the write-ahead log, too, is rid of what was destroyed."""
+    """What was done. `is_flushed`: a file's write-ahead log, too, is rid of what was destroyed."""
 
     rows: int
     payloads_deleted: int
@@ -51,7 +48,7 @@ class Erasure:
 
 
 def erase(
-    path: Path,
+    address: Address,
     patient: PatientIdentity,
     pseudonym_keys: Sequence[PseudonymKey],
     data_keys: DataKeys,
@@ -67,7 +64,7 @@ def erase(
     anything that a later entry about the same patient will have.
     """
     try:
-        with closing(open_log(path, patience_seconds=5.0)) as db:
+        with closing(connect(address)) as db:
             rows = _rows(db, patient, pseudonym_keys)
             others = sum(
                 db.execute(f"SELECT count(*) {_OTHERS}", _asked(row)).fetchone()[0] for row in rows
@@ -81,7 +78,7 @@ def erase(
         )
     event = redaction_event(by, rows, policy=policy, ground=ground, payloads_deleted=others)
     recorder = Recorder(keys=(), data_keys=data_keys, process=Process.this())
-    store = _Erasing(path, recorder, rows)
+    store = _Erasing(address, recorder, rows)
     with closing(store):
         (receipt,) = store.append([event])
         if isinstance(receipt, AuditError):
@@ -109,25 +106,20 @@ def redaction_event(
     return Event(type=EventType.REDACTION, members=members, sealed=sealed)
 
 
-class _Erasing(SqliteStore):
+class _Erasing(DatabaseStore):
     """A store whose one transaction also deletes these rows."""
 
-    def __init__(self, path: Path, recorder: Recorder, rows: Sequence[Row]) -> None:
-        super().__init__(path, recorder)
+    def __init__(self, address: Address, recorder: Recorder, rows: Sequence[Row]) -> None:
+        super().__init__(address, recorder)
         self._rows = rows
 
     def flush(self) -> bool:
-        """Empty the write-ahead log; False where readers kept it from that all the time."""
-        db = self._connection()
-        for _ in range(_TRIES):
-            if db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
-                return True
-            time.sleep(_PAUSE_SECONDS)
-        return False
+        """See that no file keeps what was destroyed; False where readers prevent it."""
+        return self._connection().forget()
 
     def _add(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         cabinet: Cabinet,
         draft: Draft,
         chosen: Chosen,
@@ -137,22 +129,12 @@ class _Erasing(SqliteStore):
         receipt = super()._add(db, cabinet, draft, chosen, head)
         if isinstance(receipt, Recorded):
             for row in self._rows:
-                self._delete(db, row)
+                if not db.erase(row.lookup_id, row.data_key, row.pseudonym):
+                    raise AuditError("the patient's row changed meanwhile; nothing was erased")
         return receipt
 
-    def _delete(self, db: sqlite3.Connection, row: Row) -> None:
-        db.execute(f"DELETE {_OTHERS}", _asked(row))  # our own text
-        gone = db.execute(
-            "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?",
-            (row.lookup_id, row.data_key),
-        )
-        if gone.rowcount != 1:
-            raise AuditError("the patient's row changed meanwhile; nothing was erased")
 
-
-def _rows(
-    db: sqlite3.Connection, patient: PatientIdentity, keys: Sequence[PseudonymKey]
-) -> list[Row]:
+def _rows(db: Connection, patient: PatientIdentity, keys: Sequence[PseudonymKey]) -> list[Row]:
     found = []
     for key in keys:
         lookup_id = key.lookup_id(patient)

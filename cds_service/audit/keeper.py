@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+from cds_service.audit.address import Address
 from cds_service.audit.signing import Signer, Signing, prepare_signing
 from cds_service.audit.store import Store
 from cds_service.errors import AuditError
@@ -70,15 +70,15 @@ class Keeper:
             self._failed = True
 
 
-def start_keeper(path: Path, store: Store, signing: Signing) -> Keeper:
+def start_keeper(address: Address, store: Store, signing: Signing) -> Keeper:
     """Give the log its key, hold it against its anchor, and make checkpoints from now on.
 
     Raises AuditError where the key cannot be had, or the anchor knows more than the log does.
     """
-    signer = Signer(path, signing)
+    signer = Signer(address, signing)
     try:
         signer.check_anchor()
-        prepare_signing(path, store, signing)
+        prepare_signing(address, store, signing)
     except AuditError:
         signer.close()
         store.close()

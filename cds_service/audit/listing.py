@@ -45,7 +45,7 @@ class Condition:
     @property
     def count(self) -> str:
         """For how many entries it holds, counted up to FEW."""
-        return f"SELECT count(*) FROM ({self.seqs} LIMIT {FEW})"  # noqa: S608
+        return f"SELECT count(*) FROM ({self.seqs} LIMIT {FEW}) AS found"  # noqa: S608
 
 
 def conditions(wanted: Wanted) -> Iterator[Condition]:
@@ -57,7 +57,7 @@ def conditions(wanted: Wanted) -> Iterator[Condition]:
         yield _recorded(wanted.since, wanted.until)
     if wanted.event_type is not None:
         seqs = "SELECT seq FROM events WHERE event_type = :type"
-        yield Condition("e.event_type = :type", seqs, {"type": wanted.event_type})
+        yield Condition("e.event_type = :type", seqs, {"type": wanted.event_type.value})
     if wanted.before is not None:
         seqs = "SELECT seq FROM events WHERE seq < :before"
         yield Condition("e.seq < :before", seqs, {"before": wanted.before})

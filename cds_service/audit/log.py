@@ -7,19 +7,23 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from cds_service.audit.address import Address, beside, connect
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database import UNREADABLE
+from cds_service.audit.database_memory import DatabaseMemory
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, utc_now
 from cds_service.audit.keeper import Keeper, start_keeper
 from cds_service.audit.memory import Memory, Remembered, Sought
-from cds_service.audit.pseudonyms import load_keys, load_or_create_keys
+from cds_service.audit.pseudonyms import PseudonymKey, load_keys, load_or_create_keys
 from cds_service.audit.reading import open_reader
 from cds_service.audit.rewrapping import prepare_data_keys, say_generation
 from cds_service.audit.signing import Signing
@@ -27,8 +31,6 @@ from cds_service.audit.spool import NO_PLACE_YET, SpoolingStore, SpoolState
 from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_memory import SqliteMemory
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.store import Recorded, Store
 from cds_service.errors import AuditError, LogUnavailable
 
@@ -259,7 +261,7 @@ class DecisionLog:
 
 
 def open_decision_log(
-    path: Path,
+    address: Address,
     *,
     key_file: Path | None = None,
     data_key_file: Path | None = None,
@@ -270,7 +272,8 @@ def open_decision_log(
     signing: Signing | None = None,
     spooling: Spooling | None = None,
 ) -> DecisionLog:
-    """The log at this path, ready to take entries; made first, with its key, if there is none.
+    """The log at this address, ready to take entries. A file is made first, with its key, if there
+    is none; a database is made by `audit migrate`.
 
     With `signing`, checkpoints of it are made as long as it is open; with `spooling`, events go to
     a spool while it cannot be written. Raises AuditError where it
@@ -278,27 +281,33 @@ def open_decision_log(
     A log whose keys have gone missing is not opened: its patients would quietly get new pseudonyms,
     and what is sealed could not be opened.
     """
-    key_file = key_file or default_key_file(path)
-    data_keys = DataKeys(data_key_file or default_data_key_file(path))
-    if path.exists():
+    key_file = key_file or default_key_file(address)
+    data_keys = DataKeys(data_key_file or default_data_key_file(address))
+    if not isinstance(address, Path):
+        keys = keys_of_server(address, key_file)
+    elif address.exists():
         keys = load_keys(key_file)
     else:  # the key first: whoever finds the log finds the key
         keys = load_or_create_keys(key_file)
-        create_log(path, log_id=make_id(), created_at=clock())
+        create_log(address, log_id=make_id(), created_at=clock())
     recorder = Recorder(
         keys=keys, data_keys=data_keys, clock=clock, make_id=make_id, process=Process.this()
     )
-    store = SqliteStore(path, recorder, patience_seconds=patience_seconds)
-    store.append([])  # fails now rather than at the first decision
-    prepare_data_keys(path, data_keys)
-    memory = SqliteMemory(path, keys, patience_seconds=patience_seconds)
-    keeper = start_keeper(path, store, signing) if signing else None
+    store = DatabaseStore(address, recorder, patience_seconds=patience_seconds)
+    try:
+        store.append([])  # fails now rather than at the first decision
+        prepare_data_keys(address, data_keys)
+    except AuditError:
+        store.close()
+        raise
+    memory = DatabaseMemory(address, keys, patience_seconds=patience_seconds)
+    keeper = start_keeper(address, store, signing) if signing else None
     if keeper:
-        say_generation(path, store, data_keys)
+        say_generation(address, store, data_keys)
     if spooling is None:
         return DecisionLog(store, limits=limits, memory=memory, keeper=keeper)
     try:
-        with open_reader(path) as reader:
+        with open_reader(address) as reader:
             log_id, _ = reader.first_link()
         folder = SpoolFolder(spooling.folder, data_keys, log_id, recorder.process, clock)
         spool = SpoolingStore(store, folder, limits=spooling.limits, clock=clock, make_id=make_id)
@@ -310,11 +319,28 @@ def open_decision_log(
     return DecisionLog(spool, limits=limits, memory=memory, keeper=keeper)
 
 
-def default_spool_folder(path: Path) -> Path:
+def default_spool_folder(address: Address) -> Path:
     """Where the spool lies unless a setting says otherwise. Better: on another disk."""
-    return path.with_name(path.name + ".spool")
+    return beside(address, ".spool", "REFRACTORY_CDS_AUDIT_SPOOL")
 
 
-def default_key_file(path: Path) -> Path:
+def keys_of_server(address: Address, key_file: Path) -> tuple[PseudonymKey, ...]:
+    """The pseudonym keys of a log that several hosts may write: made while it is empty, and held
+    against its patients afterwards. AuditError where they are another log's."""
+    try:
+        with closing(connect(address)) as db:
+            (size,) = db.execute("SELECT size FROM head").fetchone() or (1,)
+            keys = load_keys(key_file) if size else load_or_create_keys(key_file)
+            (has_patients,) = db.execute("SELECT EXISTS (SELECT 1 FROM patients)").fetchone()
+            known = "SELECT EXISTS (SELECT 1 FROM patients WHERE key_id = ?)"
+            is_theirs = any(db.execute(known, (key.key_id,)).fetchone()[0] for key in keys)
+    except UNREADABLE as error:
+        raise AuditError(f"the decision log cannot be read: {error}") from error
+    if has_patients and not is_theirs:
+        raise AuditError("the pseudonym key file is not that of this log: copy it from its host")
+    return keys
+
+
+def default_key_file(address: Address) -> Path:
     """Where the pseudonym key lies unless a setting says otherwise. Better: on another disk."""
-    return path.with_name(path.name + ".pseudonym-key")
+    return beside(address, ".pseudonym-key", "REFRACTORY_CDS_AUDIT_KEY_FILE")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from cds_service.audit.address import Address
 from cds_service.audit.entries import knowledge_activated_event
 from cds_service.audit.events import Event, EventType
 from cds_service.audit.reading import LogReader, open_reader
@@ -40,10 +40,10 @@ def stored_package(reader: LogReader, digest: str) -> bytes | None:
     return None
 
 
-def activation(path: Path, version: str, digest: str, package: bytes | None) -> Event | None:
+def activation(address: Address, version: str, digest: str, package: bytes | None) -> Event | None:
     """The entry to write when a service starts with this knowledge; None where the log at this
-    path says so already. The package goes in once."""
-    with open_reader(path) as reader:
+    address says so already. The package goes in once."""
+    with open_reader(address) as reader:
         known = list(activations(reader))
     is_kept = any(one.digest == digest and one.has_package for one in known)
     is_latest = bool(known) and known[-1].digest == digest

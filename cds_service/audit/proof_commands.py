@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from cds_service.audit import cli_text
+from cds_service.audit.address import Address, is_here
 from cds_service.audit.anchor import Anchor, newest_anchor, read_anchor, read_anchors
 from cds_service.audit.canonical import Json
 from cds_service.audit.checkpoint import origin_of
@@ -198,9 +199,9 @@ def keys_in(files: Iterable[str]) -> list[PublicKey]:
         raise AuditError("the file of keys holds something else than keys") from error
 
 
-def new_checkpoint(db: Path, signing: Signing) -> str | None:
+def new_checkpoint(db: Address, signing: Signing) -> str | None:
     """A checkpoint of the log as it stands; None where the log has no key, or it is not here."""
-    is_ours_to_sign = db.is_file() and os.access(signing.key_file, os.R_OK)
+    is_ours_to_sign = is_here(db) and os.access(signing.key_file, os.R_OK)
     if not is_ours_to_sign or ring_in(db)[1].newest is None:
         return None
     sign_now(db, signing)
@@ -208,7 +209,7 @@ def new_checkpoint(db: Path, signing: Signing) -> str | None:
         return latest_checkpoint(reader)[0].note
 
 
-def sign_now(db: Path, signing: Signing) -> None:
+def sign_now(db: Address, signing: Signing) -> None:
     signer = Signer(db, signing)
     try:
         signer.make()
@@ -216,7 +217,7 @@ def sign_now(db: Path, signing: Signing) -> None:
         signer.close()
 
 
-def _cover(db: Path, signing: Signing, entry_id: str | None) -> None:
+def _cover(db: Address, signing: Signing, entry_id: str | None) -> None:
     """See that a checkpoint covers the entry, and make one where that can be done."""
     with open_reader(db) as reader:
         latest = reader.latest_checkpoint()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cds_service.audit.address import Address, connect
+from cds_service.audit.cabinet import key_named
 from cds_service.audit.data_keys import DataKeys, KeysNeeded, default_data_key_file
+from cds_service.audit.database import UNREADABLE, Connection
 from cds_service.audit.events import EventType, timestamp
 from cds_service.audit.listing import FEW, Wanted, conditions
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
 from cds_service.audit.seal import PLAIN, Bond, Payload, PayloadErased, unseal
-from cds_service.audit.sqlite_file import UNREADABLE, open_log, schema_version
-from cds_service.audit.sqlite_keys import key_named
 from cds_service.errors import AuditError
 
 # Cast, so that a value somebody stored with another type is still read, and judged by its bytes.
@@ -33,6 +32,7 @@ _CHECKPOINT = (
     "coalesce(CAST(number AS INTEGER), 0), coalesce(CAST(size AS INTEGER), 0),"
     " coalesce(CAST(note AS TEXT), ''), coalesce(CAST(frontier AS BLOB), x'')"
 )
+_BEYOND = (1 << 63) - 1
 _PAYLOAD = (
     "name, scheme, key_id, coalesce(CAST(nonce AS BLOB), x''), coalesce(CAST(stored AS BLOB), x'')"
 )
@@ -88,16 +88,14 @@ class LogReader:
 
     def __init__(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         path: Path | None = None,
         data_keys: DataKeys | None = None,
     ) -> None:
         self._db = db
         self._path = path
         self._data_keys = data_keys
-        db.text_factory = partial(str, encoding="utf-8", errors="replace")
-        db.execute("BEGIN")
-        db.execute("SELECT 1 FROM schema_version").fetchone()  # the view is of the first reading
+        db.begin_reading()
 
     def first_link(self) -> tuple[str, bytes]:
         """The log's id, and the bytes that its chain begins with."""
@@ -116,22 +114,22 @@ class LogReader:
 
     def events(self) -> Iterator[StoredEvent]:
         """Every entry in its stored order."""
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
+        rows = self._db.stream(f"SELECT {_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
         return (StoredEvent(*row) for row in rows)
 
     def terms(self) -> Iterator[tuple[int, str, str]]:
         """Every search term (field, value) after the entry it stands for, in the order of those."""
-        return self._db.execute("SELECT seq, field, value FROM terms ORDER BY seq")
+        return self._db.stream("SELECT seq, field, value FROM terms ORDER BY seq")
 
     def payloads(self) -> Iterator[tuple[Any, ...]]:
         """The members of every payload after its entry, in the order of the entries."""
-        return self._db.execute(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
+        return self._db.stream(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Every checkpoint by its number; none in a log of before there were any."""
         if not self.has_checkpoints:
             return iter(())
-        rows = self._db.execute(f"SELECT {_CHECKPOINT} FROM checkpoints ORDER BY number")  # noqa: S608
+        rows = self._db.stream(f"SELECT {_CHECKPOINT} FROM checkpoints ORDER BY number")  # noqa: S608
         return (StoredCheckpoint(*row) for row in rows)
 
     def latest_checkpoint(self) -> StoredCheckpoint | None:
@@ -164,7 +162,7 @@ class LogReader:
     @property
     def version(self) -> int:
         """The version of the tables."""
-        return schema_version(self._db)
+        return self._db.schema_version()
 
     def erased(self) -> Erased:
         """Whom the log's redactions have erased."""
@@ -177,7 +175,7 @@ class LogReader:
 
     def leaves(self) -> Iterator[bytes]:
         """The leaf hash of each entry, as its column has it."""
-        rows = self._db.execute("SELECT CAST(leaf_hash AS BLOB) FROM events ORDER BY seq")
+        rows = self._db.stream("SELECT CAST(leaf_hash AS BLOB) FROM events ORDER BY seq")
         return (leaf for (leaf,) in rows)
 
     def entries_of(self, event_type: EventType) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -197,7 +195,7 @@ class LogReader:
         """All entries of a list, the oldest first, however many there are."""
         where, values = self._where(wanted)
         query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq"  # noqa: S608
-        return (StoredEvent(*row) for row in self._db.execute(query, values))
+        return (StoredEvent(*row) for row in self._db.stream(query, values))
 
     def count(self, wanted: Wanted) -> int:
         """How many entries a list has, however many are asked for."""
@@ -213,14 +211,16 @@ class LogReader:
             values |= condition.values
             rare = self._db.execute(condition.count, condition.values).fetchone()[0] < FEW
             clauses.append(condition.as_list if rare else condition.of_event)
-        return " AND ".join(clauses) or "1", values
+        return " AND ".join(clauses) or "1 = 1", values
 
     def find(self, name: str) -> StoredEvent | None:
         """The entry with this decision id or other event id, or with this `seq`."""
-        column = "seq" if name.isdecimal() else "event_id"
+        is_number = name.isdecimal()
+        column = "seq" if is_number else "event_id"
+        value: int | str = min(int(name), _BEYOND) if is_number else name.lower()
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM events e WHERE e.{column} = ?",  # noqa: S608
-            (name.lower(),),
+            (value,),
         ).fetchone()
         return StoredEvent(*row) if row else None
 
@@ -228,7 +228,7 @@ class LogReader:
         """What followed a decision, oldest first: deliveries, and all feedback on its cards, the
         orphaned too."""
         cards = [card["uuid"] for card in decision.read().get("cards", ())]
-        places = ", ".join("?" * len(cards))
+        places = ", ".join("?" * len(cards)) or "NULL"  # PostgreSQL takes no empty list
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
             " WHERE e.decision_id = ? AND e.decision_id <> e.event_id"
@@ -292,9 +292,8 @@ class LogReader:
         return names
 
     def complaints(self) -> list[str]:
-        """What SQLite itself finds wrong with the file: pages, indexes, unique columns."""
-        found = [row[0] for row in self._db.execute("PRAGMA integrity_check(20)")]
-        return [] if found == ["ok"] else found
+        """What the database itself finds wrong with its file."""
+        return self._db.complaints()
 
     @contextmanager
     def complaints_meanwhile(self) -> Iterator[Callable[[], list[str]]]:
@@ -319,17 +318,18 @@ class LogReader:
 
     def definitions(self) -> frozenset[tuple[str, str]]:
         """Name and text of every table, index and trigger."""
-        rows = self._db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        return frozenset((name, sql) for name, sql in rows)
+        return self._db.definitions()
+
+    def has_its_guards(self) -> bool:
+        """Whether every table, index and trigger is as it was made."""
+        return self._db.definitions_as_made() <= self._db.definitions()
 
 
-def entries_of(
-    db: sqlite3.Connection, event_type: EventType
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def entries_of(db: Connection, event_type: EventType) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and members of each entry of a type, in order. What cannot be read is for `verify`."""
     rows = db.execute(
         f"SELECT {_COLUMNS} FROM events e WHERE e.event_type = ? ORDER BY e.seq",  # noqa: S608
-        (event_type,),
+        (event_type.value,),
     )
     for event in (StoredEvent(*row) for row in rows):
         with suppress(AuditError):
@@ -349,15 +349,16 @@ def _complaints_of(path: Path) -> list[str]:
 
 
 @contextmanager
-def open_reader(path: Path, data_key_file: Path | None = None) -> Iterator[LogReader]:
-    """A reader of the log at this path; AuditError where it cannot be read, also half-way.
+def open_reader(address: Address, data_key_file: Path | None = None) -> Iterator[LogReader]:
+    """A reader of the log at this address; AuditError where it cannot be read, also half-way.
 
     Payloads are opened with the keys of `data_key_file`, by default the file beside the log.
     """
-    keys = DataKeys(data_key_file or default_data_key_file(path))
-    db = open_log(path, patience_seconds=5.0, read_only=True)
+    path = address if isinstance(address, Path) else None
+    key_file = data_key_file or (default_data_key_file(path) if path else None)
+    db = connect(address, read_only=True)
     try:
-        yield LogReader(db, path, keys)
+        yield LogReader(db, path, DataKeys(key_file) if key_file else None)
     except UNREADABLE as error:
         raise AuditError(f"the decision log cannot be read: {error}") from error
     finally:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cds_service.audit.address import Address, connect
 from cds_service.audit.anchor import append_anchor, newest_anchor
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.checkpoint import Checkpoint, origin_of, read_note
+from cds_service.audit.database import UNREADABLE, Connection
 from cds_service.audit.events import EventType
 from cds_service.audit.key_events import KeyRing, key_event, ring_of
 from cds_service.audit.notes import Note, SigningKey
 from cds_service.audit.reading import StoredCheckpoint, entries_of, open_reader
 from cds_service.audit.signing_keys import load_or_create_signing_key, load_signing_keys
-from cds_service.audit.sqlite_file import UNREADABLE, open_log
 from cds_service.audit.store import Store
 from cds_service.audit.tree import Tree
 from cds_service.audit.vouching import Recovery
@@ -44,10 +44,10 @@ class Signer:
     lock is held for the one row of the checkpoint.
     """
 
-    def __init__(self, path: Path, signing: Signing) -> None:
-        self._path = path
+    def __init__(self, address: Address, signing: Signing) -> None:
+        self._address = address
         self._signing = signing
-        self._db: sqlite3.Connection | None = None
+        self._db: Connection | None = None
         self._tree = Tree()
         self._last_leaf: bytes | None = None
 
@@ -95,7 +95,7 @@ class Signer:
             self._db.close()
             self._db = None
 
-    def _compare(self, db: sqlite3.Connection, known: Checkpoint) -> None:
+    def _compare(self, db: Connection, known: Checkpoint) -> None:
         missing = known.size - _head(db)
         what_then = "put the whole log back, or write the loss down: audit recover"
         if missing > 0:
@@ -111,7 +111,7 @@ class Signer:
             knows = "its anchor knows another history"
             raise AuditError(f"the decision log is not the one it was: {knows}; {what_then}")
 
-    def _count_up_to(self, db: sqlite3.Connection, size: int) -> None:
+    def _count_up_to(self, db: Connection, size: int) -> None:
         if self._tree.size == 0:
             earlier = _resumable(db, size)
             if earlier:
@@ -124,9 +124,9 @@ class Signer:
             if not number % _PAGE:
                 time.sleep(_PAUSE_SECONDS)  # others want the processor, too
 
-    def _store(self, db: sqlite3.Connection, key: SigningKey, note: Note) -> bool:
+    def _store(self, db: Connection, key: SigningKey, note: Note) -> bool:
         """Whether this is the next checkpoint; not, where another process has made it."""
-        db.execute("BEGIN IMMEDIATE")
+        db.begin_writing()
         try:
             number, latest = _latest(db)
             is_next = self._tree.size > latest
@@ -151,10 +151,10 @@ class Signer:
             raise AuditError(f"the anchor cannot be written: {error.strerror}") from error
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[Connection]:
         """The database; after an error it is opened anew, and counting begins again."""
         if self._db is None:
-            self._db = open_log(self._path, patience_seconds=5.0)
+            self._db = connect(self._address)
         try:
             yield self._db
         except (AuditError, *UNREADABLE) as error:
@@ -165,19 +165,19 @@ class Signer:
             raise AuditError(f"no checkpoint can be made: {error}") from error
 
 
-def prepare_signing(path: Path, store: Store, signing: Signing) -> None:
+def prepare_signing(address: Address, store: Store, signing: Signing) -> None:
     """Give a log its signing key, unless it has one. AuditError where its key cannot be had."""
-    log_id, ring = ring_in(path)
+    log_id, ring = ring_in(address)
     if ring.newest is None:
         key = load_or_create_signing_key(signing.key_file, origin_of(log_id))
         store.append([key_event(log_id, "created", key)])  # refused where another process was first
-        log_id, ring = ring_in(path)
+        log_id, ring = ring_in(address)
     key_in_force(signing.key_file, log_id, ring)
 
 
-def ring_in(path: Path) -> tuple[str, KeyRing]:
-    """The id of the log in this file, and its keys."""
-    with open_reader(path) as reader:
+def ring_in(address: Address) -> tuple[str, KeyRing]:
+    """The id of the log at this address, and its keys."""
+    with open_reader(address) as reader:
         log_id, _ = reader.first_link()
         return log_id, ring_of(log_id, reader.entries_of(EventType.KEY_EVENT))
 
@@ -191,30 +191,30 @@ def key_in_force(key_file: Path, log_id: str, ring: KeyRing) -> SigningKey:
     raise AuditError("the signing key file does not hold the key of this log")
 
 
-def _ring(db: sqlite3.Connection) -> tuple[str, KeyRing]:
+def _ring(db: Connection) -> tuple[str, KeyRing]:
     (log_id,) = db.execute("SELECT log_id FROM log").fetchone()
     return log_id, ring_of(log_id, entries_of(db, EventType.KEY_EVENT))
 
 
-def _head(db: sqlite3.Connection) -> int:
+def _head(db: Connection) -> int:
     row = db.execute("SELECT size FROM head").fetchone()
     if row is None:
         raise AuditError("the log has lost its head")
     return int(row[0])
 
 
-def _latest(db: sqlite3.Connection) -> tuple[int, int]:
+def _latest(db: Connection) -> tuple[int, int]:
     query = "SELECT number, size FROM checkpoints ORDER BY number DESC LIMIT 1"
     number, size = db.execute(query).fetchone() or (0, 0)
     return number, size
 
 
-def _latest_note(db: sqlite3.Connection) -> tuple[int, str] | None:
+def _latest_note(db: Connection) -> tuple[int, str] | None:
     row = db.execute("SELECT size, note FROM checkpoints ORDER BY number DESC LIMIT 1").fetchone()
     return (row[0], row[1]) if row else None
 
 
-def _resumable(db: sqlite3.Connection, size: int) -> StoredCheckpoint | None:
+def _resumable(db: Connection, size: int) -> StoredCheckpoint | None:
     """The largest checkpoint up to this size, if the log's key has signed for its frontier.
 
     The signature covers the root, and no other frontier adds up to that.
@@ -239,7 +239,7 @@ def _resumable(db: sqlite3.Connection, size: int) -> StoredCheckpoint | None:
 
 
 def _sound_entries(
-    db: sqlite3.Connection, after: int, size: int, last_leaf: bytes | None
+    db: Connection, after: int, size: int, last_leaf: bytes | None
 ) -> Iterator[tuple[int, bytes]]:
     """Number and leaf hash of each entry from there to here, worked out from its bytes; AuditError
     where one is missing or does not follow the one before. `last_leaf` None: not known."""
@@ -257,7 +257,7 @@ def _sound_entries(
         raise AuditError(f"nothing is signed: entry {after + 1} is missing (audit verify)")
 
 
-def _is_written_off(db: sqlite3.Connection, size: int) -> bool:
+def _is_written_off(db: Connection, size: int) -> bool:
     """Whether a recovery entry says that the part of the log up to this size was lost."""
     found = (Recovery.of(*entry) for entry in entries_of(db, EventType.RECOVERY))
     return any(one.first <= size <= one.last for one in found if one)

@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cds_service.audit.address import Address, beside
 from cds_service.audit.notes import SigningKey
 from cds_service.errors import AuditError
 
 
-def default_signing_key_file(path: Path) -> Path:
+def default_signing_key_file(address: Address) -> Path:
     """Where the signing key lies unless a setting says otherwise. Better: on another disk."""
-    return path.with_name(path.name + ".signing-key")
+    return beside(address, ".signing-key", "REFRACTORY_CDS_AUDIT_SIGNING_KEY_FILE")
 
 
 def load_signing_keys(path: Path, origin: str) -> tuple[SigningKey, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 from cds_service.audit.chain import first_link, leaf_hash
+from cds_service.audit.database import UNREADABLE
 from cds_service.audit.events import timestamp
 from cds_service.audit.files import new_file, refuse_network_file_system
 from cds_service.errors import AuditError
@@ -19,8 +22,86 @@ SCHEMA_VERSION = 3
 _SCRIPTS = ("schema.sql", "checkpoints.sql", "data_keys.sql")
 """What makes each version out of the one before it."""
 
-UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
-"""What reading a damaged file may raise; the second where SQLite quotes the damage."""
+_TRIES, _PAUSE_SECONDS = 50, 0.1
+
+# What the patient's key does not seal: payloads of before there were keys, and of the log's key.
+_NOT_BY_KEY = """
+DELETE FROM payloads
+ WHERE seq IN (SELECT seq FROM terms WHERE field = 'patient' AND value = ?)
+   AND (key_id IS NULL OR key_id IS NOT ?)
+"""
+
+
+class SqliteConnection(sqlite3.Connection):
+    """SQLite's own connection, with the verbs that every database of the log has."""
+
+    stream = sqlite3.Connection.execute
+
+    def begin_writing(self) -> None:
+        """See `Connection`. Waits as long as the connection was opened to wait."""
+        self.execute("BEGIN IMMEDIATE")
+
+    def begin_reading(self) -> None:
+        """See `Connection`. Text that somebody damaged is read with marks in it."""
+        self.text_factory = partial(str, encoding="utf-8", errors="replace")
+        self.execute("BEGIN")
+        self.execute("SELECT 1 FROM schema_version").fetchone()  # the view is of the first reading
+
+    def in_brief(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def schema_version(self) -> int:
+        """1: a log of before there were checkpoints, 2: of before payloads were encrypted. Such a
+        log is read as it is, and added to once written."""
+        (version,) = self.execute("SELECT version FROM schema_version").fetchone() or (None,)
+        if not isinstance(version, int):
+            raise AuditError("the decision log does not say what schema version it has")
+        return version
+
+    def give_patient_key(self, lookup_id: bytes, wrapped: bytes, key_id: str) -> None:
+        update = "UPDATE patients SET wrapped_key = ?, data_key_id = ? WHERE lookup_id = ?"
+        self.execute(update, (wrapped, key_id, lookup_id))
+
+    def wrap_anew(self, table: str, key_id: str, before: bytes, after: bytes) -> int:
+        column = "data_key_id" if table == "patients" else "key_id"
+        done = self.execute(
+            f"UPDATE {table} SET wrapped_key = ?"  # noqa: S608 # our own names
+            f" WHERE {column} = ? AND wrapped_key = ?",
+            (after, key_id, before),
+        )
+        return done.rowcount
+
+    def erase(self, lookup_id: bytes, key_id: str | None, pseudonym: str) -> bool:
+        self.execute(_NOT_BY_KEY, (pseudonym, key_id))
+        gone = self.execute(
+            "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?", (lookup_id, key_id)
+        )
+        return gone.rowcount == 1
+
+    def forget(self) -> bool:
+        """Empty the write-ahead log; False where readers kept it from that all the time."""
+        for _ in range(_TRIES):
+            if self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0:
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def definitions(self) -> frozenset[tuple[str, str]]:
+        rows = self.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return frozenset((name, sql) for name, sql in rows)
+
+    def definitions_as_made(self) -> frozenset[tuple[str, str]]:
+        with closing(sqlite3.connect(":memory:", factory=SqliteConnection)) as db:
+            db.executescript(schema(self.schema_version()))
+            return db.definitions()
+
+    def complaints(self) -> list[str]:
+        """Pages, indexes, unique columns."""
+        found = [f"SQLite: {row[0]}" for row in self.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["SQLite: ok"] else found
 
 
 def schema(version: int = SCHEMA_VERSION) -> str:
@@ -55,7 +136,7 @@ def create_log(path: Path, *, log_id: str, created_at: datetime) -> None:
         raise AuditError(f"the decision log cannot be made: {error}") from error
 
 
-def open_log(path: Path, *, patience_seconds: float, read_only: bool = False) -> sqlite3.Connection:
+def open_log(path: Path, *, patience_seconds: float, read_only: bool = False) -> SqliteConnection:
     """A connection to an existing log; AuditError where there is none or it is not one of ours.
 
     Every commit is flushed to disk before it returns (WAL, `synchronous = FULL`). Waits up to
@@ -71,6 +152,7 @@ def open_log(path: Path, *, patience_seconds: float, read_only: bool = False) ->
             timeout=patience_seconds,
             isolation_level=None,
             check_same_thread=False,
+            factory=SqliteConnection,
         )
         try:
             _settle(db, read_only=read_only)
@@ -90,8 +172,8 @@ def _how_to_open(path: Path, *, read_only: bool) -> str:
     return "?immutable=1" if on_read_only_media and not left_by_a_writer else "?mode=ro"
 
 
-def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
-    version = schema_version(db)
+def _settle(db: SqliteConnection, *, read_only: bool) -> None:
+    version = db.schema_version()
     if not 1 <= version <= SCHEMA_VERSION:
         raise AuditError(f"the decision log has schema version {version}, not {SCHEMA_VERSION}")
     if read_only:
@@ -108,20 +190,11 @@ def _settle(db: sqlite3.Connection, *, read_only: bool) -> None:
         _bring_on(db)
 
 
-def schema_version(db: sqlite3.Connection) -> int:
-    """1: a log of before there were checkpoints, 2: of before payloads were encrypted. Such a log
-    is read as it is, and added to once written."""
-    (version,) = db.execute("SELECT version FROM schema_version").fetchone() or (None,)
-    if not isinstance(version, int):
-        raise AuditError("the decision log does not say what schema version it has")
-    return version
-
-
-def _bring_on(db: sqlite3.Connection) -> None:
+def _bring_on(db: SqliteConnection) -> None:
     """The steps to this version, in one transaction; of several processes, one takes them."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        for script in _SCRIPTS[schema_version(db) :]:
+        for script in _SCRIPTS[db.schema_version() :]:
             for statement in _each(_statements(script)):
                 db.execute(statement)
         db.execute("COMMIT")

@@ -13,19 +13,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from cds_service.audit.sqlite_file import UNREADABLE, open_log
+from cds_service.audit.database import UNREADABLE, Head, HeadMoved
+from cds_service.audit.sqlite_file import SqliteConnection, open_log
 from cds_service.errors import AuditError, LogUnavailable
 
 NEWEST = 256
 """Entries that are looked at: more than one write-ahead log holds."""
 _TRIES, _PAUSE_SECONDS = 40, 0.01
-
-Head = tuple[int, bytes]
-"""Size of the chain and hash of its newest entry."""
-
-
-class HeadMoved(Exception):
-    """The file holds entries beyond the head that was read: another look is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,7 @@ class FileState:
         return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-class Look:
+class SqliteLook:
     """What one process knows of the file from its last look."""
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +44,7 @@ class Look:
         self._state: FileState | None = None
         self._size_in_file = 0
 
-    def again(self, db: sqlite3.Connection, head: Head) -> None:
+    def again(self, db: SqliteConnection, head: Head, last: Head) -> None:
         """Raise LogUnavailable where the file does not hold the chain up to `head`.
 
         To be called while `db` holds the write lock, so that the chain stands still; HeadMoved

@@ -6,10 +6,8 @@ nothing else: every column is a claim about them.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -26,7 +24,6 @@ from cds_service.audit.key_events import KeyRing, is_of_checkpoints
 from cds_service.audit.notes import PublicKey
 from cds_service.audit.reading import LogReader, StoredEvent
 from cds_service.audit.spool_accounts import SpoolAccounts
-from cds_service.audit.sqlite_file import schema
 from cds_service.audit.tree import Tree
 from cds_service.audit.vouching import Vouching
 from cds_service.errors import AuditError
@@ -204,7 +201,7 @@ class _Walk:
         self._vouching.compare(self._tree)
 
     def finish(self, complaints: Sequence[str]) -> Report:
-        """Judge what concerns the log as a whole; `complaints` are SQLite's own."""
+        """Judge what concerns the log as a whole; `complaints` are the database's own."""
         self._findings.come_to(None, None)
         self._judge_head()
         self._vouching.finish(self._last.place if self._last else 0)
@@ -215,11 +212,11 @@ class _Walk:
                 Kind.INDEX_MISMATCH, f"the table {table} does not hold its one row, number 1"
             )
         for complaint in complaints:
-            self._findings.add(Kind.INDEX_MISMATCH, f"SQLite: {complaint}")
+            self._findings.add(Kind.INDEX_MISMATCH, complaint)
         if self._ring.keys and not self._reader.has_checkpoints:
             detail = "the log has a key and no table of checkpoints"
             self._findings.add(Kind.CHECKPOINT_MISSING, detail)
-        if not _definitions(self._reader.version) <= self._reader.definitions():
+        if not self._reader.has_its_guards():
             self._findings.add(
                 Kind.GUARDS_MISSING, "a table, index or trigger is not as it was made"
             )
@@ -344,9 +341,3 @@ class _Walk:
         elif self._may_follow and leaf not in self._may_follow:
             detail = "the head row names another hash than that of the last event"
             self._findings.add(Kind.LINK_BROKEN, detail, first=last)
-
-
-def _definitions(version: int) -> frozenset[tuple[str, str]]:
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
-        db.executescript(schema(version))
-        return LogReader(db).definitions()

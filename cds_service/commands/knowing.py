@@ -84,7 +84,7 @@ def _knowledge_of(digest: str | None) -> Knowledge:
     from cds_service.replay.knowledge import candidate
 
     settings = read_settings()
-    with open_reader(settings.audit_db, settings.audit_data_key_file) as reader:
+    with open_reader(settings.audit_address, settings.audit_data_key_file) as reader:
         found = candidate(reader, digest, None)
     return found.knowledge if found else knowledge_in_use()
 

@@ -99,6 +99,7 @@ def _service(log: Path, today: date, address: str) -> FastAPI:
     settings = read_settings().model_copy(
         update={
             "audit_db": log,
+            "audit_url": None,
             "audit_key_file": None,
             "audit_data_key_file": None,
             "audit_signing_key_file": None,

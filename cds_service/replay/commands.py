@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cds_service.audit import cli_text
+from cds_service.audit.address import Address
 from cds_service.audit.canonical import Json
 from cds_service.audit.command_parts import (
     DataKeyFile,
@@ -74,7 +75,7 @@ def replay(
 
 
 def _replay_one(
-    db: Path,
+    db: Address,
     keys: Path | None,
     entry_id: str,
     knowledge: str | None,
@@ -100,7 +101,7 @@ def _replay_one(
 
 
 def _replay_period(
-    db: Path,
+    db: Address,
     keys: Path | None,
     wanted: Wanted,
     knowledge: str | None,

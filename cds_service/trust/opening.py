@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cds_service.audit import Event
+from cds_service.audit.address import Address
 from cds_service.errors import TrustUnavailable
 from cds_service.fhir.client import Transport, open_connections
 from cds_service.trust.addresses import key_rules
@@ -21,6 +22,7 @@ from cds_service.trust.rates import Rates
 from cds_service.trust.refusals import RefusalRecord
 from cds_service.trust.slots import Slots
 from cds_service.trust.sqlite_store import SqliteTrustStore
+from cds_service.trust.store import TrustStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class TrustChoices:
     """What the settings say. `clients` None: tokens are neither asked for nor looked at."""
 
     clients: Clients | None
-    store_file: Path
+    store_at: Address
     public_url: str
     calls_a_minute: int | None
     calls_at_once: int
@@ -40,6 +42,15 @@ class Trust:
 
     door: Door
     close: Callable[[], Awaitable[None]]
+
+
+def store_at(address: Address, *, patience_seconds: float = 2.0) -> TrustStore:
+    """What the workers of one machine share in a file, those of several in the log's database."""
+    if isinstance(address, Path):
+        return SqliteTrustStore(address, patience_seconds=patience_seconds)
+    from cds_service.trust.postgres_store import PostgresTrustStore  # loaded where it is used
+
+    return PostgresTrustStore(address, patience_seconds=patience_seconds)
 
 
 def open_trust(
@@ -54,7 +65,7 @@ def open_trust(
 
     Raises TrustUnavailable where tokens are to be checked and seen ones cannot be remembered.
     """
-    store, thread = SqliteTrustStore(choices.store_file), OneThread()
+    store, thread = store_at(choices.store_at), OneThread()
 
     def now() -> float:
         return clock().timestamp()

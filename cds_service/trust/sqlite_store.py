@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
@@ -11,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from cds_service.trust.store import MINUTE, Share, TrustUnavailable
+from cds_service.trust.store import MINUTE, Share, TrustUnavailable, digest_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS seen (
@@ -47,7 +46,7 @@ class SqliteTrustStore:
 
     def first_seen(self, iss: str, jti: str, until: float, now: float) -> bool:
         """See `TrustStore.first_seen`."""
-        token = _digest(iss, jti)
+        token = digest_of(iss, jti)
 
         def insert(db: sqlite3.Connection) -> bool:
             if now >= self._purge_at:
@@ -153,9 +152,3 @@ class SqliteTrustStore:
             (now, _PURGED_AT_ONCE),
         )
         db.execute("DELETE FROM calls WHERE began <= ?", (now - MINUTE,))
-
-
-def _digest(iss: str, jti: str) -> bytes:
-    """One name for one token of one issuer; neither can be read back."""
-    issuer = hashlib.sha256(iss.encode("utf-8", "surrogatepass")).digest()
-    return hashlib.sha256(issuer + jti.encode("utf-8", "surrogatepass")).digest()

@@ -1,10 +1,9 @@
-"""What the workers of a machine have to know of each other: tokens seen, calls counted.
-
-SQLite is the one there is so far; several machines need a common one, behind the same two verbs.
-"""
+"""What workers have to know of each other: tokens seen, calls counted. Those of one machine share a
+file, those of several the database of the decision log, behind the same two verbs."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,3 +43,9 @@ class TrustStore(Protocol):
 
     def close(self) -> None:
         """Let go of it."""
+
+
+def digest_of(iss: str, jti: str) -> bytes:
+    """One name for one token of one issuer; neither can be read back."""
+    issuer = hashlib.sha256(iss.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(issuer + jti.encode("utf-8", "surrogatepass")).digest()

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 
-from audit.samples import an_event
+from audit.samples import an_event, beside
 from cds_service.audit import open_decision_log
+from cds_service.audit.address import address_of
 
 
 async def main() -> None:
-    path, count, process = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    log = open_decision_log(path)
+    address, count, process = address_of(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    log = open_decision_log(
+        address,
+        key_file=beside(address, ".pseudonym-key"),
+        data_key_file=beside(address, ".data-key"),
+    )
     events = [an_event(process * 10_000 + number, patient_id="p1") for number in range(count)]
     for start in range(0, count, 8):  # as many at a time as a busy service has open
         await asyncio.gather(*map(log.append, events[start : start + 8]))

@@ -17,7 +17,6 @@ import os
 import random
 import select
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -42,13 +41,14 @@ from cds_service.audit import (
 )
 from cds_service.audit.anchor import read_anchors
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database import Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.keeper import start_keeper
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.spool import SpoolingStore
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.spool_segment import Segment
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 
 ROUNDS_A_LOG = 20
@@ -82,7 +82,7 @@ class Fate:
             time.sleep(10)
 
 
-class Mortal(SqliteStore):
+class Mortal(DatabaseStore):
     """Dies at a point of its own. Where it comes and goes, it answers five times in ten."""
 
     comes_and_goes = False
@@ -100,7 +100,7 @@ class Mortal(SqliteStore):
         Fate.meets("before-insert")
         super()._insert(*arguments)
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         Fate.meets("before-commit")
         if self._drains:
             Fate.meets("mid-drain")
@@ -149,7 +149,7 @@ def a_signing(path: Path) -> Signing:
     return Signing(default_signing_key_file(path), anchor, seconds=0.005)
 
 
-def a_spool(path: Path, store: SqliteStore) -> SpoolingStore:
+def a_spool(path: Path, store: DatabaseStore) -> SpoolingStore:
     keys = DataKeys(default_data_key_file(path))
     process = a_recorder().process
     folder = SpoolFolder(
@@ -225,7 +225,7 @@ def one_round(path: Path, point: str, chance: random.Random) -> set[str]:
 
 def restart(path: Path) -> None:
     """What the next process does first. Raises AuditError where the log cannot be gone on with."""
-    with closing(a_spool(path, SqliteStore(path, a_recorder(make_id=_random_id)))) as spool:
+    with closing(a_spool(path, DatabaseStore(path, a_recorder(make_id=_random_id)))) as spool:
         spool.append([service_started_event(VERSIONS, settings={})])
         assert not spool.is_spooling, "the spool was not drained"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from cds_service.audit import (
@@ -33,16 +35,18 @@ from cds_service.audit import (
     decision_event,
     feedback_event,
 )
+from cds_service.audit.address import Address, PostgresAddress
 from cds_service.audit.anchor import Anchor
+from cds_service.audit.data_keys import DataKeys
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.findings import Finding, Kind, Report
 from cds_service.audit.notes import Note, PublicKey
+from cds_service.audit.postgres.connection import PostgresConnection, connected
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, Signing, prepare_signing
-from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.verify import Brought, verify
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -180,30 +184,48 @@ def a_recorder(clock: Clock | None = None, **changes: Any) -> Recorder:
     return replace(made, **changes)
 
 
-def a_store(path: Path, recorder: Recorder | None = None, **options: Any) -> SqliteStore:
+def beside(address: Address, suffix: str) -> Path:
+    """A file of keys: beside a log in a file, in the folder of the tests' own server."""
+    if isinstance(address, Path):
+        return address.with_name(address.name + suffix)
+    parts = urlsplit(address.url)
+    return Path(parse_qs(parts.query)["host"][0]) / (parts.path.removeprefix("/") + suffix)
+
+
+def data_keys_of(address: Address) -> DataKeys:
+    return DataKeys(beside(address, ".data-key"))
+
+
+def a_store(address: Address, recorder: Recorder | None = None, **options: Any) -> DatabaseStore:
     """A store on a log that is made here, unless it is there already."""
-    create_log(path, log_id="log-1", created_at=NOON)
-    return SqliteStore(path, recorder or a_recorder(), **options)
+    if isinstance(address, Path):
+        create_log(address, log_id="log-1", created_at=NOON)
+    return DatabaseStore(address, with_keys(recorder or a_recorder(), address), **options)
 
 
-def record(store: SqliteStore, *events: Event) -> list[Recorded]:
+def with_keys(recorder: Recorder, address: Address) -> Recorder:
+    """The same recorder with the data keys of the log, which a server's log does not tell."""
+    return replace(recorder, data_keys=recorder.data_keys or data_keys_of(address))
+
+
+def record(store: DatabaseStore, *events: Event) -> list[Recorded]:
     """Append these events; none may be refused."""
     receipts = store.append(events)
     assert all(isinstance(receipt, Recorded) for receipt in receipts), receipts
     return [receipt for receipt in receipts if isinstance(receipt, Recorded)]
 
 
-def a_log_of(path: Path, count: int) -> None:
+def a_log_of(path: Address, count: int) -> None:
     """A log of so many decisions at this path, closed."""
     with closing(a_store(path)) as store:
         record(store, *(an_event(number) for number in range(1, count + 1)))
 
 
-def a_signing(path: Path, **changes: Any) -> Signing:
-    return replace(Signing(default_signing_key_file(path)), **changes)
+def a_signing(path: Address, **changes: Any) -> Signing:
+    return replace(Signing(beside(path, ".signing-key")), **changes)
 
 
-def sign_log(path: Path, *, clock: Clock | None = None, **changes: Any) -> Note | None:
+def sign_log(path: Address, *, clock: Clock | None = None, **changes: Any) -> Note | None:
     """One checkpoint of the log as it stands, with its key, which is made first."""
     signing = a_signing(path, **changes)
     with closing(a_store(path, a_recorder(clock))) as store:
@@ -212,7 +234,7 @@ def sign_log(path: Path, *, clock: Clock | None = None, **changes: Any) -> Note 
         return signer.make()
 
 
-def a_signed_log(path: Path, **changes: Any) -> list[Note]:
+def a_signed_log(path: Address, **changes: Any) -> list[Note]:
     """Seven decisions after the entry about the key, signed after entries 3, 5 and 8."""
     notes: list[Note] = []
     clock, numbers = Clock(), iter(range(1, 8))
@@ -227,7 +249,7 @@ def a_signed_log(path: Path, **changes: Any) -> list[Note]:
 
 
 def verified(
-    path: Path,
+    path: Address,
     *anchors: Anchor | None,
     keys: Sequence[PublicKey] | None = None,
     accepted: Sequence[int] = (),
@@ -236,7 +258,7 @@ def verified(
         return verify(reader, Brought(anchors, keys, frozenset(accepted)))
 
 
-def envelopes(path: Path) -> list[dict[str, Any]]:
+def envelopes(path: Address) -> list[dict[str, Any]]:
     with open_reader(path) as reader:
         return [event.read() for event in reader.events()]
 
@@ -253,14 +275,18 @@ def places(report: Report, kind: Kind) -> list[tuple[int | None, int | None]]:
     return [(one.first, one.last) for one in report.findings if one.kind is kind]
 
 
-def anchor_of(path: Path) -> Anchor:
+def anchor_of(path: Address) -> Anchor:
     report = verified(path)
     return Anchor.unsigned(report.log_id, report.size, report.root)
 
 
 @contextmanager
-def administrator(path: Path) -> Iterator[sqlite3.Connection]:
-    """The log's file in the hands of somebody who may do anything: all triggers are gone."""
+def administrator(path: Address) -> Iterator[Any]:
+    """The log in the hands of somebody who may do anything: all triggers are gone."""
+    if not isinstance(path, Path):
+        with server_administrator(path) as db:
+            yield db
+        return
     with closing(sqlite3.connect(path)) as db:
         names = [
             row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='trigger'")
@@ -269,3 +295,48 @@ def administrator(path: Path) -> Iterator[sqlite3.Connection]:
             db.execute(f"DROP TRIGGER {name}")
         yield db
         db.commit()
+
+
+class ServerAdministrator:
+    """A superuser, who is told things in the words of a file's owner."""
+
+    def __init__(self, db: PostgresConnection) -> None:
+        self._db = db
+
+    def execute(self, statement: str, values: Any = ()) -> Any:
+        if statement.startswith("PRAGMA"):  # of SQLite's own: not needed here
+            return None
+        statement = re.sub(r"\bTABLE (\w+)", r"TABLE refractory_cds.\1", statement)
+        statement = re.sub(r"\breplace\((first_link)", r"refractory_cds.of_bytes(\1", statement)
+        return self._db.execute(statement, values)
+
+
+LET_GO = """
+DO $$ DECLARE one record; BEGIN
+ FOR one IN SELECT conname, conrelid::regclass AS what FROM pg_constraint
+             WHERE connamespace = 'refractory_cds'::regnamespace AND contype = 'c' LOOP
+  EXECUTE format('ALTER TABLE {what} DROP CONSTRAINT {name}', one.what, one.conname);
+ END LOOP;
+ FOR one IN SELECT oid::regclass AS what FROM pg_class
+             WHERE relnamespace = 'refractory_cds'::regnamespace AND relkind = 'r' LOOP
+  EXECUTE format('ALTER TABLE {what} DISABLE TRIGGER ALL', one.what);
+ END LOOP;
+END $$;
+CREATE OR REPLACE FUNCTION refractory_cds.of_bytes(bytea, text, text) RETURNS bytea LANGUAGE sql
+AS $$ SELECT convert_to(replace(convert_from($1, 'UTF8'), $2, $3), 'UTF8') $$
+""".replace("{what}", "%s").replace("{name}", "%I")
+HAND_BACK = "GRANT SELECT ON ALL TABLES IN SCHEMA refractory_cds TO refractory_cds_writer"
+
+
+@contextmanager
+def server_administrator(address: PostgresAddress) -> Iterator[ServerAdministrator]:
+    """No trigger and no check is left in the way."""
+    role = f"//{urlsplit(address.url).username}@"
+    whole = PostgresAddress(address.url.replace(role, "//postgres@"))
+    with (
+        closing(connected(whole, 5.0)) as raw,
+        closing(PostgresConnection(raw, patience_seconds=5.0)) as db,
+    ):
+        raw.execute(LET_GO)
+        yield ServerAdministrator(db)
+        raw.execute(HAND_BACK)

@@ -155,15 +155,17 @@ def forge(db: sqlite3.Connection, seq: int, like: int, **changes: Any) -> None:
         envelope.pop(absent)
     data = json.dumps(envelope, sort_keys=True, separators=(",", ":")).encode()
     follows = bytes.fromhex(envelope["prevHash"])
-    row = (seq, follows, leaf_hash(data), envelope["eventId"], envelope["recordedAt"], data)
-    db.execute("INSERT INTO events VALUES (?1, ?2, ?3, ?4, 'decision', ?4, ?5, ?6)", row)
+    event_id = envelope["eventId"]
+    row = (seq, follows, leaf_hash(data), event_id, event_id, envelope["recordedAt"], data)
+    db.execute("INSERT INTO events VALUES (?, ?, ?, ?, 'decision', ?, ?, ?)", row)
     for field, member in (
         ("service", "serviceId"),
         ("hook", "hook"),
         ("outcome", "outcome"),
         ("patient", "patientPseudonym"),
     ):
-        db.execute("INSERT OR IGNORE INTO terms VALUES (?, ?, ?)", (field, envelope[member], seq))
+        term = (field, envelope[member], seq)
+        db.execute("INSERT INTO terms VALUES (?, ?, ?) ON CONFLICT DO NOTHING", term)
 
 
 def without_unique_columns(db: sqlite3.Connection) -> None:

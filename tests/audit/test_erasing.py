@@ -39,12 +39,12 @@ from audit.samples import (
 from audit.tampering import envelope_of
 from cds_service.audit import CardReturned, CardSubject, Event, Sought, open_decision_log
 from cds_service.audit.commands import audit_app
+from cds_service.audit.database_memory import DatabaseMemory
 from cds_service.audit.decision import patient_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import open_reader
 from cds_service.audit.seal import PayloadErased
-from cds_service.audit.sqlite_memory import SqliteMemory
 from cds_service.errors import AuditError
 
 SERVER = "https://ehr.example/fhir"
@@ -115,7 +115,7 @@ def bytes_of(path: Path, size: int) -> list[bytes]:
 
 
 def remembered(path: Path) -> int:
-    memory = SqliteMemory(path, (KEY,))
+    memory = DatabaseMemory(path, (KEY,))
     with closing(memory):
         sought = Sought(
             patient=P1,

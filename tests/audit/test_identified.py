@@ -395,11 +395,11 @@ def test_cards_that_did_not_leave_are_no_guidance(log: Served) -> None:
     from audit.samples import a_recorder, record
     from cds_service.audit import delivery_event
     from cds_service.audit.data_keys import DataKeys, default_data_key_file
-    from cds_service.audit.sqlite_store import SqliteStore
+    from cds_service.audit.database_store import DatabaseStore
 
     with open_reader(log.db) as reader:
         first = next(reader.events())
     keys = DataKeys(default_data_key_file(log.db))
-    with closing(SqliteStore(log.db, a_recorder(data_keys=keys))) as store:
+    with closing(DatabaseStore(log.db, a_recorder(data_keys=keys))) as store:
         record(store, delivery_event(first.event_id))
     assert of_type(exported(log)[0], "GuidanceResponse") == []

@@ -27,8 +27,9 @@ from audit.samples import (
     verified,
 )
 from cds_service.audit import DecisionLog, Event, Limits, Recorded, open_decision_log
+from cds_service.audit.database import Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.store import Store
 from cds_service.errors import AuditError, LogUnavailable
 
@@ -42,7 +43,7 @@ async def a_log(store: Store, limits: Limits | None = None) -> AsyncIterator[Dec
         log.close()
 
 
-class Gate(SqliteStore):
+class Gate(DatabaseStore):
     """A store that stands still before its first commit until it is opened."""
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,7 @@ class Gate(SqliteStore):
         self.reached, self.open = threading.Event(), threading.Event()
         self.commits = 0
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         self.reached.set()
         assert self.open.wait(10)
         self.commits += 1
@@ -191,20 +192,20 @@ async def test_an_event_at_fault_gets_its_own_error(tmp_path: Path) -> None:
 # --- a store that cannot take it ------------------------------------------------------------
 
 
-class Troubled(SqliteStore):
+class Troubled(DatabaseStore):
     """A real SQLite connection under real limits, as long as `trouble` is set."""
 
     def __init__(self, path: Path, trouble: str, **options: Any) -> None:
         super().__init__(path, a_recorder(), **options)
         self.trouble: str | None = trouble
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _begin(self, db: Connection) -> None:
         limit = {
             "read-only": "PRAGMA query_only = 1",
             "disk full": "PRAGMA max_page_count = 1",  # SQLite raises it to the present size
         }
         undo = "PRAGMA query_only = 0; PRAGMA max_page_count = 1073741823"
-        db.executescript(limit[self.trouble] if self.trouble else undo)
+        db.executescript(limit[self.trouble] if self.trouble else undo)  # type: ignore[attr-defined]
         super()._begin(db)
 
 
@@ -230,7 +231,7 @@ async def test_a_store_that_cannot_write_is_unavailable_until_it_can(
 async def test_one_batch_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
 
-    class DiesHalfWay(SqliteStore):
+    class DiesHalfWay(DatabaseStore):
         left = 2
 
         def _insert(self, *arguments: Any) -> None:
@@ -253,7 +254,7 @@ async def test_a_lock_that_is_held_too_long_is_unavailable_and_not_a_wait_for_ev
 ) -> None:
     path = tmp_path / "log.db"
     create_log(path, log_id="log-1", created_at=NOON)
-    async with a_log(SqliteStore(path, a_recorder(), patience_seconds=0.05)) as log:
+    async with a_log(DatabaseStore(path, a_recorder(), patience_seconds=0.05)) as log:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(LogUnavailable, match="locked"):

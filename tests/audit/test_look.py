@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from audit.samples import a_log_of, a_recorder, an_event, envelopes, record, verified
-from cds_service.audit.sqlite_store import SqliteStore
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.errors import LogUnavailable
 
 
@@ -45,7 +45,7 @@ def test_an_older_copy_in_the_logs_own_file_is_noticed_before_the_next_entry(
     path = tmp_path / "log.db"
     a_log_of(path, 2)
     older = back_up(path)
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, *(an_event(10 + n) for n in range(before)))
         checkpoint(path)
         for number in range(later):
@@ -63,8 +63,8 @@ def test_a_worker_that_did_not_write_since_notices_it_too(tmp_path: Path) -> Non
     a_log_of(path, 2)
     older = back_up(path)
     with (
-        closing(SqliteStore(path, a_recorder())) as idle,
-        closing(SqliteStore(path, a_recorder())) as busy,
+        closing(DatabaseStore(path, a_recorder())) as idle,
+        closing(DatabaseStore(path, a_recorder())) as busy,
     ):
         record(idle, an_event(10))
         record(busy, *(an_event(20 + n) for n in range(3)))
@@ -81,7 +81,7 @@ def test_another_log_in_the_logs_own_file_is_noticed(tmp_path: Path) -> None:
     a_log_of(path, 2)
     a_log_of(other, 5)
     checkpoint(other)
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, an_event(10))
         checkpoint(path)
         overwrite(path, other)
@@ -93,12 +93,12 @@ def test_what_is_left_of_it_is_refused_at_the_start_with_one_line(tmp_path: Path
     path = tmp_path / "log.db"
     a_log_of(path, 2)
     older = back_up(path)
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, *(an_event(10 + n) for n in range(3)))
         checkpoint(path)
         record(store, an_event(30))
         overwrite(path, older)
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         with pytest.raises(LogUnavailable) as refused:
             store.append([])
         assert str(refused.value).startswith("the decision log takes no entries: its file is dam")
@@ -109,7 +109,7 @@ def test_a_copy_that_the_write_ahead_log_completes_loses_nothing(tmp_path: Path)
     """Newer than the last checkpoint: all that it lacks stands in the write-ahead log."""
     path = tmp_path / "log.db"
     a_log_of(path, 2)
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, an_event(10))
         copy = back_up(path)
         record(store, an_event(11))
@@ -134,8 +134,8 @@ def test_what_others_rightly_do_with_the_file_costs_no_entry(
     path = tmp_path / "log.db"
     a_log_of(path, 1)
     with (
-        closing(SqliteStore(path, a_recorder())) as one,
-        closing(SqliteStore(path, a_recorder())) as other,
+        closing(DatabaseStore(path, a_recorder())) as one,
+        closing(DatabaseStore(path, a_recorder())) as other,
     ):
         for number in range(10, 130, 2):
             record(one, an_event(number))

@@ -42,16 +42,17 @@ from cds_service.audit import (
     User,
     decision_event,
 )
+from cds_service.audit.address import Address
 from cds_service.audit.card_names import CardNames
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.commands import audit_app
+from cds_service.audit.database_memory import MOST_DECISIONS, MOST_FEEDBACK, DatabaseMemory
 from cds_service.audit.decision import patient_of
 from cds_service.audit.entries import delivery_event
 from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
 from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
-from cds_service.audit.sqlite_memory import MOST_DECISIONS, MOST_FEEDBACK, SqliteMemory
 from cds_service.errors import LogUnavailable
 
 CONDITION, EVIDENCE, LATEST = "Condition/canary", "canary-evidence", date(2026, 11, 2)
@@ -98,22 +99,24 @@ def sought(patient: PatientIdentity = PATIENT, **changes: Any) -> Sought:
     return Sought(patient=patient, **(put | changes))
 
 
-def remembered(path: Path, asked: Sought | None = None, *keys: PseudonymKey) -> list[Remembered]:
-    with closing(SqliteMemory(path, keys or (KEY,))) as memory:
+def remembered(path: Address, asked: Sought | None = None, *keys: PseudonymKey) -> list[Remembered]:
+    with closing(DatabaseMemory(path, keys or (KEY,))) as memory:
         return memory.earlier(asked or sought())
 
 
-def a_log(path: Path, *events: Event) -> Path:
-    with closing(a_store(path / "log.db")) as store:
+def a_log(place: Address, *events: Event) -> Any:
+    """A log of these events, in this folder or at this address."""
+    address = place / "log.db" if isinstance(place, Path) and place.is_dir() else place
+    with closing(a_store(address)) as store:
         record(store, *events)
-    return path / "log.db"
+    return address
 
 
 # --- what an envelope says ---------------------------------------------------------------------
 
 
-def test_a_card_says_what_it_was_about_in_codes_and_names_of_the_logs_own(tmp_path: Path) -> None:
-    (entry,) = envelopes(a_log(tmp_path, returning()))
+def test_a_card_says_what_it_was_about_in_codes_and_names_of_the_logs_own(where: Address) -> None:
+    (entry,) = envelopes(a_log(where, returning()))
     (card,) = entry["cards"]
     made = {name: card.pop(name) for name in ("about", "evidence", "latest")}
     assert card == {
@@ -132,9 +135,9 @@ def test_a_card_says_what_it_was_about_in_codes_and_names_of_the_logs_own(tmp_pa
     assert "2026-11-02" not in json.dumps(entry)
 
 
-def test_feedback_repeats_what_its_card_was_about_and_whose_it_was(tmp_path: Path) -> None:
+def test_feedback_repeats_what_its_card_was_about_and_whose_it_was(where: Address) -> None:
     events = (returning(), accepting(card_id(1), SUGGESTIONS[1]))
-    decision, feedback = envelopes(a_log(tmp_path, *events))
+    decision, feedback = envelopes(a_log(where, *events))
     (card,) = decision["cards"]
     shared = ("disease", "line", "status", "confidence", "advice", "about", "evidence", "latest")
     assert feedback["onCard"] == {name: card[name] for name in shared} | {
@@ -173,10 +176,10 @@ OTHER = "https://other.example"
     ],
 )  # fmt: skip
 def test_feedback_of_anybody_else_is_an_orphan(
-    tmp_path: Path, given_to: Client, said_by: Client, orphan: str | None
+    where: Address, given_to: Client, said_by: Client, orphan: str | None
 ) -> None:
     events = (returning(client=given_to), feedback_on(card_id(1), client=said_by))
-    feedback = envelopes(a_log(tmp_path, *events))[1]
+    feedback = envelopes(a_log(where, *events))[1]
     assert feedback.get("orphan") == orphan
     assert ("onCard" in feedback) is ("patientPseudonym" in feedback) is (orphan is None)
 
@@ -189,9 +192,9 @@ def test_tenants_and_clients_of_the_same_name_are_different_patients() -> None:
     assert len({patient_of(one, "https://s", "p1") for one in clients}) == len(clients)
 
 
-def test_a_repeat_names_the_first_and_is_not_remembered_again(tmp_path: Path) -> None:
+def test_a_repeat_names_the_first_and_is_not_remembered_again(where: Address) -> None:
     events = (returning(), *(feedback_on(card_id(1)) for _ in range(3)))
-    path = a_log(tmp_path, *events)
+    path = a_log(where, *events)
     first, *repeats = envelopes(path)[1:]
     assert "duplicateOf" not in first
     assert {one["duplicateOf"] for one in repeats} == {first["eventId"]}
@@ -202,8 +205,8 @@ def test_a_repeat_names_the_first_and_is_not_remembered_again(tmp_path: Path) ->
 # --- what is remembered ------------------------------------------------------------------------
 
 
-def test_feedback_and_cards_come_back_with_what_they_were_about(tmp_path: Path) -> None:
-    path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
+def test_feedback_and_cards_come_back_with_what_they_were_about(where: Address) -> None:
+    path = a_log(where, returning(), feedback_on(card_id(1)))
     (known,) = remembered(path)
     (feedback,), (given,) = known.feedback, known.given
     assert feedback.event_id == envelopes(path)[1]["eventId"]
@@ -243,9 +246,9 @@ def test_feedback_and_cards_come_back_with_what_they_were_about(tmp_path: Path) 
     ],
 )  # fmt: skip
 def test_nothing_else_is_remembered(
-    tmp_path: Path, events: list[Event], feedback: int, given: int
+    where: Address, events: list[Event], feedback: int, given: int
 ) -> None:
-    known = remembered(a_log(tmp_path, *events))
+    known = remembered(a_log(where, *events))
     assert sum(len(one.feedback) for one in known) == feedback
     assert sum(len(one.given) for one in known) == given
 
@@ -262,16 +265,16 @@ def test_nothing_else_is_remembered(
     ],
 )
 def test_the_time_is_bounded(
-    tmp_path: Path, changes: dict[str, Any], feedback: int, given: int
+    where: Address, changes: dict[str, Any], feedback: int, given: int
 ) -> None:
-    (known,) = remembered(a_log(tmp_path, returning(), feedback_on(card_id(1))), sought(**changes))
+    (known,) = remembered(a_log(where, returning(), feedback_on(card_id(1))), sought(**changes))
     assert (len(known.feedback), len(known.given)) == (feedback, given)
 
 
-def test_no_more_is_read_than_the_newest(tmp_path: Path) -> None:
+def test_no_more_is_read_than_the_newest(where: Address) -> None:
     numbers = range(1, MOST_FEEDBACK + 20)
     events = [returning(number) for number in numbers]
-    path = a_log(tmp_path, *events, *(feedback_on(card_id(number)) for number in numbers))
+    path = a_log(where, *events, *(feedback_on(card_id(number)) for number in numbers))
     (known,) = remembered(path)
     assert len(known.feedback) == MOST_FEEDBACK
     assert known.feedback[0].card_id == card_id(numbers[-1])
@@ -279,8 +282,8 @@ def test_no_more_is_read_than_the_newest(tmp_path: Path) -> None:
     assert known.given[0].decision_id == decision_id(numbers[-1])
 
 
-def test_a_patient_is_remembered_under_every_key_that_is_left(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
+def test_a_patient_is_remembered_under_every_key_that_is_left(where: Address) -> None:
+    path = where
     new = PseudonymKey(bytes(range(1, 33)))
     with closing(a_store(path)) as store:
         record(store, returning(1))
@@ -293,12 +296,11 @@ def test_a_patient_is_remembered_under_every_key_that_is_left(tmp_path: Path) ->
     assert len(remembered(path, None, new)) == 1
 
 
-def test_without_the_salt_nothing_can_be_told(tmp_path: Path) -> None:
-    path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
+def test_without_the_salt_nothing_can_be_told(where: Address) -> None:
+    path = a_log(where, returning(), feedback_on(card_id(1)))
     before = remembered(path)[0].names
-    with closing(sqlite3.connect(path)) as db:
+    with administrator(path) as db:
         db.execute("DELETE FROM patients")
-        db.commit()
     assert remembered(path) == []
     # the key went with it, and no entry says that this was meant
     assert kinds(verified(path)) == {Kind.PAYLOAD_MISSING}
@@ -313,13 +315,13 @@ def test_it_reads_while_somebody_writes(tmp_path: Path) -> None:
     path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with closing(SqliteMemory(path, (KEY,), patience_seconds=0.01)) as memory:
+        with closing(DatabaseMemory(path, (KEY,), patience_seconds=0.01)) as memory:
             assert len(memory.earlier(sought())[0].feedback) == 1
 
 
-def test_what_is_committed_meanwhile_is_seen_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    with closing(a_store(path)) as store, closing(SqliteMemory(path, (KEY,))) as memory:
+def test_what_is_committed_meanwhile_is_seen_at_once(where: Address) -> None:
+    path = where
+    with closing(a_store(path)) as store, closing(DatabaseMemory(path, (KEY,))) as memory:
         record(store, returning())
         assert memory.earlier(sought())[0].feedback == ()
         record(store, feedback_on(card_id(1)))
@@ -328,7 +330,7 @@ def test_what_is_committed_meanwhile_is_seen_at_once(tmp_path: Path) -> None:
 
 def test_a_log_that_is_gone_or_no_log_is_unavailable_and_comes_back(tmp_path: Path) -> None:
     path = a_log(tmp_path, returning())
-    with closing(SqliteMemory(path, (KEY,))) as memory:
+    with closing(DatabaseMemory(path, (KEY,))) as memory:
         assert memory.earlier(sought())
         path.rename(tmp_path / "away.db")
         for _ in range(2):
@@ -342,8 +344,8 @@ def test_a_log_that_is_gone_or_no_log_is_unavailable_and_comes_back(tmp_path: Pa
         assert memory.earlier(sought())
 
 
-def test_a_damaged_entry_is_no_memory_and_does_not_stop_the_others(tmp_path: Path) -> None:
-    path = a_log(tmp_path, returning(1), returning(2))
+def test_a_damaged_entry_is_no_memory_and_does_not_stop_the_others(where: Address) -> None:
+    path = a_log(where, returning(1), returning(2))
     with administrator(path) as db:
         db.execute("UPDATE events SET envelope = x'ff' WHERE seq = 1")
     (known,) = remembered(path)
@@ -373,8 +375,8 @@ def test_what_is_no_hidden_day_is_none(hidden: str) -> None:
 
 @pytest.mark.parametrize("seq", [1, 2], ids=["decision", "feedback"])
 @pytest.mark.parametrize("member", ["about", "evidence", "latest", "line", "status"])
-def test_a_changed_memory_is_found(tmp_path: Path, seq: int, member: str) -> None:
-    path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
+def test_a_changed_memory_is_found(where: Address, seq: int, member: str) -> None:
+    path = a_log(where, returning(), feedback_on(card_id(1)))
     with administrator(path) as db:
         members = msgspec.json.decode(envelope_of(db, seq))
         card = members["onCard"] if seq == 2 else members["cards"][0]
@@ -393,9 +395,9 @@ def test_a_changed_memory_is_found(tmp_path: Path, seq: int, member: str) -> Non
     [("given", 1), ("feedback", 2), ("said", 2), ("reason", 2), ("patient", 2), ("disease", 2)],
 )
 def test_a_search_term_that_memory_rests_on_is_compared(
-    tmp_path: Path, field: str, seq: int
+    where: Address, field: str, seq: int
 ) -> None:
-    path = a_log(tmp_path, returning(), feedback_on(card_id(1)))
+    path = a_log(where, returning(), feedback_on(card_id(1)))
     assert kinds(verified(path)) == set()
     with administrator(path) as db:
         took = db.execute("DELETE FROM terms WHERE field = ? AND seq = ?", (field, seq))
@@ -425,9 +427,9 @@ def test_entries_of_earlier_versions_are_found_by_what_they_were_found_by() -> N
     assert index_of(feedback).terms == {service, ("card", "u"), ("outcome", "overridden")}
 
 
-def test_the_clock_may_go_back(tmp_path: Path) -> None:
+def test_the_clock_may_go_back(where: Address) -> None:
     clock = Clock(datetime(2026, 11, 21, 12, tzinfo=UTC))
-    path = tmp_path / "log.db"
+    path = where
     with closing(a_store(path, a_recorder(clock))) as store:
         record(store, returning(1), feedback_on(card_id(1)))
         clock.now -= timedelta(hours=1)

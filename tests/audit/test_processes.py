@@ -10,9 +10,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from postgres_server import Server
 
 from audit.crash_rounds import OF_SPOOL, POINTS
 from audit.samples import envelopes, verified
+from cds_service.audit.address import Address
 
 HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
@@ -35,16 +37,18 @@ def finished(process: subprocess.Popen[str], rounds: int = 0) -> str:
     return output
 
 
-def test_four_processes_that_start_at_once_write_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    running = [script("append_many.py", path, 200, number) for number in range(4)]
+@pytest.mark.parametrize(("processes", "each"), [(4, 200), (6, 150)])
+def test_processes_that_start_at_once_write_one_chain(
+    where: Address, processes: int, each: int
+) -> None:
+    running = [script("append_many.py", where, each, number) for number in range(processes)]
     for process in running:
         finished(process)
-    entries = envelopes(path)
-    assert [entry["seq"] for entry in entries] == list(range(1, 801))
-    assert set(Counter(entry["pid"] for entry in entries).values()) == {200}
+    entries = envelopes(where)
+    assert [entry["seq"] for entry in entries] == list(range(1, processes * each + 1))
+    assert list(Counter(entry["pid"] for entry in entries).values()) == [each] * processes
     assert len({entry["patientPseudonym"] for entry in entries}) == 1
-    assert verified(path).exit_code == 3
+    assert verified(where).exit_code == 3
 
 
 def survives(folder: Path, point: str, rounds: int) -> None:
@@ -67,3 +71,16 @@ def test_a_process_killed_there_loses_nothing_it_acknowledged(tmp_path: Path, po
 @pytest.mark.parametrize("point", POINTS)
 def test_neither_in_two_hundred_rounds(tmp_path: Path, point: str) -> None:
     survives(tmp_path, point, rounds=200)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(800)
+@pytest.mark.parametrize("rounds", [8, 100])
+@pytest.mark.parametrize("point", ["before-insert", "before-commit", "after-commit", "random"])
+def test_a_process_killed_there_leaves_a_servers_log_whole(
+    postgres: Server, point: str, rounds: int
+) -> None:
+    program = "crash_rounds_on_server.py"
+    done = json.loads(finished(script(program, postgres.new_log(), point, rounds, point), rounds))
+    assert done["rounds"] == rounds
+    assert done["acknowledged"] > 0

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from postgres_server import BOTH
 
 from audit.samples import (
     EHR,
@@ -36,6 +37,7 @@ from cds_service.audit import (
     Outcome,
     delivery_event,
 )
+from cds_service.audit.address import Address
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import StoredEvent, current_feedback, open_reader
 from cds_service.errors import AuditError
@@ -63,15 +65,17 @@ def varied(number: int) -> Any:
     )
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("varied") / "log.db"
-    with closing(a_store(path, a_recorder(Clock()))) as store:
+@pytest.fixture(scope="module", params=BOTH)
+def path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Address:
+    place: Address = tmp_path_factory.mktemp("varied") / "log.db"
+    if request.param == "server":
+        place = request.getfixturevalue("postgres").new_log()
+    with closing(a_store(place, a_recorder(Clock()))) as store:
         for number in range(1, COUNT + 1):
             record(store, varied(number))
             if number % 9 == 0:
                 record(store, delivery_event(decision_id(number)))
-    return path
+    return place
 
 
 def fields(members: dict[str, Any]) -> dict[str, set[Any]]:
@@ -135,13 +139,13 @@ questions = st.builds(
 
 
 @given(questions)
-def test_a_filter_finds_what_looking_at_every_entry_finds(path: Path, wanted: Wanted) -> None:
+def test_a_filter_finds_what_looking_at_every_entry_finds(path: Address, wanted: Wanted) -> None:
     with open_reader(path) as reader:
         found = [event.seq for event in reader.page(wanted)]
         assert found == by_brute_force(list(reader.events()), wanted)
 
 
-def test_pages_follow_one_another_without_overlap_or_gap(path: Path) -> None:
+def test_pages_follow_one_another_without_overlap_or_gap(path: Address) -> None:
     with open_reader(path) as reader:
         everything = [event.seq for event in reader.page(Wanted(event_type=None, limit=500))]
         paged: list[int] = []
@@ -164,9 +168,9 @@ def test_pages_follow_one_another_without_overlap_or_gap(path: Path) -> None:
         pytest.param("", None, id="nothing"),
     ],
 )
-def test_an_entry_is_found_by_id_or_seq(tmp_path: Path, name: str, seq: int | None) -> None:
-    a_log_of(tmp_path / "log.db", 3)
-    with open_reader(tmp_path / "log.db") as reader:
+def test_an_entry_is_found_by_id_or_seq(where: Address, name: str, seq: int | None) -> None:
+    a_log_of(where, 3)
+    with open_reader(where) as reader:
         found = reader.find(name)
     assert (found.seq if found else None) == seq
 
@@ -192,13 +196,13 @@ CARD = card_id(1)
     ],
 )
 def test_all_feedback_is_kept_and_one_state_is_current(
-    tmp_path: Path, given: list[tuple[str, str]], current: str | None
+    where: Address, given: list[tuple[str, str]], current: str | None
 ) -> None:
-    with closing(a_store(tmp_path / "log.db")) as store:
+    with closing(a_store(where)) as store:
         record(store, an_event(1))
         for outcome, time in given:
             record(store, feedback_on(CARD, outcome, at=f"2026-11-21T{time}:00Z"))
-    with open_reader(tmp_path / "log.db") as reader:
+    with open_reader(where) as reader:
         decision = reader.find("1")
         assert decision is not None
         followed = reader.about(decision)
@@ -207,13 +211,13 @@ def test_all_feedback_is_kept_and_one_state_is_current(
     assert (states[CARD]["outcome"] if states else None) == current
 
 
-def test_orphaned_feedback_is_seen_beside_the_decision_and_changes_no_state(tmp_path: Path) -> None:
+def test_orphaned_feedback_is_seen_beside_the_decision_and_changes_no_state(where: Address) -> None:
     forger = Client(iss="https://forger.example")
-    with closing(a_store(tmp_path / "log.db")) as store:
+    with closing(a_store(where)) as store:
         record(store, an_event(1), an_event(2))
         record(store, feedback_on(CARD, client=forger), feedback_on(card_id(99), client=EHR))
         record(store, delivery_event(decision_id(1)))
-    with open_reader(tmp_path / "log.db") as reader:
+    with open_reader(where) as reader:
         decision = reader.find("1")
         assert decision is not None
         followed = reader.about(decision)
@@ -224,24 +228,23 @@ def test_orphaned_feedback_is_seen_beside_the_decision_and_changes_no_state(tmp_
     assert current_feedback(followed) == {}
 
 
-def alter_payload(path: Path) -> None:
+def alter_payload(path: Address) -> None:
     with administrator(path) as db:
         db.execute("UPDATE payloads SET stored = x'00' WHERE name = 'response'")
 
 
-def drop_payload(path: Path) -> None:
+def drop_payload(path: Address) -> None:
     with administrator(path) as db:
         db.execute("DELETE FROM payloads WHERE name = 'response'")
 
 
 @pytest.mark.parametrize("harm", [alter_payload, drop_payload])
 def test_what_is_not_as_it_was_recorded_is_not_handed_out(
-    tmp_path: Path, harm: Callable[[Path], None]
+    where: Address, harm: Callable[[Address], None]
 ) -> None:
-    path = tmp_path / "log.db"
-    a_log_of(path, 1)
-    harm(path)
-    with open_reader(path) as reader:
+    a_log_of(where, 1)
+    harm(where)
+    with open_reader(where) as reader:
         event = reader.find("1")
         assert event is not None
         with pytest.raises(AuditError, match="missing or was altered"):
@@ -249,11 +252,10 @@ def test_what_is_not_as_it_was_recorded_is_not_handed_out(
         assert reader.content(event, "no such name") is None
 
 
-def test_a_reader_sees_the_log_as_it_was_when_it_was_opened(tmp_path: Path) -> None:
-    path = tmp_path / "log.db"
-    with closing(a_store(path)) as store:
+def test_a_reader_sees_the_log_as_it_was_when_it_was_opened(where: Address) -> None:
+    with closing(a_store(where)) as store:
         record(store, an_event(1))
-        with open_reader(path) as reader:
+        with open_reader(where) as reader:
             record(store, an_event(2))
             assert reader.head() == (1, next(reader.events()).leaf_hash)
             assert len(list(reader.events())) == 1

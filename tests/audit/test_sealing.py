@@ -36,11 +36,12 @@ from audit.samples import (
 from cds_service.audit import Client, Event, open_decision_log
 from cds_service.audit.commands import audit_app
 from cds_service.audit.data_keys import DataKey, DataKeys, Generation, KeysNeeded, generation_of
+from cds_service.audit.database import Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader, access_event
 from cds_service.audit.reading import open_reader
 from cds_service.audit.seal import AES_256_GCM, Bond, Payload, pack, seal, unseal
 from cds_service.audit.sqlite_file import SCHEMA_VERSION, create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -168,10 +169,10 @@ def test_an_entry_with_nothing_to_seal_needs_no_key(tmp_path: Path) -> None:
 def test_two_processes_with_the_same_new_patient_agree_on_one_key(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
 
-    class Late(SqliteStore):
+    class Late(DatabaseStore):
         """Chooses its keys, and then another process is first."""
 
-        def _begin(self, db: sqlite3.Connection) -> None:
+        def _begin(self, db: Connection) -> None:
             if not envelopes(path):
                 a_log(path, an_event(1, patient_id="a"))
             super()._begin(db)

@@ -87,7 +87,7 @@ def test_after_a_restart_counting_goes_on_from_the_last_checkpoint(tmp_path: Pat
         asked: list[str] = []
         signer.behind()
         assert signer._db is not None
-        signer._db.set_trace_callback(asked.append)
+        signer._db.set_trace_callback(asked.append)  # type: ignore[attr-defined] # SQLite's own
         note = signer.make()
     assert note
     assert read_note(str(note))[0].root == verified(path).root

@@ -44,6 +44,7 @@ from cds_service.audit import (
     service_started_event,
 )
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import service_stopped_event
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import open_reader
@@ -54,7 +55,6 @@ from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.spool_frames import frames_in, write_frame
 from cds_service.audit.spool_segment import Segment
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 
 QUICK = SpoolLimits(retry_seconds=0.01, look_seconds=0.05, busy_seconds=1.0)
@@ -62,7 +62,7 @@ STARTED = service_started_event(VERSIONS, settings={})
 STOPPED = service_stopped_event(cause="shutdown")
 
 
-class Away(SqliteStore):
+class Away(DatabaseStore):
     """A store that can be sent away, and come back."""
 
     is_away = True

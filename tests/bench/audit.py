@@ -3,6 +3,7 @@ hashing inputs, verifying.
 
     python tests/bench/audit.py [--folder DIR] [--events N]
     python tests/bench/audit.py --verify 1000000          # only that: 6 GB, ten minutes to build
+    python tests/bench/audit.py --url postgresql://…      # appends, verify: a migrated database
 
 The ratios are what counts; the times belong to the machine and its disk. The folder decides which
 disk is measured: a file system in memory flushes nothing.
@@ -16,13 +17,13 @@ import base64
 import json
 import os
 import resource
-import sqlite3
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,7 +50,10 @@ from cds_service.audit import (
     open_decision_log,
     patient_of,
 )
+from cds_service.audit.address import Address, address_of
 from cds_service.audit.canonical import content_hashes, digest
+from cds_service.audit.database import Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import utc_now
 from cds_service.audit.pseudonyms import PseudonymKey
@@ -57,7 +61,6 @@ from cds_service.audit.reading import open_reader
 from cds_service.audit.signing import Signer, prepare_signing
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.audit.verify import verify
 
 VERSIONS = Versions(software="0", knowledge="0", knowledge_digest=digest(b""))
@@ -132,10 +135,15 @@ def a_decision(inputs: Sequence[Input], request: bytes) -> Event:
 
 
 async def append(
-    path: Path, count: int, at_once: int, resources: int = 0
+    path: Address, count: int, at_once: int, resources: int = 0
 ) -> tuple[float, list[float]]:
     """Events a second, and the milliseconds that each append took, sorted."""
-    log = open_decision_log(path, signing=Signing(default_signing_key_file(path)))
+    log = open_decision_log(
+        path,
+        key_file=beside(path, ".pseudonym-key"),
+        data_key_file=beside(path, ".data-key"),
+        signing=Signing(beside(path, ".signing-key")),
+    )
     entry = b'{"resource":' + OBSERVATION + b"},"
     inputs = [
         Input(reference=f"Observation/{number}", content=OBSERVATION, origin="prefetch")
@@ -203,6 +211,38 @@ async def remembering(path: Path) -> None:
     log.close()
 
 
+def beside(path: Address, suffix: str) -> Path:
+    """A file of keys: beside the log's file, or in the folder for temporary files."""
+    if isinstance(path, Path):
+        return path.with_name(path.name + suffix)
+    name = sha256(path.url.encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"refractory-cds-bench-{name}{suffix}"
+
+
+def on_server(address: Address, events: int) -> None:
+    """The same appends one after the other into one log, and the whole of it verified."""
+    appending({at_once: address for at_once in (1, 8, 32, 64)}, events)
+    start = time.perf_counter()
+    with open_reader(address) as reader:
+        report = verify(reader)
+    took = time.perf_counter() - start
+    say(f"\nverify: {report.size} entries, {microseconds(report.size, took)} an event")
+    say(f"  exit code {report.exit_code}")
+
+
+def appending(places: Mapping[int, Address], events: int) -> None:
+    say("waiting at once   events/s   × single   p50 ms   p99 ms")
+    single = 0.0
+    for at_once, place in places.items():
+        a_second, took = asyncio.run(append(place, events, at_once))
+        single = single or a_second
+        p99 = took[int(len(took) * 0.99) - 1]
+        say(
+            f"{at_once:15}   {a_second:8.0f}   {a_second / single:8.2f}"
+            f"   {statistics.median(took):6.2f}   {p99:6.2f}"
+        )
+
+
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -227,13 +267,13 @@ def hashing() -> None:
     say(f"  both content hashes     {microseconds(count, both)}   {both / raw:.1f} × as received")
 
 
-class Unflushed(SqliteStore):
+class Unflushed(DatabaseStore):
     """Fills a log without waiting for the disk: only what is done with it then is measured."""
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         is_new = self._db is None
         db = super()._connection()
-        if is_new:
+        if is_new and isinstance(self._address, Path):
             db.execute("PRAGMA synchronous = OFF")
         return db
 
@@ -265,22 +305,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--events", type=int, default=2_000)
     parser.add_argument("--verify", type=int, metavar="N", help="only verify a log of N entries")
+    parser.add_argument("--url", type=address_of, help="a log in PostgreSQL, instead of files")
     chosen = parser.parse_args()
+    if chosen.url:
+        on_server(chosen.url, chosen.events)
+        return
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         if chosen.verify:
             verifying(Path(folder) / "log.db", chosen.verify)
             return
-        say("waiting at once   events/s   × single   p50 ms   p99 ms")
-        single = 0.0
-        for at_once in (1, 8, 32, 64):
-            path = Path(folder) / f"log-{at_once}.db"
-            a_second, took = asyncio.run(append(path, chosen.events, at_once))
-            single = single or a_second
-            p99 = took[int(len(took) * 0.99) - 1]
-            say(
-                f"{at_once:15}   {a_second:8.0f}   {a_second / single:8.2f}"
-                f"   {statistics.median(took):6.2f}   {p99:6.2f}"
-            )
+        places = {at_once: Path(folder) / f"log-{at_once}.db" for at_once in (1, 8, 32, 64)}
+        appending(places, chosen.events)
         say("\nrequest kept, one at a time")
         for resources in (0, 50, 1_000, 10_000):
             path = Path(folder) / f"request-{resources}.db"

@@ -36,6 +36,7 @@ from cds_service.audit import (
     feedback_event,
 )
 from cds_service.audit.canonical import digest
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import utc_now
 from cds_service.audit.feedback_figures import By, feedback_figures
@@ -46,7 +47,6 @@ from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.reading import LogReader, open_reader
 from cds_service.audit.searching import matching, page
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 
 DISEASES = ("multiple-myeloma", "dlbcl", "colorectal", "breast", "nsclc")
 RARE = "dlbcl.rare-rule"
@@ -90,7 +90,7 @@ def a_decision(number: int) -> tuple[Event, str, Client]:
 
 def fill(path: Path, count: int) -> None:
     create_log(path, log_id="bench", created_at=utc_now())
-    store = SqliteStore(path, Recorder(keys=(PseudonymKey(bytes(32)),), process=Process.this()))
+    store = DatabaseStore(path, Recorder(keys=(PseudonymKey(bytes(32)),), process=Process.this()))
     numbers = iter(range(count))
     while batch := list(islice(numbers, 500)):
         made = [a_decision(number) for number in batch]

@@ -24,6 +24,9 @@ import pytest
 
 from cds_service.audit import DecisionLog, Event, Limits, Recorded, SpoolLimits
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database import Connection
+from cds_service.audit.database_memory import DatabaseMemory
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import utc_now
 from cds_service.audit.pseudonyms import load_or_create_keys
@@ -31,8 +34,6 @@ from cds_service.audit.spool import SpoolingStore
 from cds_service.audit.spool_folder import SpoolFolder
 from cds_service.audit.spool_segment import Segment
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_memory import SqliteMemory
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 from hooks.calls import call, myeloma, prefetch_of, quiet
 from hooks.serving import NOON, Served, issue_of, serving
@@ -58,7 +59,7 @@ def failing(code: int) -> sqlite3.OperationalError:
     return error
 
 
-class Troubled(SqliteStore):
+class Troubled(DatabaseStore):
     """A store in trouble of one kind, until it is over."""
 
     trouble = ""
@@ -74,9 +75,9 @@ class Troubled(SqliteStore):
             time.sleep(0.6)
         return super().append(events)
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _begin(self, db: Connection) -> None:
         undo = "PRAGMA query_only = 0; PRAGMA max_page_count = 1073741823"
-        db.executescript(self.LIMITS.get(self.trouble, undo))
+        db.executescript(self.LIMITS.get(self.trouble, undo))  # type: ignore[attr-defined]
         super()._begin(db)
 
     def _insert(self, *arguments: Any) -> None:
@@ -84,7 +85,7 @@ class Troubled(SqliteStore):
             raise failing(sqlite3.SQLITE_IOERR_WRITE)
         super()._insert(*arguments)
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         if self.trouble == "EIO on fsync":
             db.execute("ROLLBACK")
             raise failing(sqlite3.SQLITE_IOERR_FSYNC)
@@ -135,7 +136,7 @@ class Place:
             data_keys.create()
         recorder = Recorder(keys=keys, data_keys=data_keys, process=Process.this())
         self.store = Troubled(self.db, recorder, patience_seconds=patience)
-        memory = SqliteMemory(self.db, keys, patience_seconds=patience)
+        memory = DatabaseMemory(self.db, keys, patience_seconds=patience)
         limits = Limits(seconds=self.seconds)
         if has_spool:
             folder = SpoolFolder(

@@ -15,11 +15,11 @@ import pytest
 from typer.testing import CliRunner
 
 from cds_service.audit.commands import audit_app
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.log import DecisionLog, default_key_file, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
 from cds_service.audit.pseudonyms import load_keys
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.clinical.advice.snooze import REASON_DAYS
 from cds_service.errors import LogUnavailable
 from cds_service.hooks.override_reasons import EXAMPLE_SET, OF_EXAMPLE_SET, OURS, REASONS
@@ -535,7 +535,7 @@ async def test_a_log_that_cannot_be_read_is_503_and_no_card(
     path = tmp_path / "decisions.db"
     open_decision_log(path).close()
     keys = load_keys(default_key_file(path))
-    store = SqliteStore(path, Recorder(keys=keys, process=Process.this()))
+    store = DatabaseStore(path, Recorder(keys=keys, process=Process.this()))
     with serving(tmp_path, log=DecisionLog(store, memory=Forgetful())) as served:
         answer = await served.hook(call(prefetch_of(myeloma())))
         assert answer.status_code == 503

@@ -14,10 +14,11 @@ import httpx
 import pytest
 
 from cds_service.audit import DecisionLog, Limits
+from cds_service.audit.database import Connection
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.pseudonyms import load_or_create_keys
 from cds_service.audit.sqlite_file import create_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.demo.fhir_server_faults import Fault
 from hooks.calls import INSTANCE, SERVICE, call, myeloma, prefetch_of, quiet
 from hooks.serving import EHR, NOON, Served, issue_of, serving
@@ -215,7 +216,7 @@ async def test_calls_at_the_same_time_are_each_on_record_once_in_one_chain(
 # --- a log that cannot take it ------------------------------------------------------------------
 
 
-class Troubled(SqliteStore):
+class Troubled(DatabaseStore):
     """A real SQLite file under real limits, as long as `trouble` is set."""
 
     LIMITS: ClassVar = {
@@ -224,9 +225,9 @@ class Troubled(SqliteStore):
     }
     trouble = ""
 
-    def _begin(self, db: sqlite3.Connection) -> None:
+    def _begin(self, db: Connection) -> None:
         undo = "PRAGMA query_only = 0; PRAGMA max_page_count = 1073741823"
-        db.executescript(self.LIMITS.get(self.trouble, undo))
+        db.executescript(self.LIMITS.get(self.trouble, undo))  # type: ignore[attr-defined]
         super()._begin(db)
 
 

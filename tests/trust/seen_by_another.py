@@ -1,20 +1,20 @@
 """Another worker: asks a store that others use too, and prints what it was told.
 
-python seen_by_another.py FILE seen COUNT
-python seen_by_another.py FILE share MOST COUNT
+python seen_by_another.py FILE|URL seen COUNT
+python seen_by_another.py FILE|URL share MOST COUNT
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
-from cds_service.trust.sqlite_store import SqliteTrustStore
+from cds_service.audit.address import address_of
+from cds_service.trust.opening import store_at
 
 
 def main() -> None:
-    store = SqliteTrustStore(Path(sys.argv[1]), patience_seconds=30.0)
+    store = store_at(address_of(sys.argv[1]), patience_seconds=30.0)
     now = time.time()
     if sys.argv[2] == "seen":
         told = sum(

@@ -7,12 +7,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import pytest
+from postgres_server import Server, database_of
 
+from cds_service.audit.address import Address
 from cds_service.errors import TrustUnavailable
+from cds_service.trust.opening import store_at
 from cds_service.trust.sqlite_store import SqliteTrustStore
 from cds_service.trust.store import Share
 
@@ -20,7 +22,7 @@ HERE = Path(__file__).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE.parent), *sys.path))}
 
 
-def workers(file: Path, *arguments: object, count: int = 3) -> list[int]:
+def workers(file: Address, *arguments: object, count: int = 3) -> list[int]:
     """What so many processes were told, all asking at once."""
     running = [
         subprocess.Popen(  # noqa: S603 - our own program
@@ -34,33 +36,32 @@ def workers(file: Path, *arguments: object, count: int = 3) -> list[int]:
     return [int(process.communicate(timeout=100)[0]) for process in running]
 
 
-def test_of_several_workers_one_sees_a_token_first(tmp_path: Path) -> None:
-    assert sum(workers(tmp_path / "seen.db", "seen", 300)) == 300
+def test_of_several_workers_one_sees_a_token_first(where: Address) -> None:
+    assert sum(workers(where, "seen", 300)) == 300
 
 
-def test_a_token_seen_by_one_worker_is_seen_by_all(tmp_path: Path) -> None:
-    assert workers(tmp_path / "seen.db", "seen", 20, count=1) == [20]
-    assert workers(tmp_path / "seen.db", "seen", 25, count=1) == [5]
+def test_a_token_seen_by_one_worker_is_seen_by_all(where: Address) -> None:
+    assert workers(where, "seen", 20, count=1) == [20]
+    assert workers(where, "seen", 25, count=1) == [5]
 
 
-def test_several_workers_share_one_minute(tmp_path: Path) -> None:
-    assert sum(workers(tmp_path / "seen.db", "share", 100, 50)) == 100
+def test_several_workers_share_one_minute(where: Address) -> None:
+    assert sum(workers(where, "share", 100, 50)) == 100
 
 
-def test_a_worker_that_had_to_wait_begins_no_minute_of_its_own(tmp_path: Path) -> None:
-    store = SqliteTrustStore(tmp_path / "seen.db")
+def test_a_worker_that_had_to_wait_begins_no_minute_of_its_own(where: Address) -> None:
+    store = store_at(where)
     assert store.share("caller", 100, 100, now=10.5).calls == 100
     assert store.share("caller", 100, 3, now=10.4).calls == 0
     store.close()
 
 
-def test_a_token_is_forgotten_when_its_time_is_over(tmp_path: Path) -> None:
-    store = SqliteTrustStore(tmp_path / "seen.db")
+def test_a_token_is_forgotten_when_its_time_is_over(where: Address) -> None:
+    store = store_at(where)
     assert store.first_seen("iss", "a", until=100.0, now=0.0)
     assert not store.first_seen("iss", "a", until=100.0, now=99.9)
     store.first_seen("iss", "b", until=200.0, now=110.0)
-    with closing(sqlite3.connect(tmp_path / "seen.db")) as db:
-        assert db.execute("SELECT count(*) FROM seen").fetchone() == (1,)
+    assert store.first_seen("iss", "a", until=300.0, now=110.0), "it is a new one"
     store.close()
 
 
@@ -68,16 +69,16 @@ def test_a_token_is_forgotten_when_its_time_is_over(tmp_path: Path) -> None:
     ("iss", "jti", "is_first"),
     [("iss", "a", False), ("iss", "A", True), ("is", "sa", True), ("issa", "", True)],
 )
-def test_issuer_and_id_are_told_apart(iss: str, jti: str, is_first: bool, tmp_path: Path) -> None:
-    store = SqliteTrustStore(tmp_path / "seen.db")
+def test_issuer_and_id_are_told_apart(iss: str, jti: str, is_first: bool, where: Address) -> None:
+    store = store_at(where)
     assert store.first_seen("iss", "a", 100.0, 0.0)
     assert store.first_seen(iss, jti, 100.0, 0.0) is is_first
     assert store.first_seen("iss", "\ud800\x00", 100.0, 0.0)
     store.close()
 
 
-def test_a_minute_begins_with_the_first_call_and_the_next_one_after_it(tmp_path: Path) -> None:
-    store = SqliteTrustStore(tmp_path / "seen.db")
+def test_a_minute_begins_with_the_first_call_and_the_next_one_after_it(where: Address) -> None:
+    store = store_at(where)
     assert store.share("a", 5, 3, now=1000.0) == Share(3, 1060.0)
     assert store.share("a", 5, 3, now=1030.0) == Share(2, 1060.0)
     assert store.share("a", 5, 3, now=1059.9) == Share(0, 1060.0)
@@ -136,3 +137,32 @@ def test_a_damaged_file_is_no_store(tmp_path: Path) -> None:
     damage(tmp_path / "seen.db")
     with pytest.raises(TrustUnavailable):
         SqliteTrustStore(tmp_path / "seen.db").first_seen("iss", "a", 100.0, 0.0)
+
+
+@pytest.mark.real
+def test_a_servers_store_holds_no_token_and_forgets_what_is_over(postgres: Server) -> None:
+    address = postgres.new_log()
+    store = store_at(address)
+    store.first_seen("https://canary.example", "canary-id", until=100.0, now=0.0)
+    store.share("https://canary.example", 5, 1, now=0.0)
+    with postgres.as_administrator(database_of(address)) as db:
+        tables = ("seen_tokens", "calls")
+        held = [db.execute(f"SELECT * FROM refractory_cds.{one}").fetchall() for one in tables]  # noqa: S608
+        assert [len(rows) for rows in held] == [1, 1]
+        assert b"canary" not in b"".join(row[0] for rows in held for row in rows)
+        store.first_seen("iss", "b", until=300.0, now=200.0)
+        held = [db.execute(f"SELECT * FROM refractory_cds.{one}").fetchall() for one in tables]  # noqa: S608
+        assert [len(rows) for rows in held] == [1, 0]
+    store.close()
+
+
+@pytest.mark.real
+def test_a_server_that_is_away_is_no_store_and_one_that_is_back_is(own_server: Server) -> None:
+    store = store_at(own_server.new_log())
+    assert store.first_seen("iss", "a", 100.0, 0.0)
+    with own_server.stopped():
+        for _ in range(2):
+            with pytest.raises(TrustUnavailable):
+                store.first_seen("iss", "b", 100.0, 0.0)
+    assert store.first_seen("iss", "b", 100.0, 0.0)
+    store.close()

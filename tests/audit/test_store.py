@@ -26,23 +26,25 @@ from audit.samples import (
     hook_instance,
     record,
     verified,
+    with_keys,
 )
 from cds_service.audit import Call, Client
+from cds_service.audit.address import Address
 from cds_service.audit.chain import first_link, leaf_hash
+from cds_service.audit.database import Connection, DatabaseError
+from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.files import file_system_of
 from cds_service.audit.reading import open_reader
 from cds_service.audit.sqlite_file import create_log, open_log
-from cds_service.audit.sqlite_store import SqliteStore
 from cds_service.errors import AuditError, LogUnavailable
 
 
 def test_each_event_follows_the_one_before_and_the_first_the_logs_beginning(
-    tmp_path: Path,
+    where: Address,
 ) -> None:
-    path = tmp_path / "log.db"
-    with closing(a_store(path)) as store:
+    with closing(a_store(where)) as store:
         receipts = [*record(store, an_event(1), an_event(2)), *record(store, an_event(3))]
-    with open_reader(path) as reader:
+    with open_reader(where) as reader:
         events = list(reader.events())
         assert reader.head() == (3, events[-1].leaf_hash)
     follows = leaf_hash(first_link("log-1", "2026-11-21T12:00:00.000000Z"))
@@ -54,34 +56,34 @@ def test_each_event_follows_the_one_before_and_the_first_the_logs_beginning(
         follows = event.leaf_hash
 
 
-def test_what_is_rolled_back_leaves_no_gap(tmp_path: Path) -> None:
-    class FailsAtCommit(SqliteStore):
+def test_what_is_rolled_back_leaves_no_gap(where: Address) -> None:
+    class FailsAtCommit(DatabaseStore):
         fails = True
 
-        def _commit(self, db: sqlite3.Connection) -> None:
+        def _commit(self, db: Connection) -> None:
             if self.fails:
-                raise sqlite3.OperationalError("on purpose")
+                raise DatabaseError("on purpose")
             super()._commit(db)
 
-    create_log(tmp_path / "log.db", log_id="log-1", created_at=NOON)
-    with closing(FailsAtCommit(tmp_path / "log.db", a_recorder())) as store:
+    a_log_of(where, 0)
+    with closing(FailsAtCommit(where, with_keys(a_recorder(), where))) as store:
         for number in range(10):
             with pytest.raises(LogUnavailable):
                 store.append([an_event(number)])
         store.fails = False
         record(store, an_event(10), an_event(11))
-    assert [one["seq"] for one in envelopes(tmp_path / "log.db")] == [1, 2]
+    assert [one["seq"] for one in envelopes(where)] == [1, 2]
 
 
-def test_a_decision_id_is_taken_once(tmp_path: Path) -> None:
-    with closing(a_store(tmp_path / "log.db")) as store:
+def test_a_decision_id_is_taken_once(where: Address) -> None:
+    with closing(a_store(where)) as store:
         record(store, an_event(1))
         again, beside = store.append([an_event(1), an_event(2)])
         same_batch = store.append([an_event(3), an_event(3)])
     assert isinstance(again, AuditError)
     assert not isinstance(beside, AuditError)
     assert [isinstance(one, AuditError) for one in same_batch] == [False, True]
-    assert len(envelopes(tmp_path / "log.db")) == 3
+    assert len(envelopes(where)) == 3
 
 
 def call(number: int, service: str = "refractory-status") -> Call:
@@ -101,22 +103,22 @@ def call(number: int, service: str = "refractory-status") -> Call:
 )
 @pytest.mark.parametrize("in_one_batch", [True, False])
 def test_a_repeated_call_names_the_first_decision_on_it(
-    tmp_path: Path, second: dict[str, Any], is_duplicate: bool, in_one_batch: bool
+    where: Address, second: dict[str, Any], is_duplicate: bool, in_one_batch: bool
 ) -> None:
     events = [an_event(1, call=call(1)), an_event(2, **second), an_event(3, **second)]
-    with closing(a_store(tmp_path / "log.db")) as store:
+    with closing(a_store(where)) as store:
         for batch in [events] if in_one_batch else [[event] for event in events]:
             record(store, *batch)
-    first, repeated, _ = envelopes(tmp_path / "log.db")
+    first, repeated, _ = envelopes(where)
     assert "duplicateOf" not in first
     assert repeated.get("duplicateOf") == (decision_id(1) if is_duplicate else None)
 
 
-def test_feedback_is_tied_to_the_decision_that_returned_the_card(tmp_path: Path) -> None:
-    with closing(a_store(tmp_path / "log.db")) as store:
+def test_feedback_is_tied_to_the_decision_that_returned_the_card(where: Address) -> None:
+    with closing(a_store(where)) as store:
         record(store, an_event(1), an_event(2))
         record(store, feedback_on(card_id(2)), feedback_on(card_id(2).upper(), "accepted"))
-    for entry in envelopes(tmp_path / "log.db")[2:]:
+    for entry in envelopes(where)[2:]:
         assert entry["decisionId"] == decision_id(2)
         assert "orphan" not in entry
 
@@ -130,23 +132,45 @@ def test_feedback_is_tied_to_the_decision_that_returned_the_card(tmp_path: Path)
         pytest.param(card_id(1), Client(), "other-client", id="nobody in particular"),
     ],
 )
-def test_other_feedback_is_an_orphan(tmp_path: Path, card: str, client: Client, why: str) -> None:
-    with closing(a_store(tmp_path / "log.db")) as store:
+def test_other_feedback_is_an_orphan(where: Address, card: str, client: Client, why: str) -> None:
+    with closing(a_store(where)) as store:
         record(store, an_event(1), feedback_on(card, client=client))
-    entry = envelopes(tmp_path / "log.db")[1]
+    entry = envelopes(where)[1]
     assert entry["orphan"] == why
     assert "decisionId" not in entry
 
 
-def test_the_clock_may_go_back_and_the_order_stays(tmp_path: Path) -> None:
+def test_the_clock_may_go_back_and_the_order_stays(where: Address) -> None:
     clock = Clock()
-    with closing(a_store(tmp_path / "log.db", a_recorder(clock))) as store:
+    with closing(a_store(where, a_recorder(clock))) as store:
         record(store, an_event(1))
         clock.now = NOON.replace(hour=11)
         record(store, an_event(2))
-    first, second = envelopes(tmp_path / "log.db")
+    first, second = envelopes(where)
     assert first["recordedAt"] > second["recordedAt"]
     assert second["seq"] == 2
+
+
+def test_a_bypassed_lock_gives_retries_and_no_fork(where: Address) -> None:
+    class WithoutLock(DatabaseStore):
+        def _begin(self, db: Connection) -> None:
+            db.execute("BEGIN")
+
+        def _head(self, db: Connection) -> tuple[int, bytes]:
+            head = super()._head(db)
+            if interruptions:
+                record(other, an_event(100 + interruptions.pop()))
+            return head
+
+    other = a_store(where)
+    interruptions = [3, 2, 1]
+    with closing(WithoutLock(where, with_keys(a_recorder(), where))) as store, closing(other):
+        record(store, an_event(1))
+    assert [one["decisionId"] for one in envelopes(where)] == [
+        *(decision_id(number) for number in (101, 102, 103)),
+        decision_id(1),
+    ]
+    assert verified(where).exit_code == 3
 
 
 # --- append-only ----------------------------------------------------------------------------
@@ -192,29 +216,6 @@ def test_the_triggers_refuse(tmp_path: Path, change: str) -> None:
         pytest.raises(sqlite3.IntegrityError),
     ):
         db.execute(change)
-    assert verified(path).exit_code == 3
-
-
-def test_a_bypassed_lock_gives_retries_and_no_fork(tmp_path: Path) -> None:
-    class WithoutLock(SqliteStore):
-        def _begin(self, db: sqlite3.Connection) -> None:
-            db.execute("BEGIN")
-
-        def _head(self, db: sqlite3.Connection) -> tuple[int, bytes]:
-            head = super()._head(db)
-            if interruptions:
-                record(other, an_event(100 + interruptions.pop()))
-            return head
-
-    path = tmp_path / "log.db"
-    other = a_store(path)
-    interruptions = [3, 2, 1]
-    with closing(WithoutLock(path, a_recorder())) as store, closing(other):
-        record(store, an_event(1))
-    assert [one["decisionId"] for one in envelopes(path)] == [
-        *(decision_id(number) for number in (101, 102, 103)),
-        decision_id(1),
-    ]
     assert verified(path).exit_code == 3
 
 
@@ -270,7 +271,7 @@ def test_a_restored_older_copy_takes_no_entries_from_a_running_process(tmp_path:
     path, copy = tmp_path / "log.db", tmp_path / "copy.db"
     a_log_of(path, 2)
     copy.write_bytes(path.read_bytes())
-    with closing(SqliteStore(path, a_recorder())) as store:
+    with closing(DatabaseStore(path, a_recorder())) as store:
         record(store, an_event(3))
         copy.rename(path)
         for left in ("-wal", "-shm"):
@@ -299,7 +300,7 @@ def test_what_is_no_log_is_not_opened(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(AuditError), open_reader(path):
         pass
-    with pytest.raises(LogUnavailable), closing(SqliteStore(path, a_recorder())) as store:
+    with pytest.raises(LogUnavailable), closing(DatabaseStore(path, a_recorder())) as store:
         store.append([an_event(1)])
 
 

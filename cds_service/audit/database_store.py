@@ -1,22 +1,21 @@
-"""The decision log in one SQLite file: one chain, however many processes write it."""
+"""The decision log in a database: one chain, however many processes and hosts write it."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from cds_service.audit.address import Address, connect, identity, look_at
+from cds_service.audit.cabinet import Cabinet, Chosen, KeysMoved
 from cds_service.audit.canonical import Json
 from cds_service.audit.card_names import CardNames
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
+from cds_service.audit.database import REFUSED, Connection, DatabaseError, HeadMoved
 from cds_service.audit.envelope import Draft, Entry, Recorder, feedback_key, index_of
 from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
-from cds_service.audit.sqlite_file import file_ids, open_log
-from cds_service.audit.sqlite_keys import Cabinet, Chosen, KeysMoved
-from cds_service.audit.sqlite_look import HeadMoved, Look
 from cds_service.audit.store import AlreadyRecorded, Recorded
 from cds_service.errors import AuditError, LogUnavailable
 
@@ -44,30 +43,37 @@ _OF_CARD = (
 """What feedback repeats of the card that it is about."""
 
 
-class SqliteStore:
-    """Appends to an existing log file; opens it at first use, and again after a failure."""
+class DatabaseStore:
+    """Appends to an existing log; opens it at first use, and again after a failure."""
 
-    def __init__(self, path: Path, recorder: Recorder, *, patience_seconds: float = 5.0) -> None:
-        self._path = path
+    def __init__(
+        self, address: Address, recorder: Recorder, *, patience_seconds: float = 5.0
+    ) -> None:
+        self._address = address
         self._recorder = recorder
-        self._data_keys = recorder.data_keys or DataKeys(default_data_key_file(path))
+        self._data_keys = recorder.data_keys or DataKeys(default_data_key_file(address))
         self._patience_seconds = patience_seconds
-        self._db: sqlite3.Connection | None = None
-        self._file_ids: tuple[tuple[int, int], ...] | None = None
-        self._look = Look(path)
+        self._db: Connection | None = None
+        self._identity: tuple[tuple[int, int], ...] | None = None
+        self._is_committing = False
+        self._look = look_at(address)
         self._last = (0, b"")  # size and hash of the chain when this process last saw it
         self._out_of_service: str | None = None
 
     def append(self, events: Sequence[Event]) -> list[Recorded | AuditError]:
         """See `Store.append`. The order of the events is the order in the chain."""
         drafts = [self._draft(event) for event in events]
+        was_idle = self._db is not None
         for _ in range(_TRIES):
             try:
                 return self._write(drafts)
             except (HeadMoved, KeysMoved):
                 continue
-            except sqlite3.Error as error:
-                if not _lost_a_race(error):
+            except REFUSED as error:
+                if was_idle and self._is_just_gone(error):
+                    was_idle = False
+                    self._disconnect()
+                elif not _lost_a_race(error):
                     raise self._unavailable(error) from error
         raise LogUnavailable("the decision log's head keeps moving")
 
@@ -83,24 +89,26 @@ class SqliteStore:
             return AuditError(f"a {event.type} event cannot be written down: {why}")
 
     def _write(self, drafts: Sequence[Draft | AuditError]) -> list[Recorded | AuditError]:
+        self._is_committing = False
         db = self._connection()
         cabinet = Cabinet(db, self._data_keys, self._recorder.keys)
         sealed = [self._seal(cabinet, draft) for draft in drafts]
         self._begin(db)
         try:
             head = self._head(db)
-            self._look_at_file(db, head)
+            self._look_again(db, head)
             receipts: list[Recorded | AuditError] = []
             for one in sealed:
                 receipt = one if isinstance(one, AuditError) else self._add(db, cabinet, *one, head)
                 if isinstance(receipt, Recorded):
                     head = (receipt.seq, receipt.leaf_hash)
                 receipts.append(receipt)
+            self._is_committing = True
             self._commit(db)
         except BaseException:
             self._roll_back(db)
             raise
-        self._same_files()
+        self._still_there()
         self._last = head
         return receipts
 
@@ -118,7 +126,7 @@ class SqliteStore:
 
     def _add(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         cabinet: Cabinet,
         draft: Draft,
         chosen: Chosen,
@@ -132,9 +140,7 @@ class SqliteStore:
         self._insert(db, draft, entry)
         return Recorded(entry.seq, draft.event_id, entry.leaf_hash)
 
-    def _links(
-        self, db: sqlite3.Connection, draft: Draft, chosen: Chosen
-    ) -> dict[str, Json] | AuditError:
+    def _links(self, db: Connection, draft: Draft, chosen: Chosen) -> dict[str, Json] | AuditError:
         """What joins an event to what is already there: patient, repeated call, card."""
         event = draft.event
         asked = {
@@ -161,14 +167,11 @@ class SqliteStore:
             links |= {"duplicateOf": row[0]} if row else {}
         return links
 
-    def _insert(self, db: sqlite3.Connection, draft: Draft, entry: Entry) -> None:
+    def _insert(self, db: Connection, draft: Draft, entry: Entry) -> None:
         index = index_of(msgspec.json.decode(entry.envelope))
-        _insert_rows(
-            db,
-            "payloads",
-            [(entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads],
-        )
-        _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
+        payloads = [
+            (entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads
+        ]
         row = (
             entry.seq,
             entry.prev_hash,
@@ -179,15 +182,18 @@ class SqliteStore:
             index.recorded_at,
             entry.envelope,
         )
-        _insert_rows(db, "events", [row])
+        with db.together():
+            _insert_rows(db, "payloads", payloads)
+            _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
+            _insert_rows(db, "events", [row])
 
-    def _begin(self, db: sqlite3.Connection) -> None:
-        db.execute("BEGIN IMMEDIATE")
+    def _begin(self, db: Connection) -> None:
+        db.begin_writing()
 
-    def _commit(self, db: sqlite3.Connection) -> None:
+    def _commit(self, db: Connection) -> None:
         db.execute("COMMIT")
 
-    def _head(self, db: sqlite3.Connection) -> tuple[int, bytes]:
+    def _head(self, db: Connection) -> tuple[int, bytes]:
         """Size and hash of the chain; LogUnavailable where it is not the one last written to."""
         size, leaf = db.execute("SELECT size, leaf_hash FROM head").fetchone() or (-1, b"")
         last_size, last_leaf = self._last
@@ -195,35 +201,39 @@ class SqliteStore:
             raise LogUnavailable("the decision log is not the one that was last written to")
         return size, leaf
 
-    def _look_at_file(self, db: sqlite3.Connection, head: tuple[int, bytes]) -> None:
+    def _look_again(self, db: Connection, head: tuple[int, bytes]) -> None:
         try:
-            self._look.again(db, head)
+            self._look.again(db, head, self._last)
         except LogUnavailable as error:  # nothing that is written now could be relied on
             self._out_of_service = f"{error}; put the whole log back, and restart the service"
             raise LogUnavailable(f"the decision log takes no entries: {error}") from error
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         if self._out_of_service:
             raise LogUnavailable(f"the decision log takes no entries: {self._out_of_service}")
         if self._db is None:
             try:
-                db = open_log(self._path, patience_seconds=self._patience_seconds)
+                db = connect(self._address, patience_seconds=self._patience_seconds)
             except AuditError as error:
                 raise LogUnavailable(str(error)) from error
-            self._db, self._file_ids = db, file_ids(str(self._path))
+            self._db, self._identity = db, identity(self._address)
         return self._db
 
-    def _same_files(self) -> None:
+    def _still_there(self) -> None:
         """Raise LogUnavailable where what was written no longer bears the log's name."""
-        if self._file_ids is None or file_ids(str(self._path)) != self._file_ids:
+        if self._identity is None or identity(self._address) != self._identity:
             self._disconnect()
             raise LogUnavailable("the decision log's file was removed or replaced")
 
-    def _roll_back(self, db: sqlite3.Connection) -> None:
+    def _roll_back(self, db: Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
 
-    def _unavailable(self, error: sqlite3.Error) -> LogUnavailable:
+    def _is_just_gone(self, error: Exception) -> bool:
+        """Whether a connection that was idle is lost, and nothing can have been stored by it."""
+        return isinstance(error, DatabaseError) and error.is_gone and not self._is_committing
+
+    def _unavailable(self, error: Exception) -> LogUnavailable:
         """Why nothing could be stored. The file is opened anew next time, but not after a failed
         write or flush: what the disk then holds is unknown, and only a restart reads it again."""
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
@@ -237,7 +247,7 @@ class SqliteStore:
             self._db = None
 
 
-def _insert_rows(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+def _insert_rows(db: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
     """One statement for all rows: each statement gives up Python's lock and has to win it back,
     and the log's own lock is held meanwhile."""
     if rows:
@@ -292,8 +302,10 @@ def _is_of_client(decision: Any, feedback: Event) -> bool:
     return all(one == other and one != NOT_ID_SHAPED for one, other in names)
 
 
-def _lost_a_race(error: sqlite3.Error) -> bool:
+def _lost_a_race(error: Exception) -> bool:
     """Whether another writer took the place in the chain. The lock prevents it; should the lock
     fail, the unique columns and the triggers do, and the place is sought anew."""
+    if isinstance(error, DatabaseError):
+        return error.is_race
     code = getattr(error, "sqlite_errorcode", None)
     return isinstance(error, sqlite3.IntegrityError) or code == sqlite3.SQLITE_BUSY_SNAPSHOT

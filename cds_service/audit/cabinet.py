@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from cds_service.audit.data_keys import DataKey, DataKeys
+from cds_service.audit.database import Connection
 from cds_service.audit.envelope import Draft
 from cds_service.audit.events import EventType
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey, new_salt
@@ -61,7 +62,7 @@ class Cabinet:
     """The keys that entries of one batch need. Entries about one new patient get one key."""
 
     def __init__(
-        self, db: sqlite3.Connection, keys: DataKeys, pseudonym_keys: tuple[PseudonymKey, ...]
+        self, db: Connection, keys: DataKeys, pseudonym_keys: tuple[PseudonymKey, ...]
     ) -> None:
         self._db = db
         self._keys = keys
@@ -134,8 +135,7 @@ class Cabinet:
             row = (patient.lookup_id, patient.pseudonym_key.key_id, patient.salt, wrapped, key_id)
             self._db.execute("INSERT INTO patients VALUES (?, ?, ?, ?, ?)", row)
         elif key:
-            update = "UPDATE patients SET wrapped_key = ?, data_key_id = ? WHERE lookup_id = ?"
-            self._db.execute(update, (wrapped, key_id, patient.lookup_id))
+            self._db.give_patient_key(patient.lookup_id, self._keys.wrap(key), key.key_id)
 
     def _of_card(self, card: str) -> tuple[DataKey | None] | None:
         """The key of the patient whom this card was about; no key where that was destroyed, and
@@ -159,7 +159,7 @@ class Cabinet:
         return DataKey.new()
 
 
-def key_named(db: sqlite3.Connection, key_id: str) -> bytes | None:
+def key_named(db: Connection, key_id: str) -> bytes | None:
     """The wrapped key with this id; None where there is none (any more)."""
     try:
         row = db.execute(_NAMED, {"key_id": key_id}).fetchone()

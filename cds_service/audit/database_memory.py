@@ -1,23 +1,21 @@
-"""Earlier cards out of the SQLite file: short queries on a connection that only reads."""
+"""Earlier cards out of the log: short queries on a connection that only reads."""
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from cds_service.audit.address import Address, connect, file_of
 from cds_service.audit.card_names import CardNames
+from cds_service.audit.database import UNREADABLE, Connection
 from cds_service.audit.envelope import given_to
 from cds_service.audit.events import timestamp
 from cds_service.audit.memory import CardGiven, CardThen, FeedbackThen, Remembered, Sought
 from cds_service.audit.pseudonyms import PseudonymKey
-from cds_service.audit.sqlite_file import UNREADABLE, open_log
 from cds_service.errors import AuditError, LogUnavailable
 
 MOST_FEEDBACK = 64
@@ -32,7 +30,7 @@ _SINCE = (
 )
 _UNTIL = (
     "coalesce((SELECT seq FROM events WHERE recorded_at >= :before"
-    " ORDER BY recorded_at LIMIT 1), 1 << 62)"
+    " ORDER BY recorded_at LIMIT 1), 4611686018427387904)"
 )
 _FEEDBACK = f"""
 SELECT e.envelope FROM terms t JOIN events e ON e.seq = t.seq
@@ -91,30 +89,32 @@ class _Feedback(_Struct, frozen=True):
     override_reason: _Reason = _Reason()
 
 
-class SqliteMemory:
-    """Reads an existing log file; opens it at first use, and again when it is another file."""
+class DatabaseMemory:
+    """Reads an existing log; opens it at first use, and again after a failure, or when its file is
+    another one."""
 
     def __init__(
-        self, path: Path, keys: Sequence[PseudonymKey], *, patience_seconds: float = 5.0
+        self, address: Address, keys: Sequence[PseudonymKey], *, patience_seconds: float = 5.0
     ) -> None:
-        self._path = path
+        self._address = address
         self._keys = keys
         self._patience_seconds = patience_seconds
-        self._db: sqlite3.Connection | None = None
+        self._db: Connection | None = None
         self._file: tuple[int, int] | None = None
 
     def earlier(self, sought: Sought) -> list[Remembered]:
         """See `Memory.earlier`."""
         try:
             db = self._connection()
-            return [
-                Remembered(
-                    names,
-                    tuple(_feedback(db, pseudonym, names, sought)),
-                    tuple(_given(db, pseudonym, names, sought)),
-                )
-                for pseudonym, names in self._known_as(db, sought)
-            ]
+            with db.in_brief():
+                return [
+                    Remembered(
+                        names,
+                        tuple(_feedback(db, pseudonym, names, sought)),
+                        tuple(_given(db, pseudonym, names, sought)),
+                    )
+                    for pseudonym, names in self._known_as(db, sought)
+                ]
         except (AuditError, *UNREADABLE) as error:
             self.close()
             raise LogUnavailable(f"the decision log cannot be read: {error}") from error
@@ -124,7 +124,7 @@ class SqliteMemory:
             self._db.close()
             self._db = None
 
-    def _known_as(self, db: sqlite3.Connection, sought: Sought) -> Iterator[tuple[str, CardNames]]:
+    def _known_as(self, db: Connection, sought: Sought) -> Iterator[tuple[str, CardNames]]:
         """The patient's pseudonyms, one for each key under which there is any."""
         for key in self._keys:
             row = db.execute(
@@ -134,21 +134,19 @@ class SqliteMemory:
                 names = key.card_names(sought.patient, row[0])
                 yield key.pseudonym(sought.patient, row[0]), names
 
-    def _connection(self) -> sqlite3.Connection:
-        try:
-            found = os.stat(self._path)
-        except OSError as error:
-            raise AuditError(f"there is no such decision log: {error.strerror}") from error
-        file = (found.st_dev, found.st_ino)
+    def _connection(self) -> Connection:
+        file = file_of(self._address)
         if self._db is None or file != self._file:
             self.close()
-            self._db = open_log(self._path, patience_seconds=self._patience_seconds, read_only=True)
+            self._db = connect(
+                self._address, patience_seconds=self._patience_seconds, read_only=True
+            )
             self._file = file
         return self._db
 
 
 def _feedback(
-    db: sqlite3.Connection, pseudonym: str, names: CardNames, sought: Sought
+    db: Connection, pseudonym: str, names: CardNames, sought: Sought
 ) -> Iterator[FeedbackThen]:
     asked = {"value": pseudonym, "since": timestamp(sought.feedback_since)}
     for found in _read(db.execute(_FEEDBACK, asked), _Feedback):
@@ -164,9 +162,7 @@ def _feedback(
         )
 
 
-def _given(
-    db: sqlite3.Connection, pseudonym: str, names: CardNames, sought: Sought
-) -> Iterator[CardGiven]:
+def _given(db: Connection, pseudonym: str, names: CardNames, sought: Sought) -> Iterator[CardGiven]:
     if sought.user_id is None:
         return
     asked = {

@@ -1,0 +1,1 @@
+"""One file a revision; none is ever edited after a release."""
