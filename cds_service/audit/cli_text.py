@@ -110,7 +110,8 @@ def print_report(report: Report) -> None:
     for key in report.keys:
         out.print(harmless(f"key {key}"))
     for spool in report.spools:
-        out.print(harmless(f"spool segment {spool}: not drained"))
+        said = "not drained yet: of a process that runs, or was killed"
+        out.print(harmless(f"spool segment {spool}: {said}"))
     for finding in report.findings:
         place = f" {finding.first}" if finding.first is not None else ""
         place += f" to {finding.last}" if finding.last != finding.first else ""

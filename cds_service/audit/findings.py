@@ -191,8 +191,8 @@ class Report:
             return f"TAMPERED OR LOST: {', '.join(kinds)}"
         if not self.anchored:
             return (
-                f"WHOLE, NOT ANCHORED: {self.size} events hold together, but nothing outside this"
-                " file vouches for them; a log cut off at its end would look the same"
+                f"WHOLE, NOT ANCHORED: {self.size} events hold together, but nothing outside the"
+                " log vouches for them; a log cut off at its end would look the same"
             )
         newer = self.size - self.anchored
         rest = f"; the newest {newer} have no anchor yet" if newer else ""
