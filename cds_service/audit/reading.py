@@ -97,6 +97,11 @@ class LogReader:
         self._data_keys = data_keys
         db.begin_reading()
 
+    @property
+    def path(self) -> Path | None:
+        """The file that it reads, where another reader may read it too."""
+        return self._path
+
     def first_link(self) -> tuple[str, bytes]:
         """The log's id, and the bytes that its chain begins with."""
         row = self._db.execute("SELECT log_id, CAST(first_link AS BLOB) FROM log").fetchone()

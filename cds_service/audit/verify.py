@@ -6,6 +6,7 @@ nothing else: every column is a claim about them.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import msgspec
 
 from cds_service.audit.anchor import Anchor
 from cds_service.audit.belongings import Belongings, Sealed
+from cds_service.audit.belongings_beside import FROM_ENTRIES, BelongingsBeside
 from cds_service.audit.canonical import canonical_json
 from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
 from cds_service.audit.events import EventType
@@ -154,6 +156,15 @@ class _Place(Enum):
     ASTRAY = "where it does not belong"
 
 
+def _belongings_of(
+    reader: LogReader, head: tuple[int, bytes] | None
+) -> Belongings | BelongingsBeside:
+    """Read here, or beside where there is a second processor and enough to do."""
+    if reader.path is None or not head or head[0] < FROM_ENTRIES or (os.cpu_count() or 1) < 2:
+        return Belongings(reader)
+    return BelongingsBeside(reader.path)
+
+
 class _Walk:
     """One pass over the events in their stored order, each seen with the one that follows it."""
 
@@ -161,7 +172,7 @@ class _Walk:
         self._reader = reader
         self._log_id, first_link = reader.first_link()
         self._head = reader.head()
-        self._belongings = Belongings(reader)
+        self._belongings = _belongings_of(reader, self._head)
         self._findings = Findings()
         if canonical_json(self._log_id) not in first_link:
             self._findings.add(Kind.INDEX_MISMATCH, "the log's id is not that of its beginning")
