@@ -151,10 +151,15 @@ def assess(
             "--explain", help="Say of every rule whether it held, did not, or could not be told."
         ),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes for large inputs. Default: all cores."),
+    ] = None,
 ) -> None:
     """Assess patients from files, or one from a FHIR server.
 
     Prints one Assessment a patient, in order of id: as JSON, one object a line, or as text.
+    Large inputs are sorted by patient in TMPDIR, which needs room for them once more.
     """
     from cds_service.commands import assessing
 
@@ -167,7 +172,9 @@ def assess(
             fhir_base, patient, token_file, day, as_text=as_text, explain=explain
         )
     else:
-        assessing.assess_files(paths or (), day, as_text=as_text, explain=explain)
+        assessing.assess_files(
+            paths or (), day, as_text=as_text, explain=explain, processes=processes
+        )
 
 
 @app.command(epilog="Example: refractory-cds conformance --base https://cds.example.org")
