@@ -52,23 +52,17 @@ class Processes(Generic[S]):
         self._own = [c for c in multiprocessing.active_children() if c.pid not in before]
 
     def each(self, step: Callable[[S, T], R], tasks: Sequence[T]) -> Iterator[R]:
-        """All steps, begun at once."""
-        futures = [self._pool.submit(_do, step, task) for task in tasks]
-        try:
-            for future in futures:
-                yield _result(future)
-        finally:
-            for future in futures:
-                future.cancel()
+        """All steps, begun at once; none is cancelled, which the pool's own end would trip over."""
+        return map(_result, [self._pool.submit(_do, step, task) for task in tasks])
 
     def end(self, *, is_done: bool) -> None:
         """End the processes, in the middle of a step unless all is done."""
         if not is_done:
             for child in self._own:
                 child.terminate()
-        for child in self._own if not is_done else ():
-            child.join()
-        self._pool.shutdown(cancel_futures=True)
+            for child in self._own:
+                child.join()
+        self._pool.shutdown()
 
 
 Crew: TypeAlias = Alone[S] | Processes[S]

@@ -173,12 +173,8 @@ def _read(
 
 def _scatter_all(pieces: Sequence[Piece], crew: Crew[_Assessor]) -> list[Scattered] | None:
     """What was found in each piece; None where addresses have to be known first."""
-    found: list[Scattered] = []
-    for scattered in crew.each(_scatter, pieces):
-        if scattered.needs_names:
-            return None
-        found.append(scattered)
-    return found
+    found = list(crew.each(_scatter, pieces))
+    return None if any(scattered.needs_names for scattered in found) else found
 
 
 def _frames(files: Iterable[Path]) -> Iterator[Frame]:

@@ -86,6 +86,14 @@ class Workshop:
         for name in ("charts", "shared", "addresses", "answers"):
             (self.folder / name).mkdir()
 
+    @property
+    def is_first_reading_over(self) -> bool:
+        """Whether some process has met an address that has to be looked up."""
+        return (self.folder / "names-needed").exists()
+
+    def end_first_reading(self) -> None:
+        (self.folder / "names-needed").touch()
+
     def begin_again(self) -> None:
         """Take away what a first reading has written."""
         for name in ("charts", "shared"):
@@ -112,6 +120,9 @@ def scatter(piece: Piece, workshop: Workshop, names: Mapping[str, str]) -> Scatt
     Raises UnreadableInput with the name of the file.
     """
     reading = piece.begin()
+    is_first = names is NO_NAMES
+    if is_first and workshop.is_first_reading_over:
+        return Scattered(PieceRead.of(reading), needs_names=True)
     homeless: Counter[str] = Counter()
     charts = _Partitions(workshop)
     is_anybody = False
@@ -120,7 +131,8 @@ def scatter(piece: Piece, workshop: Workshop, names: Mapping[str, str]) -> Scatt
             at = piece.number * _PLACES + number
             if (head := head_of(resource)) is None:
                 homeless["resource"] += 1
-            elif names is NO_NAMES and _needs_names(resource, head):
+            elif is_first and _needs_names(resource, head):
+                workshop.end_first_reading()
                 return Scattered(PieceRead.of(reading), needs_names=True)
             elif head.resource_type in SHARED:
                 name = own_name(resource, head, names)
