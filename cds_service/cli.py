@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -32,7 +32,11 @@ def _day(text: str) -> date:
         raise typer.BadParameter("not a day such as 2026-11-21") from None
 
 
+FRAMES: Final = "rich" if sys.stdout.isatty() else None
+"""Frames around the help on a terminal. A pipe needs none, and has it in two thirds of the time."""
+
 app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="Lines of cancer therapy from FHIR charts, and whether the disease is *possibly* "
     "refractory to each: as a CDS Hooks service, and for files. Advisory only; the service logs "
     "every decision.",
@@ -42,11 +46,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # their locals would show charts
 )
 knowledge_app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="The clinical knowledge: what the rules say, and whose they are.",
     epilog="Example: refractory-cds knowledge show multiple-myeloma",
     no_args_is_help=True,
 )
 fixtures_app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="The invented patients of the demo.",
     epilog="Example: refractory-cds fixtures load --to http://localhost:8080/fhir",
     no_args_is_help=True,

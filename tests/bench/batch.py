@@ -145,9 +145,7 @@ def main() -> None:
     part, rounds = (QUICK, 1) if chosen.quick else (1, chosen.rounds)
     sizes = {int(size): PATIENTS.get(int(size), 100) // part for size in chosen.sizes.split(",")}
     say(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
-    say(
-        "| resources | patients | MB | patients/s, 1 | 2 processes | scaling | a CPU s | CPU 2 : 1 |"
-    )
+    say("| resources | patients | MB | patients/s, 1 | 2 processes | scaling | a CPU s | CPU 2:1 |")
     say("| ---: " * 8 + "|")
     with tempfile.TemporaryDirectory() as name:
         for size, patients in sizes.items():
