@@ -42,10 +42,12 @@ class Alone(Generic[S]):
 class Processes(Generic[S]):
     """Several processes, each with what `make` makes once at its start."""
 
-    def __init__(self, make: Callable[[], S], number: int, folder: Path) -> None:
+    def __init__(
+        self, make: Callable[[], S], number: int, folder: Path, context: BaseContext
+    ) -> None:
         before = {child.pid for child in multiprocessing.active_children()}
         self._pool = ProcessPoolExecutor(
-            number, mp_context=_context(), initializer=_begin, initargs=(make, folder)
+            number, mp_context=context, initializer=_begin, initargs=(make, folder)
         )
         for ready in [self._pool.submit(os.getpid) for _ in range(number)]:
             _result(ready)  # all are there before this process begins a thread for its own
@@ -73,12 +75,14 @@ Results come in the order of the tasks, and so does what a step raises.
 
 
 @contextmanager
-def crew_of(number: int, make: Callable[[], S], folder: Path) -> Iterator[Crew[S]]:
+def crew_of(
+    number: int, make: Callable[[], S], folder: Path, context: BaseContext
+) -> Iterator[Crew[S]]:
     """So many processes, 1 being this one; they are gone at the end, however it comes."""
     if number == 1:
         yield Alone(make)
         return
-    crew = Processes(make, number, folder)
+    crew = Processes(make, number, folder, context)
     is_done = False
     try:
         yield crew
@@ -151,8 +155,8 @@ def _remove(folder: Path) -> None:
             return
 
 
-def _context() -> BaseContext:
-    """A fork has the knowledge already; it is safe only where there is no other thread."""
+def ways() -> BaseContext:
+    """How processes are made: a fork has the knowledge already, and is safe without threads only."""
     is_safe = sys.platform == "linux" and threading.active_count() == 1
     return multiprocessing.get_context("fork" if is_safe else "spawn")
 

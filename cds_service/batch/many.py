@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from cds_service.batch.charts import assess_charts
-from cds_service.batch.crew import Crew, crew_of, working_folder
+from cds_service.batch.crew import Crew, crew_of, ways, working_folder
 from cds_service.batch.tally import Tally, shown_on
 from cds_service.clinical.assessment import Assessment
 from cds_service.errors import BatchStopped
@@ -81,12 +81,13 @@ def assess_many(
     order.load()  # before the processes are made, which then have it
     with working_folder() as folder:
         workshop = Workshop(folder, _partitions(inputs.expected, processes))
-        tally = Tally()
+        context = ways()
+        tally = Tally(context)
         make = partial(_Assessor, order, workshop, tally)
         with _said_of_disk():
             workshop.make()
             inputs.spool(folder)
-            with crew_of(processes, make, folder) as crew, shown_on(terminal, tally):
+            with crew_of(processes, make, folder, context) as crew, shown_on(terminal, tally):
                 problems = _read(inputs, workshop, crew, tally, most)
                 _assess(workshop, crew, tally, problems)
         files = [workshop.answers_of(partition) for partition in range(workshop.partitions)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Tally:
     """Bytes done of the phase under way, and patients; counted by all processes together."""
 
-    def __init__(self) -> None:
-        self._bytes = multiprocessing.Value("Q", 0)
-        self._patients = multiprocessing.Value("Q", 0)
+    def __init__(self, context: BaseContext) -> None:
+        self._bytes = context.Value("Q", 0)
+        self._patients = context.Value("Q", 0)
         self.phase = ""
         self.total = 0
         self.began = time.monotonic()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
@@ -72,6 +74,37 @@ def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
     expected = from_memory(tmp_path)
     assert len(expected) >= 6
     assert by_disk(tmp_path, processes=2) == expected
+
+
+def test_a_caller_with_threads_has_the_same_from_new_interpreters(tmp_path: Path) -> None:
+    """Nothing is forked where another thread may hold a lock."""
+    Exporter(tmp_path, 7).write(urns=False)
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)
+    thread.start()
+    try:
+        assert by_disk(tmp_path, processes=2) == from_memory(tmp_path)
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("small", [0, 10_000_000], ids=["by way of the disk", "held in memory"])
+def test_a_pipe_with_a_name_is_read_once(small: int, tmp_path: Path) -> None:
+    content = b"\n".join(patient(f"p{n}") for n in range(3_000))
+    (tmp_path / "a.ndjson").write_bytes(content)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    lines: Lines = []
+    with ExitStack() as closing:
+        inputs = list_inputs([str(pipe)], small, closing)
+        writer_is_needed = bool(inputs.streams)
+        assess_many(inputs, ORDER, lines.append, processes=1)
+    writer.join()
+    assert writer_is_needed == (small == 0)
+    assert lines == from_memory(tmp_path / "a.ndjson")
 
 
 def test_a_chart_longer_than_a_piece_is_whole(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ import orjson
 from bench.prostate_chart import PATIENT, prostate_chart
 
 AS_OF = date(2026, 11, 21)
-PATIENTS = {50: 3_000, 500: 600, 5_000: 64}
-"""So many that starting up weighs little; half a minute or so for one process."""
+PATIENTS = {50: 6_000, 500: 1_200, 5_000: 128}
+"""So many that one process needs half a minute: what starting up takes must weigh little."""
 QUICK = 10
 LOOK_EVERY = 0.05
 

@@ -144,6 +144,18 @@ def test_stopped_in_the_middle_it_leaves_nothing(
     assert (running.returncode, out, err) == (code, b"", b"")
 
 
+def test_a_reader_that_leaves_ends_it_quietly(export: Path, temporary: Path) -> None:
+    program = f"{sys.executable} -m cds_service assess {export} --processes 2"
+    ended = subprocess.run(  # noqa: S603 - our own program
+        ["bash", "-c", f"{program} | head -c 10; exit ${{PIPESTATUS[0]}}"],  # noqa: S607
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr, len(ended.stdout)) == (141, b"", 10)
+
+
 def test_killed_it_leaves_nothing_either_where_there_are_other_processes(
     export: Path, temporary: Path
 ) -> None:
