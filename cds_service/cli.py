@@ -15,7 +15,6 @@ from typing import Annotated, Final
 import typer
 
 from cds_service.commands.running import PROGRAM, run_command
-from cds_service.dates import parse_day
 from cds_service.errors import UsageError
 from cds_service.version import __version__
 
@@ -26,6 +25,8 @@ class Format(StrEnum):
 
 
 def _day(text: str) -> date:
+    from cds_service.dates import parse_day
+
     try:
         return parse_day(text)
     except ValueError:

@@ -156,7 +156,7 @@ def _remove(folder: Path) -> None:
 
 
 def ways() -> BaseContext:
-    """How processes are made: a fork has the knowledge already, and is safe without threads only."""
+    """How processes are made. A fork has the knowledge already; it is unsafe beside threads."""
     is_safe = sys.platform == "linux" and threading.active_count() == 1
     return multiprocessing.get_context("fork" if is_safe else "spawn")
 
