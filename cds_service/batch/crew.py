@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import FrameType
@@ -36,7 +37,7 @@ class Alone(Generic[S]):
 
     def each(self, step: Callable[[S, T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Each step when its result is asked for."""
-        return (step(self._own, task) for task in tasks)
+        return map(partial(step, self._own), tasks)
 
 
 class Processes(Generic[S]):

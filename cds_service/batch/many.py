@@ -22,13 +22,13 @@ from cds_service.batch.charts import assess_charts
 from cds_service.batch.crew import Crew, crew_of, ways, working_folder
 from cds_service.batch.tally import Tally, shown_on
 from cds_service.clinical.assessment import Assessment
-from cds_service.errors import BatchStopped
+from cds_service.errors import BatchStopped, UnreadableInput
 from cds_service.fhir.bundles import Problem, RawResource
 from cds_service.fhir.charts import left_out
 from cds_service.fhir.files import nobody_in
 from cds_service.fhir.frames import Frame, read_frames
 from cds_service.fhir.lookups import write_lookup
-from cds_service.fhir.pieces import Inputs, Piece, ProblemsByFile, cut
+from cds_service.fhir.pieces import Inputs, Piece, PieceRead, ProblemsByFile, cut
 from cds_service.fhir.scattering import (
     NO_NAMES,
     Scattered,
@@ -150,8 +150,12 @@ def _read(
     found = _scatter_all(pieces, crew)
     if found is None:
         tally.begin("reading addresses", total)
-        for _ in crew.each(_survey, pieces):
-            pass
+        by_file = ProblemsByFile()
+        surveyed = crew.each(_survey, pieces)
+        for piece in pieces:
+            with _said_in_order(by_file, piece):
+                by_file.add(piece, next(surveyed))
+        by_file.problems()
         frames = _frames(workshop.addresses_in(piece.number) for piece in pieces)
         write_lookup(workshop.names_file, frames)
         workshop.begin_again()
@@ -174,8 +178,32 @@ def _read(
 
 def _scatter_all(pieces: Sequence[Piece], crew: Crew[_Assessor]) -> list[Scattered] | None:
     """What was found in each piece; None where addresses have to be known first."""
-    found = list(crew.each(_scatter, pieces))
-    return None if any(scattered.needs_names for scattered in found) else found
+    found: list[Scattered] = []
+    needs_names = False
+    by_file = ProblemsByFile()
+    results = crew.each(_scatter, pieces)
+    for piece in pieces:
+        try:
+            with _said_in_order(by_file, piece):
+                scattered = next(results)
+                needs_names = needs_names or scattered.needs_names
+                if not needs_names:
+                    by_file.add(piece, scattered.read)
+                found.append(scattered)
+        except UnreadableInput:
+            if not needs_names:  # else an earlier file may be at fault: the survey will tell
+                raise
+    return None if needs_names else found
+
+
+@contextmanager
+def _said_in_order(by_file: ProblemsByFile, piece: Piece) -> Iterator[None]:
+    """If this piece cannot be read, what was wrong with earlier files is said first."""
+    try:
+        yield
+    except UnreadableInput:
+        by_file.end_before(piece)
+        raise
 
 
 def _frames(files: Iterable[Path]) -> Iterator[Frame]:
@@ -212,9 +240,10 @@ def _scatter(own: _Assessor, piece: Piece) -> Scattered:
     return scattered
 
 
-def _survey(own: _Assessor, piece: Piece) -> None:
-    survey(piece, own.workshop)
+def _survey(own: _Assessor, piece: Piece) -> PieceRead:
+    read = survey(piece, own.workshop)
     own.tally.add(piece.size)
+    return read
 
 
 def _answer(own: _Assessor, partition: _Partition) -> None:

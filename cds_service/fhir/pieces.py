@@ -195,6 +195,11 @@ class ProblemsByFile:
         self._lines += read.lines
         self._documents += read.documents
 
+    def end_before(self, piece: Piece) -> None:
+        """Say first what was wrong with earlier files: raises UnreadableInput as `add` does."""
+        if piece.file is not self._file:
+            self._end()
+
     def problems(self) -> tuple[Problem, ...]:
         """All of them, once the last piece is in; raises UnreadableInput as `add` does."""
         self._end()

@@ -154,13 +154,14 @@ def _needs_names(resource: RawResource, head: Head) -> bool:
     return local_name(resource.full_url, NO_NAMES) != name_at(resource, head)
 
 
-def survey(piece: Piece, workshop: Workshop) -> None:
+def survey(piece: Piece, workshop: Workshop) -> PieceRead:
     """Write down the addresses that references in other pieces may use.
 
     Raises UnreadableInput with the name of the file.
     """
+    reading = piece.begin()
     with _Spill(workshop.addresses_in(piece.number)) as addresses:
-        for resource in piece.resources(piece.begin()):
+        for resource in piece.resources(reading):
             head = head_of(resource)
             if head is None or head.resource_type not in LOOKED_UP:
                 continue
@@ -168,6 +169,7 @@ def survey(piece: Piece, workshop: Workshop) -> None:
                 addresses.add(Frame(0, resource.full_url, name_at(resource, head), b""))
             if head.resource_type == "Patient" and head.id:
                 addresses.add(Frame(0, address_by_id(head), head.name, WEAK))
+    return PieceRead.of(reading)
 
 
 class _Spill:

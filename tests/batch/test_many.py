@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import threading
@@ -159,6 +160,20 @@ def two_faults(folder: Path) -> None:
     (folder / "c.json").write_bytes(b"{")
 
 
+def lines_then_a_document(folder: Path) -> None:
+    (folder / "a.ndjson").write_bytes(b"{\n" * 400)
+    (folder / "b.json").write_bytes(b"{")
+
+
+def urn_then_two_faults(folder: Path) -> None:
+    """The first reading stops at the urn, and so does not get to the fault in the same file."""
+    found = bundle(resources_of("mm-len")[:1], "urn")
+    cut = gzip.compress(json.dumps(found).encode() + b"\n" + patient("p") * 900)[:-9]
+    (folder / "a.ndjson.gz").write_bytes(cut)
+    (folder / "b.ndjson").write_bytes(b"{\n" * 400)
+    (folder / "c.json").write_bytes(b"{")
+
+
 def nobody(folder: Path) -> None:
     (folder / "a.ndjson").write_text("\n".join(json.dumps(r) for r in shared(0)))
 
@@ -174,6 +189,8 @@ def nobody(folder: Path) -> None:
         pytest.param(shared_versions, id="two versions of a drug"),
         pytest.param(none_readable, id="no line can be read"),
         pytest.param(two_faults, id="the first fault is said"),
+        pytest.param(lines_then_a_document, id="lines at fault before a document"),
+        pytest.param(urn_then_two_faults, id="a fault behind a urn"),
         pytest.param(nobody, id="no patient"),
     ],
 )

@@ -168,6 +168,7 @@ def test_killed_it_leaves_nothing_either_where_there_are_other_processes(
         time.sleep(0.01)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc")
 def test_a_process_that_is_killed_is_said(export: Path, temporary: Path) -> None:
     running, _ = begun(export, temporary, 2)
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
