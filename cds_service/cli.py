@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from cds_service.commands.running import PROGRAM, run_command
-from cds_service.dates import parse_day
 from cds_service.errors import UsageError
 from cds_service.version import __version__
 
@@ -26,13 +25,19 @@ class Format(StrEnum):
 
 
 def _day(text: str) -> date:
+    from cds_service.dates import parse_day
+
     try:
         return parse_day(text)
     except ValueError:
         raise typer.BadParameter("not a day such as 2026-11-21") from None
 
 
+FRAMES: Final = "rich" if sys.stdout.isatty() else None
+"""Frames around the help on a terminal. A pipe needs none, and has it in two thirds of the time."""
+
 app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="Lines of cancer therapy from FHIR charts, and whether the disease is *possibly* "
     "refractory to each: as a CDS Hooks service, and for files. Advisory only; the service logs "
     "every decision.",
@@ -42,11 +47,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # their locals would show charts
 )
 knowledge_app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="The clinical knowledge: what the rules say, and whose they are.",
     epilog="Example: refractory-cds knowledge show multiple-myeloma",
     no_args_is_help=True,
 )
 fixtures_app = typer.Typer(
+    rich_markup_mode=FRAMES,
     help="The invented patients of the demo.",
     epilog="Example: refractory-cds fixtures load --to http://localhost:8080/fhir",
     no_args_is_help=True,
@@ -151,10 +158,15 @@ def assess(
             "--explain", help="Say of every rule whether it held, did not, or could not be told."
         ),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=1024, help="Processes for large inputs. Default: all cores."),
+    ] = None,
 ) -> None:
     """Assess patients from files, or one from a FHIR server.
 
     Prints one Assessment a patient, in order of id: as JSON, one object a line, or as text.
+    Large inputs are sorted by patient in TMPDIR, which needs room for them once more.
     """
     from cds_service.commands import assessing
 
@@ -167,7 +179,9 @@ def assess(
             fhir_base, patient, token_file, day, as_text=as_text, explain=explain
         )
     else:
-        assessing.assess_files(paths or (), day, as_text=as_text, explain=explain)
+        assessing.assess_files(
+            paths or (), day, as_text=as_text, explain=explain, processes=processes
+        )
 
 
 @app.command(epilog="Example: refractory-cds conformance --base https://cds.example.org")

@@ -4,6 +4,7 @@
     ├── UsageError          the command line or a setting was used wrongly
     ├── UnreadableInput     a file or body cannot be read as FHIR
     │   └── TooManyResources
+    ├── BatchStopped        many patients could not be assessed, for want of disk or memory
     ├── InvalidRequest      a CDS Hooks call or its feedback is not what the contract says
     │   └── InterruptedRequest
     ├── KnowledgeError      a knowledge file does not hold together
@@ -41,6 +42,10 @@ class UsageError(RefractoryCdsError):
 
     code = "invalid"
     http_status = 400
+
+
+class BatchStopped(RefractoryCdsError):
+    """What many patients need besides their charts, disk or memory, could not be had."""
 
 
 class UnreadableInput(RefractoryCdsError):

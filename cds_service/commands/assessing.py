@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import stamina
 
 from cds_service.batch import assess_charts, with_issues
+from cds_service.batch.crew import cores
+from cds_service.batch.many import Order, assess_many
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import Issue
@@ -27,6 +31,7 @@ from cds_service.fhir.client import FhirClient, FhirLimits, open_connections
 from cds_service.fhir.credentials import open_credentials
 from cds_service.fhir.files import read_charts
 from cds_service.fhir.links import BaseUrl
+from cds_service.fhir.pieces import list_inputs
 from cds_service.fhir.pointed_at import fetch_pointed_at
 from cds_service.fhir.queries import KEYS, fetch_missing
 from cds_service.report import Page, patient_report
@@ -34,19 +39,37 @@ from cds_service.report import Page, patient_report
 SECONDS = 60.0
 """Time for one patient's chart from a FHIR server: nobody waits for it with a chart open."""
 CONNECT_SECONDS = 5.0
+SMALL = 4 * 2**20
+"""Bytes of input up to which everything is done in memory, by this process."""
 
 _RAW_CONTROL = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
 
 
 def assess_files(
-    paths: Sequence[str], as_of: date, *, as_text: bool, explain: bool = False
+    paths: Sequence[str],
+    as_of: date,
+    *,
+    as_text: bool,
+    explain: bool = False,
+    processes: int | None = None,
 ) -> None:
-    """Print every patient of these files, each as soon as it is assessed.
+    """Print every patient of these files, in order of id.
 
-    Raises UnreadableInput before anything is printed.
+    What fits in memory is printed patient by patient; more is sorted by patient on disk first,
+    and assessed by several processes. Raises UnreadableInput before anything is printed.
     """
-    assessed = assess_charts(read_charts(paths), as_of, knowledge_in_use())
-    _print(assessed, as_text=as_text, explain=explain)
+    rendering = _rendering(as_text=as_text, explain=explain)
+    with ExitStack() as closing:
+        inputs = list_inputs(paths, SMALL, closing)
+        if inputs.streams or inputs.expected > SMALL:
+            order = Order(as_of, knowledge_in_use, rendering)
+            terminal = sys.stderr if sys.stderr.isatty() else None
+            count = processes or cores()
+            write = _writer(rendering)
+            assess_many(inputs, order, write, processes=count, terminal=terminal)
+            return
+    charts = read_charts(paths, held=inputs.held)
+    _print(assess_charts(charts, as_of, knowledge_in_use()), rendering)
 
 
 def assess_on_server(
@@ -67,27 +90,64 @@ def assess_on_server(
         raise UnreadableInput(f"{base}: {fault}") from None
     assessed = assess_charts([chart], as_of, knowledge_in_use())
     told = (with_issues(assessment, missed) for assessment in assessed)
-    _print(told, as_text=as_text, explain=explain)
+    _print(told, _rendering(as_text=as_text, explain=explain))
 
 
-def _print(assessments: Iterable[Assessment], *, as_text: bool, explain: bool) -> None:
-    write = _text_writer(explain=explain) if as_text else partial(_write_json, explain=explain)
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What is written of an Assessment, in any process: a line of JSON, or text of this width."""
+
+    as_text: bool
+    explain: bool
+    width: int = 0
+    is_terminal: bool = False
+
+    def __call__(self, assessment: Assessment) -> bytes:
+        if not self.as_text:
+            return _json_line(assessment, explain=self.explain)
+        screen = _Screen(is_terminal=self.is_terminal)
+        report = patient_report(assessment, knowledge_in_use(), explain=self.explain)
+        Page(screen, width=self.width).print(report, "")
+        return screen.getvalue().encode()
+
+
+class _Screen(io.StringIO):
+    """Text in memory that takes colour where the output itself would."""
+
+    def __init__(self, *, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def _rendering(*, as_text: bool, explain: bool) -> Rendering:
+    if not as_text:
+        return Rendering(as_text, explain)
+    page = Page()  # of the output itself, which it also makes ready for any character
+    return Rendering(as_text, explain, page.width, sys.stdout.isatty())
+
+
+def _print(assessments: Iterable[Assessment], rendering: Rendering) -> None:
+    write = _writer(rendering)
     for assessment in assessments:
-        write(assessment)
+        write(rendering(assessment))
+        sys.stdout.flush()
 
 
-def _text_writer(*, explain: bool) -> Callable[[Assessment], None]:
-    page = Page()
-    knowledge = knowledge_in_use()
-    return lambda a: page.print(patient_report(a, knowledge, explain=explain), "")
+def _writer(rendering: Rendering) -> Callable[[bytes], object]:
+    """How it gets to the output: text in the output's own encoding, JSON as it is."""
+    if rendering.as_text:
+        return lambda said: sys.stdout.write(said.decode())
+    return sys.stdout.buffer.write
 
 
-def _write_json(assessment: Assessment, *, explain: bool) -> None:
-    """One line; the controls that JSON leaves as they are cannot reach a terminal."""
+def _json_line(assessment: Assessment, *, explain: bool) -> bytes:
+    """The controls that JSON leaves as they are cannot reach a terminal."""
     said = to_bytes(assessment, explain=explain)
     line = _RAW_CONTROL.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), said)
-    sys.stdout.buffer.write(line + b"\n")
-    sys.stdout.buffer.flush()
+    return line + b"\n"
 
 
 async def _fetch(base: str, patient_id: str, token: str | None) -> tuple[Chart, list[Issue]]:

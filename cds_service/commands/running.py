@@ -17,6 +17,8 @@ USAGE = 2
 CLOSED_PIPE = 141
 """Exit code where nobody reads on, as the shell shows it for any program (128 + SIGPIPE)."""
 INTERRUPTED = 130
+_HELP = "NoArgsIsHelpError"
+"""What typer raises where a group is called without a command; it exports no name for it."""
 
 
 def run_command(
@@ -56,8 +58,15 @@ def _run(command: Any, arguments: Sequence[str], defaults: dict[str, Any] | None
 
 
 def _of_usage(fault: typer.TyperException) -> str:
-    """What was wrong and where help is; nothing where the help itself has been printed."""
+    """What was wrong and where help is; nothing where help is all that is said, which is printed.
+
+    With frames around it typer has printed it by itself.
+    """
     said = fault.format_message()
+    if type(fault).__name__ == _HELP:
+        if said:
+            typer.echo(said)
+        return ""
     path = getattr(getattr(fault, "ctx", None), "command_path", PROGRAM)
     return f"{said.rstrip('.')} (see {path} --help)" if said else ""
 

@@ -5,6 +5,10 @@ bundle_parts.py  the parts of a Bundle as they stand in JSON
 references.py    whose a resource is, and what a reference points at
 charts.py        resources → one Chart a patient
 files.py         files, folders, standard input → Charts
+pieces.py        the same cut into pieces, for several processes
+scattering.py    resources of any number of patients sorted on disk, and their Charts
+frames.py        the records of those files
+lookups.py       names and shared resources of all Charts, on disk
 queries.py       what is asked for, by prefetch and by search alike
 pointed_at.py    what other resources point at: medications, trials, tumours
 offers.py        what a server says of itself, so that what it has not is not asked for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.fhir.bundles import Problem, RawResource
@@ -32,6 +32,8 @@ BELONG_TO_A_PATIENT = frozenset(
 """Types that are missed where their patient cannot be told; others are passed over in silence."""
 SHARED = frozenset({"Medication", "ResearchStudy"})
 """Types that are of no patient, and are given to each whose resources point at them."""
+LOOKED_UP = SHARED | {"Patient"}
+"""Types that are looked for by the address of their entry in a Bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ def charts_of(
     """
     found = _sort(resources)
     for patient in sorted(found.of_patient):
-        own = tuple(found.problems_of(patient))
-        yield Chart(patient, tuple(found.of_patient[patient]), problems + found.left_out() + own)
+        own = found.of_patient[patient]
+        said = problems + left_out(found.homeless) + tuple(doubts_of(patient, own))
+        yield Chart(patient, tuple(own), said)
 
 
 def chart_of(patient_id: str, resources: Iterable[RawResource]) -> Chart:
@@ -62,7 +65,7 @@ def chart_of(patient_id: str, resources: Iterable[RawResource]) -> Chart:
     patient = f"Patient/{patient_id}"
     found = _sort(resources)
     own = found.of_patient.pop(patient, [])
-    problems = found.left_out()
+    problems = left_out(found.homeless)
     others = sum(len(theirs) for theirs in found.of_patient.values())
     if others:
         what = f"{others} left out, of another patient than the one asked for"
@@ -75,16 +78,7 @@ class _Sorted:
 
     def __init__(self) -> None:
         self.of_patient: dict[str, list[RawResource]] = {}
-        self.servers: dict[str, set[str]] = {}
         self.homeless: Counter[str] = Counter()
-
-    def left_out(self) -> tuple[Problem, ...]:
-        what = "left out, of no patient that can be told"
-        return tuple(Problem(kind, f"{n} {what}") for kind, n in sorted(self.homeless.items()))
-
-    def problems_of(self, patient: str) -> Iterator[Problem]:
-        if len(self.servers.get(patient, ())) > 1:
-            yield Problem("Patient", "the same id on two servers, which may be two people")
 
 
 def _sort(resources: Iterable[RawResource]) -> _Sorted:
@@ -97,46 +91,86 @@ def _sort(resources: Iterable[RawResource]) -> _Sorted:
             found.homeless["resource"] += 1
     names = _names_by_address(kept)
     shared: dict[str, RawResource] = {}
-    pointed_at: dict[str, dict[str, None]] = {}
     for resource, head in kept:
         if head.resource_type in SHARED:
-            shared[_own_name(resource, head, names)] = resource
-        elif patient := _patient_of(resource, head, names):
+            shared[own_name(resource, head, names)] = resource
+        elif patient := patient_of(resource, head, names):
             found.of_patient.setdefault(patient, []).append(resource)
-            for reference in pointed_at_by(resource):
-                pointed_at.setdefault(patient, {})[local_name(reference, names)] = None
-            if head.resource_type == "Patient" and resource.full_url.endswith(f"/{patient}"):
-                found.servers.setdefault(patient, set()).add(resource.full_url)
         elif head.resource_type in BELONG_TO_A_PATIENT:
             found.homeless[head.resource_type] += 1
-    for patient, wanted in pointed_at.items():
-        found.of_patient[patient] += [shared[n] for n in wanted if n and n in shared]
+    for own in found.of_patient.values():
+        own += shared_with(own, names, shared)
     return found
 
 
-def _names_by_address(kept: Iterable[tuple[RawResource, Head]]) -> dict[str, str]:
-    """The "Type/id" of each resource by its fullUrl; of patients also by `urn:uuid:` and id.
+def shared_with(
+    resources: Iterable[RawResource], names: Mapping[str, str], shared: Mapping[str, RawResource]
+) -> list[RawResource]:
+    """Those of the shared resources, by name, that a patient's own resources point at."""
+    wanted = dict.fromkeys(
+        local_name(reference, names)
+        for resource in resources
+        for reference in pointed_at_by(resource)
+    )
+    found = (shared.get(name) for name in wanted if name)
+    return [resource for resource in found if resource is not None]
 
-    A resource that has no id yet (in a transaction to be sent) is named by its UUID.
-    """
+
+def doubts_of(patient: str, resources: Sequence[RawResource]) -> Iterator[Problem]:
+    """What makes it doubtful that the resources are of one person."""
+    ending = f"/{patient}"
+    servers = {
+        resource.full_url
+        for resource in resources
+        if resource.full_url.endswith(ending)
+        and (head := head_of(resource)) is not None
+        and head.resource_type == "Patient"
+    }
+    if len(servers) > 1:
+        yield Problem("Patient", "the same id on two servers, which may be two people")
+
+
+def left_out(homeless: Counter[str]) -> tuple[Problem, ...]:
+    """What to say of resources, counted by type, that are of no patient."""
+    what = "left out, of no patient that can be told"
+    return tuple(Problem(kind, f"{n} {what}") for kind, n in sorted(homeless.items()))
+
+
+def _names_by_address(kept: Iterable[tuple[RawResource, Head]]) -> dict[str, str]:
     names: dict[str, str] = {}
     for resource, head in kept:
-        if resource.full_url:
-            names[resource.full_url] = (
-                head.name or f"{head.resource_type}/{_last_part(resource.full_url)}"
-            )
-        if head.resource_type == "Patient" and head.id:
-            names.setdefault(f"urn:uuid:{head.id}", head.name)
+        if head.resource_type in LOOKED_UP:
+            if resource.full_url:
+                names[resource.full_url] = name_at(resource, head)
+            if head.resource_type == "Patient" and head.id:
+                names.setdefault(address_by_id(head), head.name)
     return names
 
 
-def _own_name(resource: RawResource, head: Head, names: Mapping[str, str]) -> str:
-    return head.name or names.get(resource.full_url, "")
+def name_at(resource: RawResource, head: Head) -> str:
+    """The "Type/id" of a resource at its fullUrl.
+
+    One that has no id yet (in a transaction to be sent) is named by its UUID.
+    """
+    return head.name or f"{head.resource_type}/{_last_part(resource.full_url)}"
 
 
-def _patient_of(resource: RawResource, head: Head, names: Mapping[str, str]) -> str:
+def address_by_id(patient: Head) -> str:
+    """What a patient is called besides its fullUrl, by those who send transactions."""
+    return f"urn:uuid:{patient.id}"
+
+
+def own_name(resource: RawResource, head: Head, names: Mapping[str, str]) -> str:
+    """What references call a resource, "" where nothing says it."""
+    if head.id or not resource.full_url:
+        return head.name
+    return names.get(resource.full_url) or name_at(resource, head)
+
+
+def patient_of(resource: RawResource, head: Head, names: Mapping[str, str]) -> str:
+    """The "Patient/id" whose a resource is, "" where it cannot be told."""
     if head.resource_type == "Patient":
-        return _own_name(resource, head, names)
+        return own_name(resource, head, names)
     owner = local_name(head.owner, names)
     return owner if owner.startswith("Patient/") else ""
 

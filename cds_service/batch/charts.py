@@ -1,4 +1,4 @@
-"""Many patients in, one Assessment each out, one patient at a time."""
+"""Charts in memory: one Assessment each, one patient at a time."""
 
 from __future__ import annotations
 

@@ -1,0 +1,120 @@
+"""Start-up beside the import of the web framework alone: ratios, nothing else.
+
+    python tests/bench/startup.py [--rounds N]
+
+`--help`, and `serve` from its start until /readyz answers 200, each as a ratio to
+`python -c "import fastapi"`: by the clock, and by processor time, which other programs on the
+machine change less. Taken in turn, medians of the rounds. `where` is where an import's time goes:
+
+    python -X importtime -c "import cds_service.app"
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_WITHIN = 60.0
+BETWEEN = 0.005
+
+Took = tuple[float, float]
+"""Seconds by the clock, and of processors."""
+
+
+def of_command(*arguments: str) -> Took:
+    """A command from its start to its end."""
+    began, used = time.perf_counter(), _used()
+    subprocess.run([sys.executable, *arguments], capture_output=True, check=True, cwd=ROOT)  # noqa: S603
+    return time.perf_counter() - began, _used() - used
+
+
+def of_service() -> Took:
+    """The service until it is ready; its processor time is that until it has ended."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    used = _used()
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "REFRACTORY_CDS_AUDIT_DB": f"{folder}/log.db",
+            "PYTHONPATH": str(ROOT),
+        }
+        began = time.perf_counter()
+        running = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "cds_service", "serve", "--port", str(port)],
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            env=environment,
+        )
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/readyz", running)
+            took = time.perf_counter() - began
+        finally:
+            running.send_signal(signal.SIGTERM)
+            running.wait()
+    return took, _used() - used
+
+
+def _wait_for(address: str, running: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + READY_WITHIN
+    while time.monotonic() < until and running.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own service
+                return
+        except (OSError, urllib.error.URLError):
+            time.sleep(BETWEEN)
+    raise SystemExit("the service did not become ready")
+
+
+def _used() -> float:
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return now.ru_utime + now.ru_stime
+
+
+WHAT: dict[str, Callable[[], Took]] = {
+    "import fastapi": lambda: of_command("-c", "import fastapi"),
+    "--help": lambda: of_command("-m", "cds_service", "--help"),
+    "assess --help": lambda: of_command("-m", "cds_service", "assess", "--help"),
+    "serve, until ready": of_service,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    for work in WHAT.values():
+        work()  # what is compiled once, and read from the disk once
+    took: dict[str, list[Took]] = {name: [] for name in WHAT}
+    for _ in range(rounds):
+        for name, work in WHAT.items():
+            took[name].append(work())
+    clock = {name: statistics.median(t for t, _ in found) for name, found in took.items()}
+    cpu = {name: statistics.median(c for _, c in found) for name, found in took.items()}
+    floor = "import fastapi"
+    sys.stdout.write(
+        "| | s | × fastapi | CPU s | × fastapi |\n| --- | ---: | ---: | ---: | ---: |\n"
+    )
+    for name in WHAT:
+        sys.stdout.write(
+            f"| {name} | {clock[name]:.2f} | **{clock[name] / clock[floor]:.2f}** | "
+            f"{cpu[name]:.2f} | **{cpu[name] / cpu[floor]:.2f}** |\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
