@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from cds_service.hooks.markdown import escaped
 from cds_service.knowledge.model import Citation, Knowledge
@@ -33,10 +34,11 @@ class CitationsOfACard:
             if citation := self._knowledge.citations.get(key):
                 is_known = key in self._named and bool(citation.doi)
                 self._named.add(key)
-                yield label_of(key) if is_known else escaped(_short(citation), longest=400)
+                yield label_of(key) if is_known else _short(citation)
 
 
+@lru_cache(512)  # of texts of the knowledge, none of a chart
 def _short(citation: Citation) -> str:
     text = citation.text.rstrip(".")
     paper = _PAPER.fullmatch(text) if citation.doi else None
-    return f"{paper['who']}. {paper['where']}" if paper else text
+    return escaped(f"{paper['who']}. {paper['where']}" if paper else text, longest=400)

@@ -18,13 +18,16 @@ BREAK = "\u200b"
 
 def plain(text: str, longest: int = LONGEST) -> str:
     """The text without control and direction characters, on one line, cut at `longest`."""
-    kept = "".join(
+    one_line = " ".join((text if text.isprintable() else _without_controls(text)).split())
+    return one_line if len(one_line) <= longest else f"{one_line[: longest - 1]}…"
+
+
+def _without_controls(text: str) -> str:
+    return "".join(
         " " if char in "\t\n\r" else char
         for char in text
         if char in "\t\n\r" or unicodedata.category(char) not in ("Cc", "Cf", "Co", "Cs", "Cn")
     )
-    one_line = " ".join(kept.split())
-    return one_line if len(one_line) <= longest else f"{one_line[: longest - 1]}…"
 
 
 def escaped(text: str, longest: int = LONGEST) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -139,7 +140,7 @@ class EarlierCards:
 NO_EARLIER_CARDS = EarlierCards()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judged:
     """One line with its evidence and where it stands; `case` is all that was judged."""
 
@@ -148,9 +149,9 @@ class Judged:
     status: LineStatus
     case: Case = field(compare=False, repr=False)
 
-    @property
+    @cached_property
     def answers(self) -> tuple[Answer, ...]:
-        """What every rule said of the line. Worked out anew each time: nothing decides by it."""
+        """What every rule said of the line. Worked out when first asked: nothing decides by it."""
         return explain_line(self.case, self.status)
 
     @property
@@ -167,7 +168,7 @@ class Judged:
         """The last day that any evidence of the line may be of; None without evidence."""
         return max((e.on.last for e in self.evidence), default=None)
 
-    @property
+    @cached_property
     def evidence_digest(self) -> str:
         """Changes when, and only when, the evidence of the line does."""
         said = "\n".join(f"{e.resource} {e.on} {e.finding} {e.detail}" for e in self.evidence)
