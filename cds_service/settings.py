@@ -159,7 +159,7 @@ class Settings(BaseSettings):
         description="Calls that one process answers at a time; a few more wait, then get 503.",
     )
     recent_charts_mib: int = Field(
-        default=32,
+        default=16,
         ge=0,
         description="Charts that a process keeps in memory for a quarter of an hour, in MiB: one "
         "that is opened again unchanged is not read again. 0 keeps none.",
