@@ -29,6 +29,7 @@ from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import open_reader
 from cds_service.errors import AuditError
 from cds_service.replay.compare import EXIT_CODES, replay_one
+from cds_service.replay.crew import Period, processes_for, replay_side_by_side
 from cds_service.replay.knowledge import KnownThen, candidate
 from cds_service.replay.period import replay_period
 from cds_service.replay.text import print_period, print_replayed
@@ -112,9 +113,14 @@ def _replay_period(
     with clear_errors(db):
         with open_reader(db, keys) as reader:
             under = candidate(reader, knowledge, site)
-            total = reader.count(wanted)
+            total, head = reader.count(wanted), reader.head()
+            processes = processes_for(total) if head else 1
             with cli_text.progress_bar(total, "replaying") as progress:
-                report = replay_period(reader, wanted, KnownThen(reader), under, progress)
+                if head and processes > 1:
+                    period = Period(db, keys, wanted, knowledge, site, head[0])
+                    report = replay_side_by_side(period, processes, progress)
+                else:
+                    report = replay_period(reader, wanted, KnownThen(reader), under, progress)
         query = _asked(since=wanted.since, until=wanted.until, knowledge=knowledge, site=site)
         rows = report.decisions
         record(db, access_event(who(reason), command="replay", query=query, rows=rows), keys)

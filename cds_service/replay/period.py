@@ -89,6 +89,16 @@ class PeriodReport:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of one decision: how its lines changed, and it; or `why` it cannot be replayed."""
+
+    event_id: str
+    lines: tuple[LineChange, ...] = ()
+    found: frozenset[Change] = frozenset()
+    why: str | None = None
+
+
 def replay_period(
     reader: LogReader,
     wanted: Wanted,
@@ -97,38 +107,44 @@ def replay_period(
     progress: Callable[[int], None] = lambda _: None,
 ) -> PeriodReport:
     """Every decision of a period under other knowledge, or each under its own. Writes nothing."""
+    replayed = (replay_in_period(reader, event, then, under) for event in reader.matching(wanted))
+    return report_on(replayed, progress)
+
+
+def report_on(
+    replayed: Iterable[Replayed], progress: Callable[[int], None] = lambda _: None
+) -> PeriodReport:
+    """What came of all of these, in their order."""
     report = PeriodReport()
-    for event in reader.matching(wanted):
+    for one in replayed:
         report.decisions += 1
-        _take(report, reader, event, then, under)
+        if one.why is not None:
+            report.not_replayable.setdefault(one.why, []).append(one.event_id)
+        report.changes += one.lines
+        for change in CHANGES if one.why is None else ():
+            if change in (one.found - {"same"} or {"same"}):
+                report.decisions_by_change.setdefault(change, []).append(one.event_id)
         progress(report.decisions)
     return report
 
 
-def _take(
-    report: PeriodReport,
-    reader: LogReader,
-    event: StoredEvent,
-    then: Prepared,
-    under: Again | None,
-) -> None:
+def replay_in_period(
+    reader: LogReader, event: StoredEvent, then: Prepared, under: Again | None
+) -> Replayed:
+    """One decision under other knowledge, or under its own."""
     try:
         stored = stored_decision(reader, event)
         again = (under or then(stored.knowledge_digest)).answer(stored)
     except NotReplayable as why:
-        report.not_replayable.setdefault(str(why), []).append(event.event_id)
-        return
+        return Replayed(event.event_id, why=str(why))
     recorded = answered(stored)
-    lines = list(_changes(stored, recorded, again))
-    report.changes += lines
-    found = {one.change for one in lines}
+    lines = tuple(_changes(stored, recorded, again))
+    found: frozenset[Change] = frozenset(one.change for one in lines)
     if not found - {"same"} and _said(recorded, stored.knowledge_version) != _said(
         again, _version_of(again)
     ):
-        found = {"changed-wording"}
-    for change in CHANGES:
-        if change in (found - {"same"} or {"same"}):
-            report.decisions_by_change.setdefault(change, []).append(event.event_id)
+        found = frozenset({"changed-wording"})
+    return Replayed(event.event_id, lines, found)
 
 
 def _changes(stored: StoredDecision, then: Answer, now: Answer) -> Iterator[LineChange]:

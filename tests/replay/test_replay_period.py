@@ -11,8 +11,10 @@ import pytest
 from hooks.calls import call, myeloma, prefetch_of, quiet
 from hooks.serving import Served
 
+from cds_service.audit.listing import Wanted
 from cds_service.errors import UsageError
 from cds_service.knowledge.load import DATA, load_knowledge
+from cds_service.replay import commands, crew
 from cds_service.replay.period import _change
 from replay.logs import Day, run, run_json, started
 
@@ -147,3 +149,33 @@ def test_knowledge_that_is_nowhere_is_an_error_of_usage(log: Served) -> None:
     result = run("replay", *PERIOD, "--db", log.db, "--knowledge", "1999.1.0")
     assert isinstance(result.exception, UsageError)
     assert "no such knowledge" in str(result.exception)
+
+
+def said_by(asked: tuple[object, ...]) -> tuple[int, str]:
+    result = run(*asked, "--format", "json")
+    return result.exit_code, result.output
+
+
+async def test_several_processes_give_the_report_of_one(
+    log: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = changed(tmp_path, "diseases/multiple-myeloma.toml", "days = 60", "days = 30")
+    for more in ((), ("--knowledge", folder), ("--knowledge", "no-such-version")):
+        asked = ("replay", *PERIOD, "--db", log.db, *more)
+        alone = said_by(asked)
+        monkeypatch.setattr(crew, "processes_for", lambda _: 3)
+        monkeypatch.setattr(commands, "processes_for", lambda _: 3)
+        assert said_by(asked) == alone
+        monkeypatch.undo()
+
+
+def test_entries_that_came_since_are_of_no_process(log: Served) -> None:
+    wanted = Wanted()
+    first = crew.Period(log.db, None, wanted, None, None, last=0)
+    assert crew.replay_side_by_side(first, 2).decisions == 0
+
+
+def test_a_process_that_ends_ends_the_replay(log: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = crew.Period(log.db.with_name("gone.db"), None, Wanted(), None, None, last=9)
+    with pytest.raises(UsageError, match="there is no such decision log"):
+        crew.replay_side_by_side(nowhere, 2)
