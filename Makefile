@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all crashes laws mutants mutants-code lint docs types format bench lock clean
+.PHONY: help install demo test test-all crashes laws mutants mutants-code lint docs types format bench profile lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,7 @@ $(STAMP): deploy/requirements-dev.lock pyproject.toml
 	@echo "Installing into $(VENV) (once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q cds_service || true
 	@touch $(STAMP)
 
 demo: $(STAMP) ## serve, open every fixture patient's chart, print the cards (ARGS=--once to stop after that)
@@ -63,6 +64,9 @@ format: $(STAMP) ## rewrite the code in the house format
 
 bench: $(STAMP) ## ratios of a full decision to a plain parse, measured side by side
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+profile: $(STAMP) ## where the time of decisions goes, as a page for the browser (ARGS="--resources 50")
+	@$(BIN)/python tests/bench/profile.py $(ARGS)
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet \

@@ -27,6 +27,10 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.rows import Row, say
+
 from cds_service.audit import (
     AdviceDecided,
     Call,
@@ -243,11 +247,6 @@ def appending(places: Mapping[int, Address], events: int) -> None:
         )
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def microseconds(work: int, seconds: float) -> str:
     return f"{seconds / work * 1e6:.1f} µs"
 
@@ -278,7 +277,7 @@ class Unflushed(DatabaseStore):
         return db
 
 
-def verifying(path: Path, count: int) -> None:
+def verifying(path: Path, count: int, *, quiet: bool = False) -> None:
     """A log of so many entries, a checkpoint for each thousand; verified from the file."""
     create_log(path, log_id="bench", created_at=utc_now())
     signing = Signing(default_signing_key_file(path))
@@ -290,6 +289,8 @@ def verifying(path: Path, count: int) -> None:
         signer.make()
     signer.close()
     store.close()
+    if quiet:
+        return
     start_wall, start_main = time.perf_counter(), time.thread_time()
     with open_reader(path) as reader:
         report = verify(reader)
@@ -298,6 +299,28 @@ def verifying(path: Path, count: int) -> None:
     say(f"verify: {report.size} entries, {report.checkpoints} checkpoints, {took:.1f} s")
     say(f"  {microseconds(report.size, took)} an entry, {memory} MiB at most")
     say(f"  {microseconds(report.size, main_thread)} of processor in the walk itself")
+
+
+def rows(folder: Path, *, quick: bool) -> list[Row]:
+    """Appends and verifying beside what is asked of them: 500 a second, a million in a minute."""
+    a_second, _ = asyncio.run(append(folder / "log.db", 1_000 if quick else 3_000, 64))
+    count = 25_000 if quick else 100_000
+    verifying(folder / "long.db", count, quiet=True)
+    took = verifying_again(folder / "long.db")
+    return [
+        Row("log, appends, 64 waiting", 500 / a_second, "500 a second", 1.0,
+            said=f"{a_second:.0f}/s"),
+        Row("log, verify", took / count * 1e6 / 60, "a million in a minute", 1.0,
+            said=microseconds(count, took) + " an entry"),
+    ]  # fmt: skip
+
+
+def verifying_again(path: Path) -> float:
+    """Seconds that verifying this log takes."""
+    start = time.perf_counter()
+    with open_reader(path) as reader:
+        verify(reader)
+    return time.perf_counter() - start
 
 
 def main() -> None:

@@ -28,12 +28,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import orjson
 from bench.prostate_chart import PATIENT, prostate_chart
+from bench.rows import Row, say
 
 AS_OF = date(2026, 11, 21)
 PATIENTS = {50: 6_000, 500: 1_200, 5_000: 128}
 """So many that one process needs half a minute: what starting up takes must weigh little."""
 QUICK = 10
 LOOK_EVERY = 0.05
+SIZE_OF_MEMORY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,28 @@ def memory(folder: Path, size: int, patients: int) -> list[str]:
     return rows
 
 
-def say(line: str = "") -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def rows(folder: Path, *, quick: bool) -> list[Row]:
+    """Two processes beside one, and memory for four times the patients."""
+    found = []
+    for size, patients in {50: 1_500, 500: 300, 5_000: 40}.items():
+        count = patients // (5 if quick else 1)
+        path = folder / f"{size}.ndjson"
+        export(path, count, size)
+        one, two = assess(path, 1, count), assess(path, 2, count)
+        said = f"{count / one.seconds:.0f} and {count / two.seconds:.0f} patients/s"
+        to = "half the time of one process"
+        found.append(
+            Row(f"batch, {size:,}, two processes", two.seconds * 2 / one.seconds, to, 1 / 0.9,
+                said=said)
+        )  # fmt: skip
+        if size == SIZE_OF_MEMORY:
+            export(path, 4 * count, size)
+            four = assess(path, 2, 4 * count)
+            said = f"{four.together:.0f} and {two.together:.0f} MiB together"
+            name, to = f"batch, {size:,}, memory", "a quarter of the patients"
+            found.append(Row(name, four.together / two.together, to, 1.1, said=said))
+        path.unlink()
+    return found
 
 
 def main() -> None:

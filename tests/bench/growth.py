@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import orjson
 from bench.prostate_chart import prostate_chart
+from bench.rows import Row
 
 from cds_service import shipped_knowledge
 from cds_service.clinical.assessment import assess
@@ -169,6 +170,22 @@ def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     over = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
     return over / sum((a - mean_x) ** 2 for a in x)
+
+
+STRAIGHT: Final = 1.1
+"""What a fitted exponent may be."""
+
+
+def rows(*, quick: bool) -> list[Row]:
+    """The exponent of each kind of chart."""
+    sizes = (100, 300, 1_000, 3_000) if quick else (100, 1_000, 10_000)
+    found = []
+    for chart in CHARTS:
+        took = [seconds_of(chart(n)) for n in sizes]
+        said = f"{took[-1] * 1000:,.0f} ms of {sizes[-1]:,}"
+        name = f"growth, {chart.__name__.replace('_', ' ')}"
+        found.append(Row(name, exponent(sizes, took), "an exponent of 1", STRAIGHT, said=said))
+    return found
 
 
 def main() -> None:

@@ -1,17 +1,13 @@
-"""What single steps cost in this process: reading a resource, assessing a chart; a profile."""
+"""What single steps cost in this process: reading a resource, assessing a chart."""
 
 from __future__ import annotations
 
-import cProfile
 import gc
-import io
-import pstats
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -77,20 +73,3 @@ def assessing(sizes: tuple[int, ...], today: date, rounds: int) -> Iterator[tupl
     for size in sizes:
         work = partial(assess, raw_chart(size, today), today, shipped_knowledge())
         yield size, median_seconds(work, rounds)
-
-
-def profile(path: Path, today: date, size: int = 1_000, rounds: int = 50) -> None:
-    """Write where the time of `assess` goes: by function's own time, then with all it calls."""
-    raw, knowledge = raw_chart(size, today), shipped_knowledge()
-    assess(raw, today, knowledge)
-    watch = cProfile.Profile()
-    watch.enable()
-    for _ in range(rounds):
-        assess(raw, today, knowledge)
-    watch.disable()
-    text = io.StringIO()
-    text.write(f"assess() on {size} resources, {rounds} times; a profile makes calls dearer\n")
-    stats = pstats.Stats(watch, stream=text).strip_dirs()
-    stats.sort_stats("tottime").print_stats(40)
-    stats.sort_stats("cumulative").print_stats(60)
-    path.write_text(text.getvalue(), "utf-8")

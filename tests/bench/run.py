@@ -1,6 +1,6 @@
 """The service beside a bare parse and beside the naive design: one table of ratios.
 
-    python tests/bench/run.py [--quick] [--only PART…] [--commit] [--profile FILE]
+    python tests/bench/run.py [--quick] [--only PART…] [--commit]
 
 The ratios are what counts; the milliseconds belong to the machine. Exits with 1 where a ratio is
 worse than its bound by more than noise. `--commit` keeps the result to compare the next one with.
@@ -18,13 +18,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import calls, fetch, micro
+from bench import audit, batch, calls, fetch, growth, micro, startup
 from bench.rows import Row, commit, say, table
 
 Part = Callable[[Path, date, bool], list[Row]]
 PARTS: dict[str, Part] = {
     "calls": lambda folder, today, quick: calls.rows(folder, today, quick=quick),
     "fetch": lambda _, today, quick: fetch.rows(today, quick=quick),
+    "growth": lambda _, __, quick: growth.rows(quick=quick),
+    "batch": lambda folder, _, quick: batch.rows(folder, quick=quick),
+    "start": lambda _, __, quick: startup.rows(quick=quick),
+    "log": lambda folder, _, quick: audit.rows(folder, quick=quick),
 }
 
 
@@ -48,7 +52,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART",
                         help=f"of {', '.join(PARTS)}")  # fmt: skip
     parser.add_argument("--commit", action="store_true", help="keep the ratios in committed.json")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="where assess() spends time")
     chosen = parser.parse_args()
     began = time.monotonic()
     today = datetime.now(UTC).date()
@@ -61,9 +64,6 @@ def main() -> None:
         say(line)
     if chosen.commit:
         commit(rows)
-    if chosen.profile:
-        micro.profile(chosen.profile, today)
-        say(f"\nprofile: {chosen.profile}")
     say(f"\n{time.monotonic() - began:.0f} s")
     if any(row.is_over for row in rows):
         raise SystemExit(1)
