@@ -44,7 +44,6 @@ from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
-from cds_service.fhir.credentials import open_credentials
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
@@ -134,6 +133,8 @@ def create_app(
         recent=Recent(settings.recent_charts_mib * MIB),
     )
     if settings.fhir_credentials_file is not None:
+        from cds_service.fhir.credentials import open_credentials  # few sites have any
+
         own = open_credentials(
             settings.fhir_credentials_file, rules, reach.transport, new_id=lambda: str(uuid4())
         )

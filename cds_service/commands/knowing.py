@@ -15,6 +15,7 @@ from cds_service.commands.known_text import counts_of, known_report, list_report
 from cds_service.commands.setting import knowledge_in_use, read_settings
 from cds_service.errors import KnowledgeError, UsageError
 from cds_service.hooks.card_lint import lint_texts
+from cds_service.hooks.orders import faults_of_orders
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.check import Criteria, check_knowledge
 from cds_service.knowledge.load import DATA, load_knowledge
@@ -43,7 +44,7 @@ def check(folder: Path | None = None, site: Path | None = None) -> int:
         typer.echo(f"site: {harmless(number.where)}: {harmless(str(number))}")
     for warning in checked.warnings:
         typer.echo(f"note: {harmless(str(warning))}")
-    found = [*checked.faults, *lint_texts(knowledge)]
+    found = [*checked.faults, *lint_texts(knowledge), *faults_of_orders(knowledge)]
     for fault in found:
         typer.echo(f"fault: {harmless(str(fault))}")
     faults = len(found)

@@ -22,3 +22,14 @@ bodies.py        bodies, unzipped, up to a limit
 allowed.py       which FHIR servers a hook call may name
 connections.py   the same rules for the address that a connection is opened to
 """
+
+import sys
+from importlib.util import find_spec
+
+# httpcore asks at each of its locks whether sniffio is there, and a module that is not there is
+# looked for on the whole path every time: a quarter of what a fetch costs. None says no at once.
+if "sniffio" not in sys.modules and find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None  # type: ignore[assignment] # the import system's own word for it
+# httpx has a command line that nobody calls here, and loads rich for it: a tenth of a second.
+if "httpx" not in sys.modules:
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]

@@ -9,11 +9,9 @@ import asyncio
 import logging
 import re
 import ssl
-import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Protocol, Self
 
 import httpcore
@@ -69,11 +67,6 @@ HEADERS = {
     "Accept-Encoding": "gzip",
     "User-Agent": "refractory-cds",
 }
-
-# httpcore asks at each of its locks whether sniffio is there, and a module that is not there is
-# looked for on the whole path every time: a quarter of what a fetch costs. None says no at once.
-if "sniffio" not in sys.modules and find_spec("sniffio") is None:
-    sys.modules["sniffio"] = None  # type: ignore[assignment] # the import system's own word for it
 
 for _name in ("httpx", "httpcore", "hpack"):  # they log addresses, and those hold patient ids
     logging.getLogger(_name).setLevel(logging.WARNING)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
-
-from fhir.resources.R4B.servicerequest import ServiceRequest
 
 from cds_service.clinical.advice import Advice, AdviceKind
 from cds_service.clinical.assessment import CancerAssessment
@@ -48,16 +46,24 @@ class OrderTemplates:
 
 
 def build_templates(knowledge: Knowledge) -> OrderTemplates:
-    """Every draft order that a card can suggest; raises pydantic's ValidationError for invalid
-    FHIR, so that a fault in the knowledge is found at start-up and not in front of a clinician.
-    """
+    """Every draft order that a card can suggest."""
     drafts: dict[tuple[str, AdviceKind], Mapping[str, Any]] = {}
     for disease in knowledge.diseases.values():
         for kind, order in _orders(disease).items():
-            draft = _draft(order)
-            ServiceRequest.model_validate({**draft, "subject": {"reference": "Patient/p1"}})
-            drafts[disease.id, kind] = draft
+            drafts[disease.id, kind] = _draft(order)
     return OrderTemplates(drafts)
+
+
+def faults_of_orders(knowledge: Knowledge) -> Iterator[str]:
+    """The draft orders that are not FHIR R4: for `knowledge check`, so that no clinician finds
+    them. The models of `fhir.resources` take longer to load than all the rest of a start."""
+    from fhir.resources.R4B.servicerequest import ServiceRequest
+
+    for (disease, kind), draft in build_templates(knowledge).drafts.items():
+        try:
+            ServiceRequest.model_validate({**draft, "subject": {"reference": "Patient/p1"}})
+        except ValueError as fault:
+            yield f"{disease}: the draft order of {kind} is not valid FHIR: {fault}"
 
 
 def _orders(disease: Disease) -> dict[AdviceKind, Order]:

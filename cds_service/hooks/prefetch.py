@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -25,7 +25,6 @@ from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bodies import Room
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.client import FhirClient, FhirLimits, Transport
-from cds_service.fhir.credentials import Credentials
 from cds_service.fhir.offers import Offers
 from cds_service.fhir.pointed_at import POINTED_AT, fetch_pointed_at, lack_any
 from cds_service.fhir.queries import QUERIES, Fetched, Query, fetch_missing
@@ -35,6 +34,9 @@ from cds_service.hooks.messages import HookCall
 from cds_service.intake import MOST_RESOURCES, is_text
 from cds_service.recent import Recent
 from cds_service.trust.checking import Caller
+
+if TYPE_CHECKING:
+    from cds_service.fhir.credentials import Credentials
 
 MissingCode = Literal[
     "omitted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,8 @@ from cds_service import assess, shipped_knowledge
 from cds_service.clinical.advice.silence import answers_to
 from cds_service.clinical.record import read_record
 from cds_service.hooks.cards import CardMaker, cards_for
-from cds_service.hooks.orders import build_templates
+from cds_service.hooks.orders import build_templates, faults_of_orders
+from cds_service.knowledge.model import Order
 from hooks.card_rules import faults_of
 
 KNOWLEDGE = shipped_knowledge()
@@ -52,6 +54,19 @@ def allergy(text: str) -> Json:
         "patient": reference("Patient", "p1"),
         "code": {"text": text},
     }
+
+
+def test_every_draft_order_of_the_knowledge_is_valid_fhir() -> None:
+    assert list(faults_of_orders(KNOWLEDGE)) == []
+
+
+def test_a_draft_order_that_is_not_fhir_is_a_fault_of_the_knowledge() -> None:
+    nsclc = KNOWLEDGE.diseases["nsclc"]
+    spoilt = Order("Imaging", ("not an address", " no code ", "Imaging"))
+    advice = replace(nsclc.advice, restage=spoilt)
+    changed = replace(KNOWLEDGE, diseases={"nsclc": replace(nsclc, advice=advice)})
+    (fault,) = faults_of_orders(changed)
+    assert fault.startswith("nsclc: the draft order of restage is not valid FHIR")
 
 
 def test_images_are_ordered_by_code_and_contrast_is_left_to_local_policy() -> None:
