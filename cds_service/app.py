@@ -24,23 +24,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cds_service.audit import (
     AsOfSource,
     DecisionLog,
-    Event,
     Limits,
     Signing,
     Spooling,
     SpoolLimits,
     Versions,
     open_decision_log,
-    service_started_event,
     service_stopped_event,
 )
-from cds_service.audit.canonical import digest
 from cds_service.audit.events import utc_now
 from cds_service.audit.installed import installed_software
 from cds_service.audit.log import default_spool_folder
-from cds_service.audit.packages import activation, stored_package
+from cds_service.audit.packages import stored_package
 from cds_service.audit.reading import open_reader
 from cds_service.audit.signing_keys import default_signing_key_file
+from cds_service.audit.store import AlreadyRecorded
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
@@ -52,11 +50,12 @@ from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge
 from cds_service.knowledge.model import Knowledge
-from cds_service.knowledge.package import open_package, package_of
+from cds_service.knowledge.package import open_package
 from cds_service.operations_log import log_event
 from cds_service.recent import Recent
 from cds_service.service import RETRY_AFTER, Service, forget, record_failure
 from cds_service.settings import MIB, Settings
+from cds_service.starting import config_digest, demand_approval, told_at_start, watch_log
 from cds_service.trust.addresses import shared_rules
 from cds_service.trust.admission import Admission
 from cds_service.trust.clients import Clients, required_clients
@@ -105,6 +104,11 @@ def create_app(
     clients = required_clients(settings.clients_file) if settings.checks_tokens else None
     knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
+    try:
+        demand_approval(settings, knowledge)
+    except AuditError:
+        log.close()
+        raise
     rules = AddressRules.listed(settings.fhir_servers, loopback_ok=bool(settings.allow_loopback))
     software = installed_software()
     service = Service(
@@ -188,11 +192,6 @@ def _connections(rules: AddressRules, clients: Clients | None) -> Transport:
     return open_connections(shared_rules(rules, clients or {}))
 
 
-def config_digest(settings: Settings) -> str:
-    """A digest of all settings in force, for the log. There are no secrets among them."""
-    return digest(orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS))
-
-
 def open_log(
     settings: Settings, clock: Callable[[], datetime], new_id: Callable[[], str]
 ) -> DecisionLog:
@@ -239,35 +238,23 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        started = service_started_event(
-            service.versions,
-            settings={
-                "fhirServers": len(settings.fhir_servers),
-                "jwt": "required" if settings.checks_tokens else "off",
-                **({"switchedOff": off} if (off := service.knowledge.switched_off) else {}),
-            },
-        )
-        activated = await asyncio.to_thread(_activation, service.knowledge, settings)
-        if activated is not None:
-            await service.log.append(activated)
-        await service.log.append(started)
+        given = (settings, service.knowledge, service.versions)
+        for event in await asyncio.to_thread(lambda: list(told_at_start(*given))):
+            with suppress(AlreadyRecorded):  # by another process that started with this one
+                await service.log.append(event)
         _settle_memory()
+        watch = watch_log(service, settings)
         log_event("service.started", version=__version__, knowledge=service.knowledge.version)
         yield
         await trust.close()
+        if watch is not None:
+            await asyncio.to_thread(watch.close)
         with suppress(AuditError):
             await service.log.append(service_stopped_event(cause="shutdown"))
         service.log.close()
         log_event("service.stopped")
 
     return lifespan
-
-
-def _activation(knowledge: Knowledge, settings: Settings) -> Event | None:
-    """What the log is told of the knowledge that decides from now on, with all of it the first
-    time, so that a decision can be replayed when the knowledge has moved on."""
-    package = package_of(knowledge, site=settings.site_file)
-    return activation(settings.audit_address, knowledge.version, knowledge.digest, package)
 
 
 def _kept_knowledge(settings: Settings) -> Callable[[str], Knowledge | None]:

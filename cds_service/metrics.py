@@ -63,6 +63,14 @@ SPOOL_FAULTS = Gauge(
     "refractory_cds_spool_faults", "Spool files that were damaged, or held what was refused.",
     registry=REGISTRY, multiprocess_mode="livemax",
 )  # fmt: skip
+TAMPERED = Gauge(
+    "refractory_cds_log_tampered", "1: the decision log was not whole when it was last verified.",
+    registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
+VERIFIED_AGE = Gauge(
+    "refractory_cds_log_verified_age_seconds", "Time since the decision log was last verified.",
+    registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

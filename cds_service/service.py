@@ -45,6 +45,7 @@ from cds_service.audit.of_assessment import (
     state_used,
 )
 from cds_service.audit.snapshot import Snapshot
+from cds_service.audit.watching import Verified
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
 from cds_service.clinical.assessment import Assessment, Studied, advise, study
@@ -66,17 +67,16 @@ from cds_service.trust.checking import Caller
 
 LONG_CHART_BYTES = 2 * 1024 * 1024
 """A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
-
-
 RETRY_AFTER = "5"
 """Seconds after which a call may be tried again that the decision log could not take."""
 
 
 @dataclass(slots=True)
 class LogState:
-    """Whether the last entry that was offered to the decision log could be stored."""
+    """Whether the last entry that was offered could be stored; what verification came to last."""
 
     is_failing: bool = False
+    verified: Verified | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,28 @@ class Settings(BaseSettings):
         description="Keep request bodies in the decision log, so that a decision can be replayed; "
         "otherwise only their digests.",
     )
+    audit_verify_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Time from one verification of the decision log by the service to the next: of "
+        "what is new, and once a day of all. 0: never.",
+    )
+    audit_two_persons: bool = Field(
+        default=False,
+        description="Whether `audit` names a patient only where another account has asked for the "
+        "same within a day.",
+    )
     site_file: Path | None = Field(
         default=None,
         description="File of operational numbers that this site wants otherwise "
         "(docs/knowledge/site.md). Version and digest of the knowledge tell of it.",
+    )
+    knowledge_approval: Literal["required", "recorded"] = Field(
+        default="recorded",
+        description="What becomes of clinical knowledge, also by a new site file, that the "
+        "decision log has not seen and nobody approved (`audit approve-knowledge`): with "
+        "`recorded` it decides, and the log says that; with `required` the service does not start.",
     )
     fhir_servers: tuple[str, ...] = Field(
         default=(),

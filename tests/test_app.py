@@ -62,7 +62,8 @@ async def test_what_was_running_and_by_which_settings_is_on_record(tmp_path: Pat
         with serving(tmp_path, settings={"audit_db": tmp_path / "one.db", **changes}) as served:
             async with lifespan(served):
                 await served.hook(WITH_CARD)
-            started, decision, _ = served.entries(after=1 + 3 * number)
+            *changed, started, decision, _ = served.entries(after=1 + 3 * number)
+        assert [one["eventType"] for one in changed] == ["config-changed"] * len(changes)
         assert started["configDigest"] == decision["configDigest"]
         assert started["software"] == decision["software"]
         assert started["software"]["lockDigest"].startswith("sha256:")

@@ -23,6 +23,7 @@ _CARD = """
 SELECT envelope FROM terms JOIN events USING (seq)
  WHERE field = 'card' AND value = ? AND event_type = 'decision' ORDER BY seq LIMIT 1
 """
+_DECISION = "SELECT envelope FROM events WHERE event_id = ? AND event_type = 'decision'"
 _ANY = """
 SELECT EXISTS (SELECT 1 FROM log_keys)
     OR EXISTS (SELECT 1 FROM patients WHERE data_key_id IS NOT NULL)
@@ -79,7 +80,11 @@ class Cabinet:
         if not draft.packed:
             return Chosen()
         if event.type is EventType.FEEDBACK:
-            found = self._of_card(str(event.members.get("card")))
+            found = self._of_decision(_CARD, str(event.members.get("card")))
+            if found:
+                return Chosen(found[0])
+        if event.type is EventType.REVIEW:
+            found = self._of_decision(_DECISION, str(event.members.get("decisionId")))
             if found:
                 return Chosen(found[0])
         key, is_new = self.of_log()
@@ -137,10 +142,10 @@ class Cabinet:
         elif key:
             self._db.give_patient_key(patient.lookup_id, self._keys.wrap(key), key.key_id)
 
-    def _of_card(self, card: str) -> tuple[DataKey | None] | None:
-        """The key of the patient whom this card was about; no key where that was destroyed, and
-        nothing where it cannot be told."""
-        row = self._db.execute(_CARD, (card,)).fetchone()
+    def _of_decision(self, query: str, name: str) -> tuple[DataKey | None] | None:
+        """The key of the patient whom this card or decision was about; no key where that was
+        destroyed, and nothing where it cannot be told."""
+        row = self._db.execute(query, (name,)).fetchone()
         key_id = msgspec.json.decode(row[0]).get("sealed", {}).get("keyId") if row else None
         if key_id is None:
             return None

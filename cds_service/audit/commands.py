@@ -40,6 +40,8 @@ from cds_service.audit.listing import Wanted
 from cds_service.audit.migrate_command import migrate
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
 from cds_service.audit.reading import open_reader
+from cds_service.audit.reidentifying_commands import reidentify_patient
+from cds_service.audit.review_commands import review
 from cds_service.audit.searching import MOST_LOOKED_AT, page
 from cds_service.audit.showing import summary, whole_entry
 from cds_service.audit.verify import Brought
@@ -52,6 +54,8 @@ audit_app = typer.Typer(
 audit_app.command("export")(export_entries)
 audit_app.command("migrate")(migrate)
 audit_app.command("feedback")(feedback)
+audit_app.command("review")(review)
+audit_app.command("reidentify")(reidentify_patient)
 for _name, _command in (proof_commands | erasing_commands).items():
     audit_app.command(_name)(_command)
 

@@ -129,10 +129,14 @@ def delivery_event(
     return Event(type=EventType.DELIVERY, members=present(members))
 
 
-def service_started_event(versions: Versions, *, settings: Mapping[str, Json]) -> Event:
-    """The entry for one process that starts to serve; `settings` are those that can hide advice."""
+def service_started_event(
+    versions: Versions, *, settings: Mapping[str, Json], kept: bytes | None = None
+) -> Event:
+    """The entry for one process that starts to serve; `settings` are those that can hide advice.
+    `kept`: a digest of each setting, sealed, by which the next start tells what has changed."""
     members = {**versions.as_json(), "settings": dict(settings)}
-    return Event(type=EventType.SERVICE_STARTED, members=present(members))
+    sealed: dict[str, Content] = {} if kept is None else {"configuration": kept}
+    return Event(type=EventType.SERVICE_STARTED, members=present(members), sealed=sealed)
 
 
 def service_stopped_event(*, cause: str) -> Event:
@@ -206,6 +210,56 @@ def verification_event(reader: Reader, *, result: Mapping[str, Json]) -> Event:
     """The entry for one run of `verify` and what it came to."""
     members: dict[str, Json] = {"reader": reader.as_json(), "result": dict(result)}
     return Event(type=EventType.VERIFICATION, members=present(members), sealed=reader.sealed())
+
+
+Verdict = Literal["right", "wrong", "unsure"]
+
+
+def review_event(
+    reader: Reader,
+    decision: Mapping[str, Json],
+    *,
+    verdict: Verdict,
+    reason: str | None = None,
+    comment: str | None = None,
+) -> Event:
+    """The entry for what a reviewer thinks of a decision, whose envelope is given. A changed mind
+    is another entry. The comment is sealed under the key of the decision's patient."""
+    members: dict[str, Json] = {
+        **_of_decision(decision),
+        "reader": reader.as_json(),
+        "verdict": verdict,
+        "reason": reason,
+    }
+    sealed: dict[str, Content] = {"comment": comment.encode()} if comment else {}
+    return Event(type=EventType.REVIEW, members=present(members), sealed=sealed)
+
+
+def reidentification_event(
+    reader: Reader,
+    *,
+    state: Literal["asked", "answered", "erased", "unknown"],
+    decision: Mapping[str, Json] | None = None,
+    query: Mapping[str, Json] | None = None,
+    rows: int = 0,
+    asked_in: str | None = None,
+) -> Event:
+    """The entry for the naming of patients: of one decision, whose envelope is given, or of all
+    that an export (`query`) has. `asked_in`: the entry by which a first person asked for it."""
+    members: dict[str, Json] = {
+        **_of_decision(decision or {}),
+        "reader": reader.as_json(),
+        "state": state,
+        "query": dict(query or {}),
+        "rows": rows,
+        "askedIn": asked_in,
+    }
+    return Event(type=EventType.REIDENTIFICATION, members=present(members), sealed=reader.sealed())
+
+
+def _of_decision(decision: Mapping[str, Json]) -> dict[str, Json]:
+    names = ("decisionId", "patientPseudonym", "pseudonymKeyId")
+    return {name: decision[name] for name in names if name in decision}
 
 
 def _uuid_text(text: str) -> str:

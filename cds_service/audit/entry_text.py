@@ -144,6 +144,9 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
         if entry["eventType"] == EventType.DELIVERY:
             yield f"{_moment(entry['recordedAt'])} the answer did not leave: {entry['state']}"
             continue
+        if entry["eventType"] != EventType.FEEDBACK:
+            yield f"{_moment(entry['recordedAt'])} {_by_people(entry)}"
+            continue
         reason = entry.get("overrideReason", {}).get("code", "")
         orphan = f" (orphan: {entry['orphan']}; counts for nothing)" if "orphan" in entry else ""
         orphan += " (said before; changes nothing)" if "duplicateOf" in entry else ""
@@ -163,6 +166,17 @@ def _followed(shown: Mapping[str, Any]) -> Iterator[str]:
     readings = shown["readings"]
     told = [f"{command} {count} ×" for command, count in readings["byCommand"].items()]
     yield f"read since: {', '.join(told) or 'not by its id'} (of {readings['ofReadings']} readings)"
+
+
+def _by_people(entry: Mapping[str, Any]) -> str:
+    """A review of the decision, or the naming of its patient."""
+    account = entry.get("reader", {}).get("account", "somebody")
+    if entry["eventType"] != EventType.REVIEW:
+        what = {"asked": "asked for", "answered": "was told"}.get(entry.get("state", ""), "sought")
+        return f"{account} {what} the patient's id ({entry['eventType']})"
+    comment = f" {_quoted(entry['comment'])}" if "comment" in entry else ""
+    reason = f" {entry['reason']}" if "reason" in entry else ""
+    return f"reviewed by {account}: {entry['verdict']}{reason}{comment}"
 
 
 def _accepted(entry: Mapping[str, Any], decision: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import IO, Annotated
 import typer
 
 from cds_service.audit import cli_text
+from cds_service.audit.canonical import Json
 from cds_service.audit.command_parts import (
     DataKeyFile,
     Db,
@@ -26,18 +27,19 @@ from cds_service.audit.command_parts import (
     signing_of,
     who,
 )
-from cds_service.audit.entries import export_event
-from cds_service.audit.events import EventType
+from cds_service.audit.entries import export_event, reidentification_event
+from cds_service.audit.events import EventType, utc_now
 from cds_service.audit.export import Exported, ExportFormat, export
 from cds_service.audit.fhir_export import Recipient
 from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.listing import Wanted
 from cds_service.audit.proof_commands import new_checkpoint
 from cds_service.audit.reading import open_reader
+from cds_service.audit.reidentifying import PRIVACY_OFFICER, Asking, demand_right, second_of_two
+from cds_service.audit.reidentifying_commands import TwoPersons
 from cds_service.errors import AuditError
 
 STANDARD_OUTPUT = Path("-")
-PRIVACY_OFFICER = "privacy-officer"
 
 
 @with_filters
@@ -68,6 +70,7 @@ def export_entries(
         Path | None,
         typer.Option(metavar="FILE", help="Public key (JWK or PEM) of whom it is encrypted for."),
     ] = None,
+    two_persons: TwoPersons = False,
     signing_key_file: SigningKeyFile = None,
     data_key_file: DataKeyFile = None,
     reason: Reason = None,
@@ -79,8 +82,10 @@ def export_entries(
     if identifiable:
         _demand(form, role, reason, recipient_key)
     is_table = form in (ExportFormat.CSV, ExportFormat.PARQUET, ExportFormat.FEEDBACK)
+    by = who(reason, role or "operator")
     kind = event_type_named(event_type or (EventType.DECISION if is_table else "all"))
     query = asked.query | plain_query(type=event_type, since=since, until=until)
+    of_export: dict[str, Json] = {"export": form, **query}
     with clear_errors(db):
         recipient = Recipient.of_file(recipient_key) if identifiable and recipient_key else None
         if not is_table and not query:  # so that as much as can be is signed for
@@ -91,13 +96,32 @@ def export_entries(
         with _draft_for(to) as draft:
             with open_reader(db, data_key_file) as reader:
                 having = asked.having(db, reader)
+                asked_in = None
+                if recipient:
+                    asking = Asking(
+                        by=by,
+                        record=lambda event: record(db, event, data_key_file),
+                        now=utc_now(),
+                        needs_two=two_persons,
+                    )
+                    demand_right(by)
+                    asked_in = second_of_two(reader, asking, query=of_export)
                 wanted = Wanted(event_type=kind, since=since, until=until, having=having)
                 with cli_text.progress_bar(reader.count(wanted), "exporting") as progress:
                     exported = export(
                         reader, wanted, asked.filter, form, draft, query, progress, recipient
                     )
+            if recipient:
+                naming = reidentification_event(
+                    by,
+                    state="answered",
+                    query=of_export,
+                    rows=exported.rows,
+                    asked_in=asked_in,
+                )
+                record(db, naming, data_key_file)
             event = export_event(
-                who(reason, role or "operator"),
+                by,
                 form=form,
                 query=query,
                 rows=exported.rows,

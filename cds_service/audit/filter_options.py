@@ -61,6 +61,7 @@ _FILTERS: Final[Mapping[str, Any]] = {
         "--feedback", "What was said last of a card: accepted, overridden, none.", _AFTER
     ),
     "override_reason": _text("--override-reason", "Such as evidence-wrong.", _AFTER),
+    "reviewed": _text("--reviewed", "Verdict: right, wrong, unsure; any, none.", _AFTER),
 }
 _PATIENT_OPTIONS: Final[Mapping[str, Any]] = {
     "patient_from": Annotated[

@@ -13,6 +13,7 @@ from cds_service.audit.reading import StoredEvent, current_feedback
 ANY: Final = "any"
 """Asks that there is something, whatever it is."""
 NO_FEEDBACK: Final = "none"
+NOT_REVIEWED: Final = "none"
 ORPHAN: Final = "orphan"
 LIVE: Final = "live"
 Members = Mapping[str, Any]
@@ -24,7 +25,8 @@ class Filter:
 
     `disease`, `line`, `status`, `pattern`, `confidence`, `rule`, `rule_not_met` and `caveat` hold
     of one and the same line of therapy; `advice` and `suppressed` of the same piece of advice;
-    `feedback` and `override_reason` of what was said last of the same card. `slower_than` and
+    `feedback` and `override_reason` of what was said last of the same card, `reviewed` of what any
+    reviewer said last of the decision. `slower_than` and
     `faster_than` are milliseconds, both outside.
     """
 
@@ -51,12 +53,14 @@ class Filter:
     suppressed: str | None = None
     feedback: str | None = None
     override_reason: str | None = None
+    reviewed: str | None = None
     slower_than: float | None = None
     faster_than: float | None = None
 
     @property
     def needs_what_followed(self) -> bool:
-        return self.feedback is not None or self.override_reason is not None
+        asked = (self.feedback, self.override_reason, self.reviewed)
+        return any(one is not None for one in asked)
 
     @property
     def terms(self) -> dict[str, list[str]]:
@@ -156,7 +160,9 @@ class Filter:
         )
 
     def _was_answered(self, members: Members, followed: Sequence[StoredEvent]) -> bool:
-        if not self.needs_what_followed:
+        if self.reviewed is not None and not _is_verdict(self.reviewed, members, followed):
+            return False
+        if self.feedback is None and self.override_reason is None:
             return True
         return any(
             _is(self.feedback, state) and _is(self.override_reason, reason)
@@ -198,6 +204,21 @@ def feedback_states(
     for card in members.get("cards", ()):
         found = current.get(card["uuid"], {})
         yield found.get("outcome", NO_FEEDBACK), found.get("overrideReason", {}).get("code")
+
+
+def verdicts(members: Members, followed: Sequence[StoredEvent]) -> dict[str, str]:
+    """What each account's last review of a decision says, or the review itself."""
+    reviews = [one.read() for one in followed if one.event_type == EventType.REVIEW]
+    if members.get("eventType") == EventType.REVIEW:
+        reviews = [dict(members)]
+    return {one.get("reader", {}).get("account", ""): one["verdict"] for one in reviews}
+
+
+def _is_verdict(asked: str, members: Members, followed: Sequence[StoredEvent]) -> bool:
+    found = verdicts(members, followed).values()
+    if asked == NOT_REVIEWED:
+        return not found and members.get("eventType") == EventType.DECISION
+    return _is_among(asked, found)
 
 
 def _is(asked: str | None, said: object) -> bool:

@@ -38,19 +38,12 @@ from cds_service.audit.fhir_codes import (
 )
 from cds_service.audit.filters import LIVE
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.reidentifying import Identity, identity_of
 from cds_service.audit.seal import PayloadErased
 from cds_service.audit.snapshot import Snapshot, read_snapshot
 
 _IN_BUNDLE: Final = "urn:uuid:"
 _OTHER_DATA: Final = ROLE_OF["data"]
-
-
-class _Identity(msgspec.Struct, rename="camel"):
-    """Who the chart is about, as it was sealed."""
-
-    patient_id: str | None = None
-    encounter_id: str | None = None
-    fhir_server: str | None = None
 
 
 class _Used(msgspec.Struct, rename="camel"):
@@ -85,7 +78,7 @@ class _Request(msgspec.Struct, rename="camel"):
 class _Opened:
     """What was sealed of a decision. `kept`: the resources as they came, by reference."""
 
-    identity: _Identity
+    identity: Identity
     used: tuple[_Used, ...]
     kept: Mapping[str, bytes]
     cards: Mapping[str, Json]
@@ -180,7 +173,7 @@ def _opened(reader: LogReader, event: StoredEvent, members: Mapping[str, Any]) -
     if event.event_type != EventType.DECISION:
         return None
     try:
-        identity = _read(reader.content(event, "identity"), _Identity)
+        identity = identity_of(reader, event)
         used = _read(reader.content(event, "inputs"), _Inputs).resources
         request = reader.content(event, "request")
         snapshot = reader.content(event, "snapshot")

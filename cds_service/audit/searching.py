@@ -72,7 +72,7 @@ def in_batches(events: Iterable[StoredEvent], first: int = _AT_ONCE) -> Iterator
 
 
 def what_followed(reader: LogReader, events: Sequence[StoredEvent]) -> dict[str, list[StoredEvent]]:
-    """By the id of a decision, what names it: feedback that counts, and deliveries."""
+    """By the id of a decision, what names it: feedback that counts, deliveries, reviews."""
     decisions = [one.event_id for one in events if one.event_type == EventType.DECISION]
     followed: dict[str, list[StoredEvent]] = {one: [] for one in decisions}
     for event in reader.following(decisions):

@@ -62,6 +62,7 @@ def summary(event: StoredEvent) -> dict[str, Any]:
         "lines": lines,
         "advice": members.get("advice"),
         "cards": len(members.get("cards", ())) if event.event_type == EventType.DECISION else None,
+        "verdict": members.get("verdict"),
         "duplicateOf": members.get("duplicateOf"),
         "orphan": members.get("orphan"),
     }
@@ -165,14 +166,21 @@ def _assessment(assessment: Any) -> Any:
     return {name: value for name, value in assessment.items() if name != "patient"}
 
 
+def _comment(reader: LogReader, event: StoredEvent) -> str | None:
+    if event.event_type == EventType.REVIEW:
+        said = reader.content(event, "comment")
+        return None if said is None else said.decode("utf-8", "replace")
+    given = msgspec.json.decode(reader.content(event, "feedback") or b"{}", type=_Feedback)
+    return given.override_reason.user_comment if given.override_reason else None
+
+
 def _followed(
     reader: LogReader, event: StoredEvent, faults: list[str], erased: list[str]
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"seq": event.seq, **event.read()}
-    if event.event_type == EventType.FEEDBACK:
+    if event.event_type in (EventType.FEEDBACK, EventType.REVIEW):
         try:
-            given = msgspec.json.decode(reader.content(event, "feedback") or b"{}", type=_Feedback)
-            entry["comment"] = given.override_reason and given.override_reason.user_comment
+            entry["comment"] = _comment(reader, event)
         except KeysNeeded:
             raise
         except PayloadErased:

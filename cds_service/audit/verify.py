@@ -57,8 +57,8 @@ def verify(
     if gone:
         return _without_tables(gone)
     with reader.complaints_meanwhile() as complaints:
-        walk = _Walk(reader, brought)
-        rows = map(_read, reader.events())
+        walk = Walk(reader, brought)
+        rows = map(row_of, reader.events())
         row = next(rows, None)
         while row is not None:
             following = next(rows, None)
@@ -134,7 +134,7 @@ class _Row:
     standing: Standing
 
 
-def _read(stored: StoredEvent) -> _Row:
+def row_of(stored: StoredEvent) -> _Row:
     leaf = leaf_hash(stored.envelope)
     try:
         members = stored.read()
@@ -165,7 +165,7 @@ def _belongings_of(
     return BelongingsBeside(reader.path)
 
 
-class _Walk:
+class Walk:
     """One pass over the events in their stored order, each seen with the one that follows it."""
 
     def __init__(self, reader: LogReader, brought: Brought) -> None:

@@ -46,7 +46,8 @@ class Vouching:
     """Checkpoints and anchors that wait for the tree to grow to their size.
 
     `vouched_for` is the largest size that an anchor confirms. `accepted` are the numbers of
-    recovery entries whose loss the auditor knows of.
+    recovery entries whose loss the auditor knows of. Rows of `reader` come after the checkpoint
+    `after`.
     """
 
     def __init__(
@@ -57,13 +58,15 @@ class Vouching:
         anchors: Iterable[Anchor | None],
         findings: Findings,
         accepted: frozenset[int] = frozenset(),
+        after: StoredCheckpoint | None = None,
     ) -> None:
         self.vouched_for = 0
         self.checkpoints = 0
         self.anchors = 0
         self._ring, self._log_id, self._findings, self._accepted = ring, log_id, findings, accepted
         self._rows, self._anchors = reader.checkpoints(), iter(anchors)
-        self._last_number = self._last_size = 0
+        self._last_number = after.number if after else 0
+        self._last_size = after.size if after else 0
         self._noted: set[str] = set()
         told = (Recovery.of(*entry) for entry in reader.entries_of(EventType.RECOVERY))
         self._recoveries = [recovery for recovery in told if recovery]

@@ -28,6 +28,7 @@ from cds_service.audit.events import id_shaped
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import open_reader
 from cds_service.errors import AuditError
+from cds_service.replay.approving import approve_knowledge
 from cds_service.replay.compare import EXIT_CODES, replay_one
 from cds_service.replay.crew import Period, processes_for, replay_side_by_side
 from cds_service.replay.knowledge import KnownThen, candidate
@@ -35,6 +36,9 @@ from cds_service.replay.period import replay_period
 from cds_service.replay.text import print_period, print_replayed
 
 __all__ = ["audit_app", "replay"]
+
+
+audit_app.command("approve-knowledge")(approve_knowledge)
 
 
 @audit_app.command()
@@ -121,6 +125,9 @@ def _replay_period(
                     report = replay_side_by_side(period, processes, progress)
                 else:
                     report = replay_period(reader, wanted, KnownThen(reader), under, progress)
+            report.log_id, _ = reader.first_link()
+            if under is not None:
+                report.knowledge = (under.knowledge.version, under.knowledge.digest)
         query = _asked(since=wanted.since, until=wanted.until, knowledge=knowledge, site=site)
         rows = report.decisions
         record(db, access_event(who(reason), command="replay", query=query, rows=rows), keys)

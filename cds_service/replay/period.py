@@ -40,12 +40,15 @@ class LineChange:
 
 @dataclass(slots=True)
 class PeriodReport:
-    """What came of a period. `not_replayable`: the decisions by why."""
+    """What came of a period. `knowledge`: version and digest of what was tried, None for that of
+    then. `not_replayable`: the decisions by why."""
 
     decisions: int = 0
     changes: list[LineChange] = field(default_factory=list)
     decisions_by_change: dict[str, list[str]] = field(default_factory=dict)
     not_replayable: dict[str, list[str]] = field(default_factory=dict)
+    log_id: str = ""
+    knowledge: tuple[str, str] | None = None
 
     @property
     def is_different(self) -> bool:
@@ -66,7 +69,11 @@ class PeriodReport:
         return {key: dict(table[key]) for key in sorted(table)}
 
     def as_json(self) -> dict[str, Any]:
+        version, digest = self.knowledge or ("", "")
+        tried = {"knowledge": {"version": version, "digest": digest}} if self.knowledge else {}
         return {
+            "logId": self.log_id,
+            **tried,
             "decisions": self.decisions,
             "decisionsByChange": self.decisions_by_change,
             "notReplayable": self.not_replayable,

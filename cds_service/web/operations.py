@@ -15,6 +15,8 @@ from cds_service.metrics import (
     SPOOL_BYTES,
     SPOOL_EVENTS,
     SPOOL_FAULTS,
+    TAMPERED,
+    VERIFIED_AGE,
     WAITING,
     exposition,
 )
@@ -56,10 +58,11 @@ def operations_routes(service: Service) -> APIRouter:
     async def readyz() -> Response:
         """Ready: the knowledge is loaded and the decision log, or its spool, can take an entry.
 
-        `degraded`: it is the spool that does, or a file of it has to be looked at.
+        `degraded`: it is the spool that does, or a file of it has to be looked at, or the log was
+        not found whole when the service verified it last (`verification`).
         """
         ready = await service.can_record()
-        body = {
+        body: dict[str, Any] = {
             "status": "ready" if ready else "not-ready",
             "knowledge": {
                 "version": service.knowledge.version,
@@ -68,9 +71,13 @@ def operations_routes(service: Service) -> APIRouter:
             },
             "decisionLog": "unavailable",
         }
-        spool = service.log.spool
+        spool, verified = service.log.spool, service.log_state.verified
+        is_doubtful = verified is not None and not verified.is_whole
         if ready:
-            body["decisionLog"] = "degraded" if _is_degraded(spool) else "writable"
+            is_degraded = is_doubtful or _is_degraded(spool)
+            body["decisionLog"] = "degraded" if is_degraded else "writable"
+        if verified is not None:
+            body["verification"] = verified.as_json()
         if spool is not None and _is_degraded(spool):
             body["spool"] = {
                 "events": spool.events,
@@ -89,6 +96,9 @@ def operations_routes(service: Service) -> APIRouter:
             SPOOL_BYTES.set(spool.bytes)
             SPOOL_AGE.set(spool.age_seconds)
             SPOOL_FAULTS.set(spool.faults)
+        if (verified := service.log_state.verified) is not None:
+            TAMPERED.set(not verified.is_whole)
+            VERIFIED_AGE.set(abs((service.clock() - verified.at).total_seconds()))
         return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -32,6 +32,7 @@ from cds_service.audit import (
     Versions,
     delivery_event,
 )
+from cds_service.audit.entries import Reader, review_event
 
 COUNT = 72
 DISEASES = ("multiple-myeloma", "dlbcl", "colorectal")
@@ -122,6 +123,12 @@ def varied_log(path: Path) -> Path:
                 record(store, feedback_on(card_id(number), "accepted", client=client, at=later))
             if number % 12 == 3:  # another's card
                 record(store, feedback_on(card_id(number), client=Client(iss="https://x.example")))
+            if number % 5 == 2:
+                by = Reader(account="reviewer", role="reviewer")
+                decision = {"decisionId": decision_id(number)}
+                record(store, review_event(by, decision, verdict="wrong"))
+                if number % 2:
+                    record(store, review_event(by, decision, verdict="right"))
             if number % 18 == 7:
                 record(store, delivery_event(decision_id(number)))
     return path

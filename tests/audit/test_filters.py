@@ -133,8 +133,20 @@ def by_brute_force(entry: Members, asked: Filter, everything: list[Members]) -> 
         for state, reason in said_last(entry, everything)
         if has(asked.feedback, [state]) and has(asked.override_reason, [reason])
     ]
+    reviews = [
+        one
+        for one in (everything if entry["eventType"] == "decision" else [entry])
+        if one["eventType"] == "review" and one.get("decisionId") == entry.get("decisionId")
+    ]
+    verdicts = [one["verdict"] for one in reviews[-1:]]  # of one reviewer
+    is_reviewed = (
+        not verdicts and entry["eventType"] == "decision"
+        if asked.reviewed == "none"
+        else has(asked.reviewed, verdicts)
+    )
     return (
-        has(asked.service, [entry.get("serviceId")])
+        is_reviewed
+        and has(asked.service, [entry.get("serviceId")])
         and has(asked.hook, [entry.get("hook")])
         and has(asked.outcome, [entry.get("outcome")])
         and has(asked.client, [client.get("iss")])
@@ -178,6 +190,7 @@ VALUES: dict[str, list[Any]] = {
     "suppressed": [*filter(None, SUPPRESSED), "any"],
     "feedback": [*STATES, "orphan"],
     "override_reason": [*REASONS, "any", "other"],
+    "reviewed": ["right", "wrong", "any", "none"],
     "slower_than": [0.0, 20.0, 36.0],
     "faster_than": [20.0, 36.0, 50.0],
 }  # fmt: skip

@@ -141,7 +141,10 @@ def test_it_opens_with_the_recipients_key_and_no_other(log: Served, kind: str) -
     key, other = KEYS[kind](), KEYS[kind]()
     file = key_file(log.db.parent, key)
     result = run("export", "--format", "fhir", "--db", log.db, *ASKED, "--recipient-key", file)
-    assert len(opened(result.stdout, key)) == log.size() - 1
+    assert len(opened(result.stdout, key)) == log.size() - 2  # the naming, and the export
+    naming, export = log.entries()[-2:]
+    assert (naming["eventType"], export["eventType"]) == ("reidentification", "export")
+    assert (naming["query"]["export"], naming["rows"]) == ("fhir", export["rows"])
     with pytest.raises(Exception, match=r"."):
         opened(result.stdout, other)
     assert "Patient" not in result.stdout

@@ -19,7 +19,6 @@ from hooks.serving import everything_in, issue_of, serving, settings_for
 from hooks.token_server import BASE, BEARER, CONFIGURATION, NOW, TOKEN_URL, TokenServer, said
 from joserfc.jwk import ECKey, RSAKey
 
-from cds_service.app import config_digest
 from cds_service.commands import assessing
 from cds_service.errors import FhirError, FhirTokenUnusable, FhirUnavailable, UsageError
 from cds_service.fhir.allowed import AddressRules
@@ -32,6 +31,7 @@ from cds_service.fhir.assertions import (
 )
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.credentials import read_credentials
+from cds_service.starting import config_digest
 
 RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa-1"})
 EC = ECKey.generate_key("P-384", parameters={"kid": "ec-1"})

@@ -28,6 +28,8 @@ LABELS = {
     "refractory_cds_spool_bytes": set[str](),
     "refractory_cds_spool_age_seconds": set[str](),
     "refractory_cds_spool_faults": set[str](),
+    "refractory_cds_log_tampered": set[str](),
+    "refractory_cds_log_verified_age_seconds": set[str](),
 }
 WITH_CARD = call(prefetch_of(myeloma()))
 
