@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
 
 import orjson
 
@@ -17,7 +18,7 @@ from cds_service.audit.packages import activation
 from cds_service.audit.reading import open_reader
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.watching import Verified, Watch, Watching
-from cds_service.errors import AuditError
+from cds_service.errors import AuditError, LogUnavailable
 from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.package import package_of
 from cds_service.operations_log import log_event
@@ -109,7 +110,13 @@ def watch_log(service: Service, settings: Settings) -> Watch | None:
     loop = asyncio.get_running_loop()
 
     def record(event: Event) -> None:
-        asyncio.run_coroutine_threadsafe(service.log.append(event), loop).result(_PATIENCE_SECONDS)
+        if loop.is_closed():
+            raise LogUnavailable("the service has stopped")
+        put = asyncio.run_coroutine_threadsafe(service.log.append(event), loop)
+        try:
+            put.result(_PATIENCE_SECONDS)
+        except (TimeoutError, CancelledError):
+            raise LogUnavailable("the decision log does not answer in time") from None
 
     def tell(verified: Verified) -> None:
         service.log_state.verified = verified

@@ -83,7 +83,7 @@ FLIPPED: dict[str, Any] = {
     "recent_charts_mib": 0,
     "log_level": "error",
 }
-ELSEWHERE = {"audit_db", "site_file"}
+ELSEWHERE = {"audit_db", "audit_url", "site_file"}
 """Another log has no last start; a site file is flipped below."""
 
 
