@@ -24,6 +24,7 @@ from audit.samples import (
 )
 from audit.tampering import MUTATIONS, Change, delete
 from cds_service.audit import delivery_event
+from cds_service.audit.address import Address
 from cds_service.audit.findings import Kind, Report
 from cds_service.audit.reading import open_reader
 from cds_service.audit.verifying import Task, found_by
@@ -32,19 +33,19 @@ from cds_service.audit.verifying_later import Reached, reached_now, verify_later
 IDS = [f"{change.__name__}-{kind}-{number}" for number, (change, kind) in enumerate(MUTATIONS)]
 
 
-def reached(path: Path) -> Reached:
+def reached(path: Address) -> Reached:
     with open_reader(path) as reader:
         found = reached_now(reader)
     assert found is not None
     return found
 
 
-def later(path: Path, since: Reached) -> tuple[Report, Reached | None]:
+def later(path: Address, since: Reached) -> tuple[Report, Reached | None]:
     with open_reader(path) as reader:
         return verify_later(reader, since)
 
 
-def grow(path: Path, *numbers: int) -> None:
+def grow(path: Address, *numbers: int) -> None:
     with closing(a_store(path, a_recorder(make_id=Ids(after=100 + numbers[0])))) as store:
         record(store, *(an_event(number) for number in numbers))
 
@@ -59,14 +60,18 @@ def verified_log(tmp_path: Path) -> tuple[Path, Reached]:
     return path, since
 
 
-def test_what_came_since_is_whole_and_leads_on(verified_log: tuple[Path, Reached]) -> None:
-    path, since = verified_log
+def test_what_came_since_is_whole_and_leads_on(where: Address) -> None:
+    path = where
+    a_log_of(path, 3)
+    since = reached(path)
+    grow(path, 4, 5, 6, 7)
     report, now = later(path, since)
     assert (report.exit_code, report.size, kinds(report)) == (3, 7, set())
     assert now == reached(path)
     assert report.root == verified(path).root
     again, then = later(path, reached(path))
     assert (again.exit_code, then, again.events_by_type) == (3, now, {})
+    assert found_by(Task(str(path), since=since.as_json()))["size"] == 7
 
 
 @pytest.mark.parametrize("seq", [5, 7])
