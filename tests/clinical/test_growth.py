@@ -47,6 +47,7 @@ def steps_of(resources: list[Resource]) -> int:
         pytest.param(growth.tablets, id="tablets for other illnesses"),
         pytest.param(growth.old_illnesses, id="other illnesses"),
         pytest.param(growth.values_of_a_marker, id="values of one marker"),
+        pytest.param(growth.statuses, id="statuses that contradict each other"),
         pytest.param(growth.orders_of_a_line, id="orders of one drug"),
         pytest.param(growth.lines_of_therapy, id="lines of therapy"),
         pytest.param(growth.cancers, id="fifty cancers"),

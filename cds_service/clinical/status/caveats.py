@@ -11,9 +11,9 @@ from cds_service.clinical.evidence.falls import has_halved
 from cds_service.clinical.evidence.series import Series, series_of
 from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
-from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
+from cds_service.clinical.status.few_sites import LIMITED_DAYS
 from cds_service.clinical.status.line_status import Case, Caveat
-from cds_service.clinical.status.weighing import OVERRIDE_DAYS, is_favourable, is_of_marker
+from cds_service.clinical.status.weighing import OVERRIDE_DAYS, Weighed
 from cds_service.clinical.status.windows import Hit, with_known_ends
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug, Marker
@@ -25,11 +25,11 @@ STILL_GIVEN_DAYS = 28
 
 
 def caveats_of_progression(
-    progression: Evidence, hits: Sequence[Hit], case: Case, with_it: Sequence[Evidence]
+    progression: Evidence, hits: Sequence[Hit], case: Case, weighed: Weighed
 ) -> set[Caveat]:
     """The caveats that bear on one progression and the agents that it falls upon.
 
-    `with_it` is all evidence of progression of the same episode.
+    `weighed` holds all evidence of progression of the same episode.
     """
     counted = [hit for hit in hits if hit.is_adequate and not hit.lacks]
     asked = counted or list(hits)
@@ -48,7 +48,7 @@ def caveats_of_progression(
         fired.add("limited-progression")
     if is_unclarified(asked, case):
         fired.add("diagnosis-unclarified")
-    if all(is_of_marker(e, case) for e in with_it):
+    if weighed.is_of_markers(case):
         fired.add("marker-only")
     if progression.is_not_comparable:
         fired.add("not-comparable")
@@ -107,16 +107,17 @@ def _is_soon_after_radiotherapy(rule: Rule, progression: Evidence, case: Case) -
 
 def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Whether a rule asks for a confirming scan that the chart does not have."""
+    due = scan_due(progression, hits, case)
+    return due is not None and not case.so_far().is_scanned_from(due)
+
+
+def scan_due(progression: Evidence, hits: Sequence[Hit], case: Case) -> date | None:
+    """The day from which a scan confirms a progression, where the rules ask for one."""
     asking = [h.rule for h in hits if _asks_for_scan(h.rule, progression, case)]
     days = max((rule.confirming_scan_days for rule in asking), default=0)
     if not days or len(asking) < len(hits) or progression.is_confirmed:
-        return False
-    return not any(
-        e.is_progression
-        and e.kind != "tumour-marker"
-        and (e.on.first - progression.on.last).days >= days
-        for e in case.evidence
-    )
+        return None
+    return progression.on.last + min(timedelta(days), date.max - progression.on.last)
 
 
 def _asks_for_scan(rule: Rule, progression: Evidence, case: Case) -> bool:
@@ -205,24 +206,8 @@ def is_limited(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Few named sites with the rest stable, or local therapy while the same drug goes on."""
     if not case.disease.may_be_limited:
         return False
-    return _is_at_few_sites(progression, case) or _was_treated_locally(progression, hits, case)
-
-
-def _is_at_few_sites(progression: Evidence, case: Case) -> bool:
-    span = timedelta(days=LIMITED_DAYS)
-    near = [e for e in case.evidence if abs(e.on.first - progression.on.first) <= span]
-    growing = [e for e in near if e.is_progression]
-    if not all(e.sites for e in growing):
-        return False
-    sites = {site for e in growing for site in e.sites}
-    if not are_few(sites):
-        return False
-    return any(
-        is_favourable(e)
-        and e.kind not in ("tumour-marker", "haematology")
-        and not set(e.sites) & sites
-        for e in near
-    )
+    is_few = case.so_far().is_at_few_sites(progression.on.first)
+    return is_few or _was_treated_locally(progression, hits, case)
 
 
 def _was_treated_locally(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:

@@ -186,7 +186,7 @@ def _anchor(use: AgentUse, rule: Rule, case: Case) -> PartialDate:
 
 def _is_inside(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> bool | None:
     anchor = _anchor(use, rule, case)
-    if rule.unless_response and case.had_response_before(on):
+    if rule.unless_response and case.so_far().had_response_before(on):
         return False
     earliest = on.within_days_after(anchor.first, rule.days, inclusive=rule.is_inclusive)
     latest = on.within_days_after(anchor.last, rule.days, inclusive=rule.is_inclusive)
