@@ -75,8 +75,7 @@ def series_of(marker: str, measurements: Iterable[Measurement], start: date, unt
         for m in measurements
         if m.marker == marker and m.quantity is not None and m.on.is_exact
     ]
-    before = [p for p in points if p.on <= start]
-    baseline = max((p.on for p in before), default=None)
+    baseline = max([p.on for p in points if p.on <= start], default=None)
     if baseline is not None and (start - baseline).days > BASELINE_DAYS:
         baseline = None
     own = [p for p in points if p.on == baseline or start < p.on <= until]

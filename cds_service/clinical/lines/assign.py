@@ -89,9 +89,8 @@ def _with_reason(use: Exposure, ordered: Mapping[str, Sequence[Exposure]]) -> Ex
 def _cancer_of(
     exposure: Exposure, begun: PartialDate, record: Record, knowledge: Knowledge
 ) -> Cancer | None:
-    named = set(exposure.conditions)
     for cancer in record.cancers:
-        if named & set(cancer.conditions):
+        if not cancer.named.isdisjoint(exposure.conditions):
             return cancer
     for cancer in record.cancers:
         if {cancer.disease, *cancer.alternatives} & set(exposure.reason_diseases):

@@ -11,6 +11,7 @@ from cds_service.clinical.status.adult_only import (
     is_child_of_adult_definition,
     without_adult_label,
 )
+from cds_service.clinical.status.beside import Beside
 from cds_service.clinical.status.caveats import steady_caveats
 from cds_service.clinical.status.class_matrix import ClassRefractory, refractory_classes
 from cds_service.clinical.status.composites import (
@@ -70,7 +71,9 @@ def decide_status(case: Case) -> LineStatus:
     read as "no", nor silence as "stable". A label that a later finding replaced stays in `history`.
     """
     index = Index(case.evidence)
-    case = with_window_rules(replace(case, told=Told(index, len(case.evidence))))
+    told = Told(index, len(case.evidence))
+    beside = Beside(case.record, case.cancer, case.line)
+    case = with_window_rules(replace(case, told=told, beside=beside))
     case = replace(case, steady=steady_caveats(case))
     present = judge(case)
     turns = _turns(case.evidence)

@@ -11,6 +11,7 @@ import msgspec
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
+from cds_service.clinical.status.beside import Beside
 from cds_service.clinical.status.told import Index, Told
 from cds_service.knowledge.model import Disease, Knowledge, Rule
 
@@ -139,6 +140,12 @@ class Case(msgspec.Struct, frozen=True, gc=False):
 
     told: Told | None = None
     """What the evidence comes to, where it is gathered already."""
+
+    beside: Beside | None = None
+    """What the record holds beside the evidence, where it is gathered already."""
+
+    def record_beside(self) -> Beside:
+        return self.beside or Beside(self.record, self.cancer, self.line)
 
     def so_far(self) -> Told:
         return self.told or Told(Index(self.evidence), len(self.evidence))

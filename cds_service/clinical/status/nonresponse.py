@@ -85,7 +85,7 @@ def _had(rule: Rule, uses: Sequence[AgentUse], on: date, case: Case) -> str:
     asked = [
         ("cycles", cycles, minimum.cycles),
         ("days", days, 0 if rule.counts_cycles_only else minimum.days),
-        ("doses", max(sum(day <= on for day in use.doses) for use in uses), minimum.doses),
+        ("doses", max(use.doses_by(on) for use in uses), minimum.doses),
         ("courses", max(use.courses(on, pause) for use in uses), minimum.courses),
     ]
     short = next((each for each in asked if each[1] < each[2]), None)
