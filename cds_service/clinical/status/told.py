@@ -18,7 +18,7 @@ MARKERS = frozenset({"tumour-marker", "haematology"})
 
 
 def is_favourable(evidence: Evidence) -> bool:
-    return evidence.is_response or evidence.is_stable
+    return evidence.is_response or (evidence.finding == "stable" and not evidence.is_persistence)
 
 
 class Index:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import msgspec
 from msgspec.structs import replace
 
-from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence import PROGRESSIONS, RESPONSES, Evidence
 from cds_service.clinical.evidence.evidence import IMAGED
 from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
 from cds_service.clinical.status.line_status import Case
@@ -58,7 +58,7 @@ def _is_of_marker(kind: str, is_marker_based: bool, case: Case) -> bool:
 
 
 def is_adverse(evidence: Evidence) -> bool:
-    return evidence.is_progression or evidence.is_unconfirmed
+    return evidence.is_unconfirmed or evidence.finding in PROGRESSIONS
 
 
 def weigh(evidence: Sequence[Evidence]) -> Weighed:
@@ -76,17 +76,17 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
     is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
     episode = tuple(speaking[turn + 1 :])
-    progressions = tuple(e for e in episode if e.is_progression)
+    progressions = tuple([e for e in episode if e.finding in PROGRESSIONS])
     return Weighed(
         tuple(speaking),
         episode,
         is_mixed,
         progressions,
-        tuple(e for e in episode if e.is_unconfirmed),
+        tuple([e for e in episode if e.is_unconfirmed]),
         any(e.is_refractory_in_words for e in episode),
         any(e.is_documented for e in progressions),
         all(e.is_signal_only for e in progressions),
-        frozenset((e.kind, e.is_marker_based) for e in progressions),
+        frozenset([(e.kind, e.is_marker_based) for e in progressions]),
     )
 
 
@@ -206,7 +206,7 @@ class Hearing:
         ]
 
     def _near(self, on: date) -> Sequence[Evidence]:
-        if not self._days:
+        if not self._days or len(self._voices) <= FEW:
             return self._voices
         first = bisect_left(self._days, on - min(_OVERRIDE, on - date.min))
         last = bisect_right(self._days, on + min(_OVERRIDE, date.max - on))
@@ -214,6 +214,8 @@ class Hearing:
 
 
 _OVERRIDE = timedelta(OVERRIDE_DAYS)
+FEW = 12
+"""So many are sooner looked at than sought."""
 
 
 def _voice(e: Evidence) -> tuple[object, ...]:
@@ -267,12 +269,14 @@ def _last_turn(speaking: Sequence[Evidence]) -> int:
     for position, e in enumerate(speaking):
         if is_turn(e, risen):
             turn = position
-        if e.is_progression:
+        if e.finding in PROGRESSIONS:
             risen |= {e.kind}
     return turn
 
 
 def is_turn(evidence: Evidence, risen: frozenset[str]) -> bool:
     """Whether a finding ends what came before it, of which these kinds told a progression."""
+    if not evidence.is_response:
+        return False
     is_of_laboratory = evidence.kind in ("tumour-marker", "haematology")
-    return evidence.is_response and not (is_of_laboratory and risen - {evidence.kind})
+    return not (is_of_laboratory and risen - {evidence.kind})
