@@ -92,7 +92,7 @@ def choose_advice(
     for number, line in enumerate(judged, 1):
         situation = Situation(
             record, cancer, disease, line, composites, progressed,
-            number == len(judged) and not is_followed, earlier_cards, around,
+            number == len(judged) and not is_followed, around, earlier_cards,
         )  # fmt: skip
         fired = fired_by(situation)
         chosen += [_advice(kind, fired.row, situation) for kind in fired.kinds]

@@ -185,12 +185,8 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     composites: Composites
     progressed_lines: int
     is_latest: bool
+    around: Around
     earlier_cards: EarlierCards = NO_EARLIER_CARDS
-    gathered: Around | None = None
-
-    @property
-    def around(self) -> Around:
-        return self.gathered or Around(self.record, self.cancer)
 
     @property
     def status(self) -> LineStatus:

@@ -92,7 +92,8 @@ def _lines_of(
     earlier, finished = EarlierUses(course), []
     for number, line in enumerate(built, 1):
         finished.append(_finish(number, line, built, course, events, earlier))
-        earlier.add(line)
+        if number < len(built):
+            earlier.add(line)
     return tuple(finished)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import accumulate, pairwise
 from operator import itemgetter
 
-from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence import PROGRESSIONS, RESPONSES, Evidence
 from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
 from cds_service.dates import PartialDate
 
@@ -65,23 +65,25 @@ class Index:
         The fall of a marker is no category: it leaves a recorded "stable" as it stands.
         """
         told: dict[str, int] = {}
-        for place, found in enumerate(self.evidence):
-            if found.decides and found.is_whole:
-                told.setdefault(found.finding, place)
-        best: list[tuple[int, str | None]] = [(told[r], r) for r in RESPONSES if r in told]
-        for name, says in _BEST:
-            first = next((n for n, e in enumerate(self.evidence) if says(e)), None)
-            if first is not None:
-                best.append((first, name))
-        return best
-
-
-_BEST: tuple[tuple[str | None, Callable[[Evidence], bool]], ...] = (
-    (None, lambda e: e.is_response and e.kind not in MARKERS and e.decides and e.is_whole),
-    ("stable", lambda e: e.finding == "stable" and e.decides and e.is_whole),
-    (None, lambda e: e.is_response),
-    ("progression", lambda e: e.is_progression and not e.missed and e.decides and e.is_whole),
-)
+        of_unknown_degree = response = progression = None
+        for place, e in enumerate(self.evidence):
+            if e.is_response and response is None:
+                response = place
+            if not e.decides or (e.sites and not e.is_new_lesion):
+                continue
+            told.setdefault(e.finding, place)
+            if e.is_response and of_unknown_degree is None and e.kind not in MARKERS:
+                of_unknown_degree = place
+            if progression is None and e.finding in PROGRESSIONS and not e.missed:
+                progression = place
+        best: list[tuple[int | None, str | None]] = [(told.get(r), r) for r in RESPONSES]
+        best += [
+            (of_unknown_degree, None),
+            (told.get("stable"), "stable"),
+            (response, None),
+            (progression, "progression"),
+        ]
+        return [(place, name) for place, name in best if place is not None]
 
 
 @dataclass(frozen=True, slots=True)
