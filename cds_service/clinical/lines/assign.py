@@ -263,9 +263,13 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
     )
 
 
+EARLY_DAYS = 3
+"""So early a dose may be given, and belong to its order."""
+
+
 def lies_under(day: PartialDate, order: Exposure) -> bool:
     """Whether a dose falls into the days of an order; a few days early is the same order."""
-    if day.last < order.start.first - timedelta(days=3):
+    if day.last < order.start.first - timedelta(days=EARLY_DAYS):
         return False
     end = order.end
     if order.is_open_ended or end is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from operator import attrgetter
 
 from msgspec.structs import replace
 
-from cds_service.clinical.lines.assign import CONFIRMED_USE, lies_under
+from cds_service.clinical.lines.assign import CONFIRMED_USE, EARLY_DAYS, lies_under
 from cds_service.clinical.record import Exposure, Withheld
 from cds_service.dates import PartialDate
 
@@ -36,14 +36,23 @@ class _Days:
 
     def __init__(self, told: Iterable[tuple[str, PartialDate]]) -> None:
         self._of: dict[str, list[PartialDate]] = {}
+        self._exact: dict[str, list[date]] = {}
+        self._partial: dict[str, list[PartialDate]] = {}
+        """Months and years: there are few of them."""
         for drug, on in sorted(set(told)):
             self._of.setdefault(drug, []).append(on)
+            if on.is_exact:
+                self._exact.setdefault(drug, []).append(on.first)
+            else:
+                self._partial.setdefault(drug, []).append(on)
 
     def lie_under(self, order: Exposure) -> bool:
         """Whether one of them lies under an order."""
-        days = self._of.get(order.drug, ())
-        since = _before(order.start.first, LONGEST_DATE)
-        return any(lies_under(day, order) for day in _up_to_end(days, since, order))
+        exact = self._exact.get(order.drug, ())
+        place = bisect_left(exact, _before(order.start.first, EARLY_DAYS))
+        if place < len(exact) and lies_under(PartialDate.on(exact[place]), order):
+            return True
+        return any(lies_under(day, order) for day in self._partial.get(order.drug, ()))
 
     def after(self, on: date, drug: str) -> PartialDate | None:
         """The first that begins after a day."""
@@ -52,20 +61,8 @@ class _Days:
         return days[place] if place < len(days) else None
 
 
-LONGEST_DATE = 372
-"""Days of a date that is known to the year alone, and the few that a dose may come early."""
-
-
 def _before(day: date, days: int) -> date:
     return day - min(timedelta(days=days), day - date.min)
-
-
-def _up_to_end(days: Sequence[PartialDate], since: date, order: Exposure) -> Iterator[PartialDate]:
-    """From a day on, as long as they may still lie under the order."""
-    for place in range(bisect_left(days, since, key=attrgetter("first")), len(days)):
-        yield days[place]
-        if days[place].first > order.start.last and not lies_under(days[place], order):
-            return
 
 
 def _until_stop(use: Exposure, stops: _Days) -> Exposure:
