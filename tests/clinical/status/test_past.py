@@ -43,7 +43,7 @@ def _finding(case: Case, number: int, span: int, chance: Random) -> Evidence:
     finding = chance.choice((*COMMON, *COMMON, *get_args(Finding)))
     is_suspicion = finding == "unconfirmed-progression"
     month = PartialDate.parse(f"{first:%Y-%m}")
-    asked = [m.id for m in (*case.disease.milestones, *case.disease.targets)]
+    asked = [m.id for m in case.disease.milestones] + [t.id for t in case.disease.targets]
     missed = chance.choice(asked) if asked and finding == "progression" and rarely() else ""
     return Evidence(
         f"Observation/{number}",
