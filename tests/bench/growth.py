@@ -111,6 +111,59 @@ def statuses(size: int) -> list[Resource]:
     return [*ON_DRUG, *(_status(n, said[n % 3], 29_000 - n * step) for n in range(size))]
 
 
+def progression_without_response(size: int) -> list[Resource]:
+    """Nothing ends it, so that each earlier day looks back to the first."""
+    step = 29_000 / size
+    said = (STABLE, WORSE)
+    return [*ON_DRUG, *(_status(n, said[n % 2], 29_000 - n * step) for n in range(size))]
+
+
+def statuses_of_forty_days(size: int) -> list[Resource]:
+    said = (STABLE, WORSE, BETTER)
+    return [*ON_DRUG, *(_status(n, said[n % 3], 29_000 - n % 40) for n in range(size))]
+
+
+def orders_stopped(size: int) -> list[Resource]:
+    """Every second one for toxicity, the others for progression."""
+    step = 29_000 / size
+    reasons = ({"text": "toxicity"}, {"text": "disease progression"})
+    ends = {"status": "stopped"}
+    return [*BASIS, *({**_order(n, "enzalutamide", 29_000 - n * step, 5), **ends,
+                       "statusReason": reasons[n % 2]} for n in range(size))]  # fmt: skip
+
+
+def doses_not_given(size: int) -> list[Resource]:
+    step = 29_000 / size
+    found = list(BASIS)
+    for n in range(size // 2):
+        at = 29_000 - 2 * n * step
+        found += [_order(n, "docetaxel", at), {
+            "resourceType": "MedicationAdministration", "id": f"a{n}", **OWN, "status": "not-done",
+            "medicationCodeableConcept": {"text": "docetaxel"}, "effectiveDateTime": _day(at),
+        }]  # fmt: skip
+    return found
+
+
+def all_at_once(size: int) -> list[Resource]:
+    """Orders, two markers, statuses and operations, one after the other."""
+    step = 29_000 / size
+    found = list(BASIS)
+    testosterone = {"coding": [{"system": "http://loinc.org", "code": "2986-8"}]}
+    operation = {"coding": [{"system": "http://snomed.info/sct", "code": "108290001"}]}
+    for n in range(size // 5):
+        at = 29_000 - 5 * n * step
+        low = {"value": 30, "code": "ng/dL", "unit": "ng/dL"}
+        found += [
+            _order(n, "enzalutamide", at, 20), _value(n, 5 + n % 7, at - step),
+            _status(n, (WORSE, STABLE, BETTER)[n % 3], at - 2 * step),
+            {**_value(n, 0, at - 3 * step), "id": f"t{n}", "code": testosterone,
+             "valueQuantity": {**low, "system": "http://unitsofmeasure.org"}},
+            {"resourceType": "Procedure", "id": f"p{n}", **OWN, "status": "completed",
+             "code": operation, "performedDateTime": _day(at - 4 * step)},
+        ]  # fmt: skip
+    return found
+
+
 def orders_of_a_line(size: int) -> list[Resource]:
     step = 29_000 / size
     return [*BASIS, *(_order(n, "docetaxel", 29_000 - n * step) for n in range(size))]
@@ -147,7 +200,8 @@ def cancers(size: int) -> list[Resource]:
 
 CHARTS: Final[tuple[Callable[[int], list[Resource]], ...]] = (
     surroundings, tablets, old_illnesses, values_of_a_marker, statuses, orders_of_a_line,
-    lines_of_therapy, cancers,
+    lines_of_therapy, cancers, progression_without_response, statuses_of_forty_days,
+    orders_stopped, doses_not_given, all_at_once,
 )  # fmt: skip
 
 

@@ -47,9 +47,15 @@ def steps_of(resources: list[Resource]) -> int:
         pytest.param(growth.tablets, id="tablets for other illnesses"),
         pytest.param(growth.old_illnesses, id="other illnesses"),
         pytest.param(growth.values_of_a_marker, id="values of one marker"),
+        pytest.param(growth.statuses, id="statuses that contradict each other"),
         pytest.param(growth.orders_of_a_line, id="orders of one drug"),
         pytest.param(growth.lines_of_therapy, id="lines of therapy"),
         pytest.param(growth.cancers, id="fifty cancers"),
+        pytest.param(growth.progression_without_response, id="progression that no response ends"),
+        pytest.param(growth.statuses_of_forty_days, id="statuses of a few days"),
+        pytest.param(growth.orders_stopped, id="orders stopped"),
+        pytest.param(growth.doses_not_given, id="doses not given"),
+        pytest.param(growth.all_at_once, id="a little of everything"),
     ],
 )
 def test_work_grows_with_the_chart_and_no_faster(

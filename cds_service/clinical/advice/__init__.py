@@ -1,5 +1,6 @@
 """The last stage: statuses and record → what may be suggested, and why any of it is held back.
 
+around.py       what the chart holds around all lines of a cancer
 situation.py    one line, with all that decides about advice
 firing.py       which advice fires: one table, the first row that fits
 silence.py      why an advice is not shown: one list, the first reason that holds
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cds_service.clinical.advice.around import Around
 from cds_service.clinical.advice.firing import fired_by
 from cds_service.clinical.advice.performance import Performance, ecog_of
 from cds_service.clinical.advice.reasons import reason_for, settles_between
@@ -86,10 +88,11 @@ def choose_advice(
     """
     chosen: list[Advice] = []
     progressed = sum(j.status.status in PROGRESSED for j in judged)
+    around = Around(record, cancer)
     for number, line in enumerate(judged, 1):
         situation = Situation(
             record, cancer, disease, line, composites, progressed,
-            number == len(judged) and not is_followed, earlier_cards,
+            number == len(judged) and not is_followed, around, earlier_cards,
         )  # fmt: skip
         fired = fired_by(situation)
         chosen += [_advice(kind, fired.row, situation) for kind in fired.kinds]

@@ -142,7 +142,7 @@ def _for_documented(s: Situation) -> tuple[AdviceKind, ...]:
 
 
 def _has_worse_symptom(s: Situation) -> bool:
-    return any(doubt.kind == "symptom" for doubt in s.record.doubts)
+    return s.around.once("symptom", lambda: any(d.kind == "symptom" for d in s.record.doubts))
 
 
 def _is(*statuses: Status) -> Fires:

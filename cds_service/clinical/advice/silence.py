@@ -122,20 +122,27 @@ def _is_done(kind: AdviceKind, s: Situation) -> bool:
         "supportive-care": REFERRAL_RECENT_DAYS,
     }.get(kind, 0)
     since = min(since, as_of - timedelta(days=recent)) if recent else since
-    if kind == "restage" and _is_measured(s):
+    if kind == "restage" and s.around.once("measured", lambda: _is_measured(s)):
         return True
-    if any(
-        _answers(kind, e, s)
-        and e.on.last >= since
-        and e.on.first <= as_of
+    done = s.around.once(("done", kind), lambda: _last_done(kind, s))
+    return done is not None and done >= since
+
+
+def _last_done(kind: AdviceKind, s: Situation) -> date | None:
+    """The last day of what answers an advice, as far as it has been done."""
+    days = [
+        e.on.last
+        for e in s.around.events
+        if _answers(kind, e, s)
+        and e.on.first <= s.record.as_of
         and not (kind == "biopsy" and s.is_insufficient(e))
-        for e in s.events
-    ):
-        return True
-    return any(
-        r.is_completed and _answers(kind, r, s) and r.on is not None and r.on.last >= since
-        for r in s.requests
-    )
+    ]
+    days += [
+        r.on.last
+        for r in s.around.requests
+        if r.is_completed and r.on is not None and _answers(kind, r, s)
+    ]
+    return max(days, default=None)
 
 
 def _is_measured(s: Situation) -> bool:
@@ -146,17 +153,21 @@ def _is_measured(s: Situation) -> bool:
     return any(
         m.marker in s.disease.markers and m.quantity is not None and m.on.last >= since
         for m in s.record.measurements
-        if not m.focus or set(m.focus) & set(s.cancer.conditions)
+        if not m.focus or not s.cancer.named.isdisjoint(m.focus)
     )
 
 
 def _is_ordered(kind: AdviceKind, s: Situation) -> bool:
+    return s.around.once(("ordered", kind), lambda: _is_open(kind, s))
+
+
+def _is_open(kind: AdviceKind, s: Situation) -> bool:
     if kind == "supportive-care" and s.is_cautioned("palliative-care"):
         return True
     since = s.record.as_of - timedelta(days=_pending_days(kind))
     return any(
         r.is_open and _answers(kind, r, s) and (r.on is None or r.on.last >= since)
-        for r in s.requests
+        for r in s.around.requests
     )
 
 
@@ -200,12 +211,18 @@ def _is_newer_than(day: date, judged: Judged) -> bool:
 def _is_closed(kind: AdviceKind, since: date, s: Situation) -> bool:
     """Whether every order of that kind since then is neither open nor done."""
     orders = [
-        r for r in s.requests if _answers(kind, r, s) and r.on is not None and r.on.last >= since
+        r
+        for r in s.around.requests
+        if _answers(kind, r, s) and r.on is not None and r.on.last >= since
     ]
     return bool(orders) and not any(r.is_open or r.is_completed for r in orders)
 
 
 def _is_declined(kind: AdviceKind, s: Situation) -> bool:
+    return s.around.once(("declined", kind), lambda: _was_declined(kind, s))
+
+
+def _was_declined(kind: AdviceKind, s: Situation) -> bool:
     """This advice was declined; or, for biopsy and trial, investigations in general."""
     since = s.record.as_of - timedelta(days=DECLINED_DAYS)
     if kind in ("biopsy", "trial-referral") and any(
@@ -214,7 +231,7 @@ def _is_declined(kind: AdviceKind, s: Situation) -> bool:
         return True
     return any(
         r.is_declined and _answers(kind, r, s) and (r.on is None or r.on.last >= since)
-        for r in s.requests
+        for r in s.around.requests
     )
 
 

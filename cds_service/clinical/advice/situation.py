@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -11,10 +11,10 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.clinical.advice.performance import ecog_of
+from cds_service.clinical.advice.around import Around
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Cancer, CautionKind, Event, Record, Request
+from cds_service.clinical.record import Cancer, CautionKind, Event, Record
 from cds_service.clinical.status import (
     Answer,
     Case,
@@ -185,6 +185,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     composites: Composites
     progressed_lines: int
     is_latest: bool
+    around: Around
     earlier_cards: EarlierCards = NO_EARLIER_CARDS
 
     @property
@@ -202,42 +203,12 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
         return not set(self.judged.status.caveats).isdisjoint(caveats)
 
     def is_cautioned(self, *kinds: CautionKind) -> bool:
-        return any(caution.kind in kinds for caution in self.record.cautions)
+        return not self.around.cautions.isdisjoint(kinds)
 
     @property
     def ecog(self) -> int | None:
         """The latest performance status on record, on the ECOG scale."""
-        known = ecog_of(self.record.facts)
-        return None if known is None else known.grade
-
-    @property
-    def events(self) -> Iterator[Event]:
-        """What was done, but for what the chart says was done for another cancer."""
-        return (e for e in self.record.events if not self._is_of_another(e.conditions))
-
-    @property
-    def requests(self) -> Iterator[Request]:
-        """What was ordered, but for what was ordered for another cancer."""
-        return (
-            r
-            for r in self.record.requests
-            if not self._is_of_another(r.conditions)
-            and (not r.diseases or self.cancer.disease in r.diseases)
-        )
-
-    def _is_of_another(self, conditions: tuple[str, ...]) -> bool:
-        if not conditions:
-            return False
-        others = {
-            name for c in self.record.cancers if c is not self.cancer for name in c.conditions
-        } - set(self.cancer.conditions)
-        return others.issuperset(conditions)
-
-    def was_done(self, kinds: Iterable[str], since: date, until: date) -> bool:
-        """Whether a procedure or report of one of these kinds falls into those days."""
-        return any(
-            e.kind in kinds and e.on.last >= since and e.on.first <= until for e in self.events
-        )
+        return self.around.ecog
 
     def was_imaged(self, since: date, until: date) -> bool:
         """Whether imaging was done in those days, by a study or by what one was read to say."""
@@ -245,24 +216,18 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
             e.kind == "imaging" and e.on.last >= since and e.on.first <= until
             for e in self.judged.evidence
         )
-        return read or self.was_done(IMAGING, since, until)
+        return read or self.around.was_done(IMAGING, since, until)
 
     @property
     def has_histology(self) -> bool:
         """Whether tissue of this cancer was ever looked at, as far as the chart tells."""
+        return self.around.once("histology", self._has_histology)
+
+    def _has_histology(self) -> bool:
         if any(f.name in ("er", "pr", "her2") for f in self.record.facts):
             return True
-        return any(e.kind in TISSUE or e.kind == "surgery-resection" for e in self.events)
+        return any(e.kind in TISSUE or e.kind == "surgery-resection" for e in self.around.events)
 
     def is_insufficient(self, event: Event) -> bool:
         """Whether the sample of a biopsy was called insufficient, by itself or by a report."""
-        return any(
-            c.kind == "insufficient-sample"
-            and (
-                c.resource == event.resource
-                or (
-                    c.on is not None and 0 <= (c.on.first - event.on.last).days <= INSUFFICIENT_DAYS
-                )
-            )
-            for c in self.record.cautions
-        )
+        return self.around.is_insufficient(event, INSUFFICIENT_DAYS)

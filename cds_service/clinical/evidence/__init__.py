@@ -110,7 +110,7 @@ def is_about(statement: Statement, cancer: Cancer, record: Record) -> bool:
 
 def _is_of(focus: Sequence[str], on: PartialDate | None, cancer: Cancer, record: Record) -> bool:
     if focus:
-        return not set(focus).isdisjoint(cancer.conditions)
+        return not cancer.named.isdisjoint(focus)
     if len(record.cancers) == 1 and record.cancers[0] is cancer:
         return True
     active = [c for c in record.cancers if not (c.is_history or c.is_in_remission)]
@@ -155,5 +155,5 @@ LONGEST_DATE = timedelta(days=366)
 
 
 def _measurements(record: Record, cancer: Cancer) -> Sequence[Measurement]:
-    own = set(cancer.conditions)
+    own = cancer.named
     return [m for m in record.measurements if not m.focus or not own.isdisjoint(m.focus)]

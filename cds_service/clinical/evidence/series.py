@@ -70,16 +70,19 @@ def series_of(marker: str, measurements: Iterable[Measurement], start: date, unt
     Left out: values that cannot be converted, and dates known to the month only, since a rise needs
     an order of days. Equal values of one day count once.
     """
-    points = [
-        Point(m.on.first, m.quantity, m.resource, m.uln, m.laboratory)
+    usable = [
+        (m.on.first, m)
         for m in measurements
-        if m.marker == marker and m.quantity is not None and m.on.is_exact
+        if m.marker == marker and m.quantity is not None and m.on.first == m.on.last
     ]
-    before = [p for p in points if p.on <= start]
-    baseline = max((p.on for p in before), default=None)
+    baseline = max([on for on, _ in usable if on <= start], default=None)
     if baseline is not None and (start - baseline).days > BASELINE_DAYS:
         baseline = None
-    own = [p for p in points if p.on == baseline or start < p.on <= until]
+    own = [
+        Point(on, m.quantity, m.resource, m.uln, m.laboratory)
+        for on, m in usable
+        if m.quantity is not None and (start < on <= until or on == baseline)
+    ]
     return Series(_by_day(own), start)
 
 

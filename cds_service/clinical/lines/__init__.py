@@ -9,12 +9,12 @@ from datetime import date, timedelta
 import msgspec
 
 from cds_service.clinical.lines.assign import exposures_by_cancer, without_shadows
-from cds_service.clinical.lines.belongs import GRACE_DAYS
 from cds_service.clinical.lines.course import Building, Course, event_days, steps_of
 from cds_service.clinical.lines.find import build_lines
 from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_infusions
 from cds_service.clinical.lines.intent import intent_and_setting
 from cds_service.clinical.lines.line import CURATIVE_SETTINGS, AgentUse, Line
+from cds_service.clinical.lines.rechallenge import EarlierUses
 from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
 from cds_service.clinical.lines.withheld import as_carried_out
 from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
@@ -51,7 +51,7 @@ def _lines_of(
     disease = knowledge.disease(cancer.disease)
     drugs = knowledge.terms.drugs
     events = [
-        e for e in record.events if not e.conditions or set(e.conditions) & set(cancer.conditions)
+        e for e in record.events if not e.conditions or not cancer.named.isdisjoint(e.conditions)
     ]
     carried_out = as_carried_out(exposures, record.withheld)
     uses = with_infusions(
@@ -89,9 +89,12 @@ def _lines_of(
         infusions=infusions,
     )
     built = build_lines(course, uses)
-    return tuple(
-        _finish(number, line, built, course, events) for number, line in enumerate(built, 1)
-    )
+    earlier, finished = EarlierUses(course), []
+    for number, line in enumerate(built, 1):
+        finished.append(_finish(number, line, built, course, events, earlier))
+        if number < len(built):
+            earlier.add(line)
+    return tuple(finished)
 
 
 def _until_death(exposures: Sequence[Exposure], record: Record) -> list[Exposure]:
@@ -144,14 +147,19 @@ def signs_of_progression(
 
 def _speaks_of(statement: Statement, cancer: Cancer, record: Record) -> bool:
     if statement.focus:
-        return any(name in cancer.conditions for name in statement.focus)
+        return not cancer.named.isdisjoint(statement.focus)
     if statement.disease:
         return statement.disease == cancer.disease
     return len(record.cancers) == 1
 
 
 def _finish(
-    number: int, line: Building, built: Sequence[Building], course: Course, events: Sequence[Event]
+    number: int,
+    line: Building,
+    built: Sequence[Building],
+    course: Course,
+    events: Sequence[Event],
+    earlier: EarlierUses,
 ) -> Line:
     following = built[number] if number < len(built) else None
     next_start = following.start if following else None
@@ -176,7 +184,7 @@ def _finish(
         intent=intent,
         setting=setting,
         regimen=regimen.name if regimen else None,
-        flags=tuple(sorted(line.flags | _evidence_flags(line, built[: number - 1], course))),
+        flags=tuple(sorted(line.flags | _evidence_flags(line, earlier))),
         exposures=tuple(line.exposures),
         next_start=next_start,
         transplant_on=next((e.on.first for e in within if e.kind == "stem-cell-transplant"), None),
@@ -296,33 +304,12 @@ def _breaks(
     )
 
 
-def _evidence_flags(line: Building, earlier: Sequence[Building], course: Course) -> set[str]:
+def _evidence_flags(line: Building, earlier: EarlierUses) -> set[str]:
     flags = set()
     if all(e.kind == "order" for e in line.exposures):
         flags.add("ordered-not-confirmed")
     if any(not e.start.is_exact for e in line.exposures):
         flags.add("partial-date")
-    if any(_is_rechallenge(e, line, earlier, course) for e in line.exposures):
+    if any(earlier.is_rechallenge(e, line) for e in line.exposures):
         flags.add("rechallenge")
     return flags
-
-
-def _is_rechallenge(
-    exposure: Exposure, line: Building, earlier: Sequence[Building], course: Course
-) -> bool:
-    """A drug that was used before, left, and is given again; a drug that went on is none."""
-    drug = course.drug(exposure.drug)
-    if drug is None or drug.is_corticosteroid or course.disease.lines.backbone.include(drug):
-        return False
-    used = [e for before in earlier for e in before.exposures if e.drug == exposure.drug]
-    if not used or exposure in used:
-        return False
-    last = max(course.record.as_of if e.end is None else e.end.last for e in used)
-    if (exposure.start.first - last).days <= GRACE_DAYS:
-        return False
-    others = any(
-        e.drug != exposure.drug and e.start.first > last
-        for before in reversed(earlier)
-        for e in before.exposures
-    )
-    return others or course.progressed(min(e.start.first for e in used), line.start)

@@ -89,9 +89,8 @@ def _with_reason(use: Exposure, ordered: Mapping[str, Sequence[Exposure]]) -> Ex
 def _cancer_of(
     exposure: Exposure, begun: PartialDate, record: Record, knowledge: Knowledge
 ) -> Cancer | None:
-    named = set(exposure.conditions)
     for cancer in record.cancers:
-        if named & set(cancer.conditions):
+        if not cancer.named.isdisjoint(exposure.conditions):
             return cancer
     for cancer in record.cancers:
         if {cancer.disease, *cancer.alternatives} & set(exposure.reason_diseases):
@@ -264,9 +263,13 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
     )
 
 
+EARLY_DAYS = 3
+"""So early a dose may be given, and belong to its order."""
+
+
 def lies_under(day: PartialDate, order: Exposure) -> bool:
     """Whether a dose falls into the days of an order; a few days early is the same order."""
-    if day.last < order.start.first - timedelta(days=3):
+    if day.last < order.start.first - timedelta(days=EARLY_DAYS):
         return False
     end = order.end
     if order.is_open_ended or end is None:

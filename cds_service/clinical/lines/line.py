@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 from typing import Literal
 
 import msgspec
@@ -24,7 +27,7 @@ COURSE_PAUSE_DAYS = 7
 """Longer without a dose ends a course of daily doses; weekends and a missed day do not."""
 
 
-class AgentUse(msgspec.Struct, frozen=True, gc=False):
+class AgentUse(msgspec.Struct, frozen=True, dict=True):
     """One agent within one line: its first and last covered day there, and its doses.
 
     `last` is the last dose of a parenteral agent, or the last covered day of tablets; for an
@@ -44,23 +47,37 @@ class AgentUse(msgspec.Struct, frozen=True, gc=False):
     daily_doses: tuple[tuple[date, Decimal], ...] = ()
     """Milligrams a day from a day on, where an order tells them."""
 
-    def longest_break_days(self, before: date | None = None) -> int:
-        """The longest run of uncovered days, as far as it lies before a day; 0 without any."""
-        last = date.max if before is None else before - timedelta(days=1)
-        return max(((min(end, last) - first).days + 1 for first, end in self.breaks), default=0)
+    def doses_by(self, until: date) -> int:
+        return bisect_right(self.doses, until)
+
+    def longest_break_days(self) -> int:
+        """The longest run of uncovered days; 0 without any."""
+        return max(((end - first).days + 1 for first, end in self.breaks), default=0)
 
     def days_at_dose(self, mg_per_day: Decimal, until: date) -> int | None:
         """Days up to `until` for which the dose has been at least so much; None: not known.
 
         0 where the last order by then is of less. Of several orders of a day the highest counts.
         """
-        told = [(on, mg) for on, mg in self.daily_doses if on <= until]
+        if mg_per_day not in self._at_dose:
+            self._at_dose[mg_per_day] = list(self._days_of(mg_per_day))
+        days = self._at_dose[mg_per_day]
+        told = bisect_right(days, until, key=itemgetter(0))
         if not told:
             return None
-        since: date | None = None
-        for on, mg in told:
-            since = (since or on) if mg >= mg_per_day else None
+        since = days[told - 1][1]
         return 0 if since is None else max(0, (min(until, self.last.last) - since).days)
+
+    @cached_property
+    def _at_dose(self) -> dict[Decimal, Sequence[tuple[date, date | None]]]:
+        return {}
+
+    def _days_of(self, mg_per_day: Decimal) -> Iterator[tuple[date, date | None]]:
+        """Each day of an order, and since when the dose had been so high by then."""
+        since: date | None = None
+        for on, mg in self.daily_doses:
+            since = (since or on) if mg >= mg_per_day else None
+            yield on, since
 
     def exposure_days(self, until: date) -> int:
         """Whole days from the first dose to `until`, or to the end of its last cycle's effect."""
@@ -70,17 +87,17 @@ class AgentUse(msgspec.Struct, frozen=True, gc=False):
 
     def cycles(self, until: date) -> int:
         """Cycles begun up to `until`; of what is given day after day, its courses, however late."""
-        doses = [day for day in self.doses if day <= until]
+        doses = self.doses_by(until)
         if not doses:
             return 0
         if self._is_given_in_courses:
             return self.courses(until, COURSE_PAUSE_DAYS)
         spanned = 1 + (min(until, self.last.last) - self.first.first).days // self.cycle_days
-        if len(doses) == 1 and self.is_continuous:
+        if doses == 1 and self.is_continuous:
             return spanned
-        return min(spanned, len(doses))
+        return min(spanned, doses)
 
-    @property
+    @cached_property
     def _is_given_in_courses(self) -> bool:
         """Whether it was given on three days running, and then paused."""
         steps = [(b - a).days for a, b in pairwise(self.doses)]
@@ -88,8 +105,16 @@ class AgentUse(msgspec.Struct, frozen=True, gc=False):
 
     def courses(self, until: date, pause_days: int) -> int:
         """Blocks of doses begun up to `until`, more than `pause_days` apart."""
-        days = [day for day in self.doses if day <= until]
-        return sum(i == 0 or (day - days[i - 1]).days > pause_days for i, day in enumerate(days))
+        if pause_days not in self._courses:
+            self._courses[pause_days] = [
+                *self.doses[:1],
+                *(b for a, b in pairwise(self.doses) if (b - a).days > pause_days),
+            ]
+        return bisect_right(self._courses[pause_days], until)
+
+    @cached_property
+    def _courses(self) -> dict[int, Sequence[date]]:
+        return {}
 
     def completed_cycles(self, until: date) -> int:
         """Cycles that had run their length by `until`; of tablets, those taken in full."""

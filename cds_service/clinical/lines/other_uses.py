@@ -43,7 +43,7 @@ def _may_be_for_another(use: Exposure, cancer: Cancer, knowledge: Knowledge) -> 
 
 def _names(use: Exposure, cancer: Cancer) -> bool:
     """Whether the chart gives this cancer as the reason for a use."""
-    return bool(set(use.conditions) & set(cancer.conditions) or use.reason_diseases)
+    return bool(not cancer.named.isdisjoint(use.conditions) or use.reason_diseases)
 
 
 def _only_supports(use: Exposure, knowledge: Knowledge) -> bool:
@@ -53,17 +53,19 @@ def _only_supports(use: Exposure, knowledge: Knowledge) -> bool:
 
 def _was_there(cancer: Cancer, record: Record, limit: date) -> bool:
     """Whether the chart speaks of the cancer, or of local treatment, before its own date."""
-    own = set(cancer.conditions)
+    own = cancer.named
     said = any(s.on.first < limit and _may_speak_of(s, cancer) for s in record.statements)
     return said or any(
-        e.kind in TREATED and e.on.first < limit and (not e.conditions or own & set(e.conditions))
+        e.kind in TREATED
+        and e.on.first < limit
+        and (not e.conditions or not own.isdisjoint(e.conditions))
         for e in record.events
     )
 
 
 def _may_speak_of(statement: Statement, cancer: Cancer) -> bool:
     if statement.focus:
-        return bool(set(statement.focus) & set(cancer.conditions))
+        return not cancer.named.isdisjoint(statement.focus)
     return statement.disease in ("", cancer.disease)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -46,7 +47,7 @@ RECORDED_LATE = 28
 """Days by which a cancer may be recorded after what was already done or said of it."""
 
 
-class Cancer(msgspec.Struct, frozen=True, gc=False):
+class Cancer(msgspec.Struct, frozen=True, dict=True):
     """One primary cancer, however many Conditions the chart has of it.
 
     `condition` is the reference of the Condition that names it best, `conditions` all of them.
@@ -66,6 +67,11 @@ class Cancer(msgspec.Struct, frozen=True, gc=False):
     is_history: bool = False
     metastatic_since: PartialDate | None = None
     subtypes: frozenset[str] = frozenset()
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The Conditions, to be looked up: a chart may name a cancer a thousand times."""
+        return frozenset(self.conditions)
 
     def is_newer_than(self, other: Cancer) -> bool:
         """Whether it was recorded later, as far as the chart tells."""

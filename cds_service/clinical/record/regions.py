@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 WHOLE_BODY = "whole-body"
@@ -24,6 +25,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
 )
 """Words of a study's name by the region that they mean. A study may cover several."""
+_SAID = tuple((region, re.compile("|".join(map(re.escape, words)))) for region, words in _WORDS)
 
 _CODES = {
     "418023006": ("chest", "abdomen", "pelvis"),
@@ -40,7 +42,7 @@ _CODES = {
 def regions_of(texts: Iterable[str], codes: Iterable[tuple[str, str]] = ()) -> frozenset[str]:
     """Regions that the words or codes of a study name; empty where they tell none."""
     said = " ; ".join(texts).lower()
-    found = {region for region, words in _WORDS if any(word in said for word in words)}
+    found = {region for region, words in _SAID if words.search(said)} if said else set()
     for _, code in codes:
         found.update(_CODES.get(code, ()))
     return frozenset(found)

@@ -11,6 +11,8 @@ from cds_service.clinical.status.adult_only import (
     is_child_of_adult_definition,
     without_adult_label,
 )
+from cds_service.clinical.status.beside import Beside
+from cds_service.clinical.status.caveats import steady_caveats
 from cds_service.clinical.status.class_matrix import ClassRefractory, refractory_classes
 from cds_service.clinical.status.composites import (
     Composites,
@@ -32,7 +34,9 @@ from cds_service.clinical.status.line_status import (
     PatternName,
     Status,
 )
-from cds_service.clinical.status.weighing import is_adverse, is_favourable
+from cds_service.clinical.status.past import past_statuses
+from cds_service.clinical.status.told import Index, Told, is_favourable
+from cds_service.clinical.status.weighing import is_adverse
 from cds_service.clinical.status.windows import with_window_rules
 
 __all__ = [
@@ -57,9 +61,6 @@ __all__ = [
     "without_adult_label",
 ]
 
-ADVERSE: frozenset[Status] = frozenset({"possible-refractory", "relapsed", "progressing"})
-
-
 WITHOUT_PROGRESSION = frozenset({"late-addition", "late-intensification", "late-maintenance"})
 
 
@@ -69,13 +70,14 @@ def decide_status(case: Case) -> LineStatus:
     Every rule answers yes, no or cannot tell, and every answer is kept. "Cannot tell" is never
     read as "no", nor silence as "stable". A label that a later finding replaced stays in `history`.
     """
-    case = with_window_rules(case)
-    present = judge(case, case.evidence)
-    history = []
-    for cut in _turns(case.evidence):
-        past = judge(case, case.evidence[:cut], is_past=True)
-        if past.status in ADVERSE and past.progressed_on is not None:
-            history.append(Earlier(past.progressed_on, past.status))
+    index = Index(case.evidence)
+    told = Told(index, len(case.evidence))
+    beside = Beside(case.record, case.cancer, case.line)
+    case = with_window_rules(replace(case, told=told, beside=beside))
+    case = replace(case, steady=steady_caveats(case))
+    present = judge(case)
+    turns = _turns(case.evidence)
+    history = past_statuses(case, turns) if turns else []
     kept = tuple(e for e in history if e.status != present.status or e.on != present.progressed_on)
     return replace(present, history=kept, flags=_flags(present, case))
 

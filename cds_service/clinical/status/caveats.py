@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
 
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.evidence.evidence import HISTOLOGY
 from cds_service.clinical.evidence.falls import has_halved
-from cds_service.clinical.evidence.series import Series, series_of
+from cds_service.clinical.evidence.series import Series
 from cds_service.clinical.record import Exposure
-from cds_service.clinical.status.facts import known_facts
-from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
+from cds_service.clinical.status.few_sites import LIMITED_DAYS
 from cds_service.clinical.status.line_status import Case, Caveat
-from cds_service.clinical.status.weighing import OVERRIDE_DAYS, is_favourable, is_of_marker
-from cds_service.clinical.status.windows import Hit, with_known_ends
+from cds_service.clinical.status.weighing import OVERRIDE_DAYS, Weighed
+from cds_service.clinical.status.windows import Hit, known_by
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms import Drug, Marker
 
-LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "embolisation"})
 LOCAL_THERAPY_WITHIN_DAYS = 90
 STILL_GIVEN_DAYS = 28
 """Since the last dose: for so long nothing tells whether it was the last (our default)."""
 
 
 def caveats_of_progression(
-    progression: Evidence, hits: Sequence[Hit], case: Case, with_it: Sequence[Evidence]
+    progression: Evidence, hits: Sequence[Hit], case: Case, weighed: Weighed
 ) -> set[Caveat]:
     """The caveats that bear on one progression and the agents that it falls upon.
 
-    `with_it` is all evidence of progression of the same episode.
+    `weighed` holds all evidence of progression of the same episode.
     """
     counted = [hit for hit in hits if hit.is_adequate and not hit.lacks]
     asked = counted or list(hits)
@@ -48,7 +47,7 @@ def caveats_of_progression(
         fired.add("limited-progression")
     if is_unclarified(asked, case):
         fired.add("diagnosis-unclarified")
-    if all(is_of_marker(e, case) for e in with_it):
+    if weighed.is_of_markers(case):
         fired.add("marker-only")
     if progression.is_not_comparable:
         fired.add("not-comparable")
@@ -107,16 +106,17 @@ def _is_soon_after_radiotherapy(rule: Rule, progression: Evidence, case: Case) -
 
 def _awaits_scan(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Whether a rule asks for a confirming scan that the chart does not have."""
+    due = scan_due(progression, hits, case)
+    return due is not None and not case.so_far().is_scanned_from(due)
+
+
+def scan_due(progression: Evidence, hits: Sequence[Hit], case: Case) -> date | None:
+    """The day from which a scan confirms a progression, where the rules ask for one."""
     asking = [h.rule for h in hits if _asks_for_scan(h.rule, progression, case)]
     days = max((rule.confirming_scan_days for rule in asking), default=0)
     if not days or len(asking) < len(hits) or progression.is_confirmed:
-        return False
-    return not any(
-        e.is_progression
-        and e.kind != "tumour-marker"
-        and (e.on.first - progression.on.last).days >= days
-        for e in case.evidence
-    )
+        return None
+    return progression.on.last + min(timedelta(days), date.max - progression.on.last)
 
 
 def _asks_for_scan(rule: Rule, progression: Evidence, case: Case) -> bool:
@@ -137,12 +137,8 @@ def _asks_for_scan(rule: Rule, progression: Evidence, case: Case) -> bool:
 
 def _was_irradiated(on: date, days: int, case: Case) -> bool:
     """Whether radiotherapy of this cancer ended at most so many days before, or still goes on."""
-    return any(
-        event.kind == "radiotherapy"
-        and (not event.conditions or set(event.conditions) & set(case.cancer.conditions))
-        and event.on.first <= on <= event.until.last + timedelta(days=days)
-        for event in case.record.events
-    )
+    until = case.record_beside().irradiated_until(on)
+    return until is not None and (on - until).days <= days
 
 
 def _grows_while_markers_fall(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
@@ -155,13 +151,10 @@ def _grows_while_markers_fall(progression: Evidence, hits: Sequence[Hit], case: 
         return False
     on = progression.on.first
     markers = case.knowledge.terms.markers
-    courses = [
-        series_of(name, case.record.measurements, case.line.start.first, on)
-        for name in sorted(names)
-    ]
+    courses = [(name, case.record_beside().course_by(name, on)) for name in sorted(names)]
     told = [
         (has_halved(course) or _is_normal_again(course, markers[name]), _has_risen(course))
-        for name, course in zip(sorted(names), courses, strict=True)
+        for name, course in courses
         if _is_recent(course, on)
     ]
     return any(fell for fell, _ in told) and not any(rose for _, rose in told)
@@ -192,52 +185,25 @@ def _was_on_hold(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool
 def _is_in_break(on: date, hit: Hit, case: Case) -> bool:
     if not hit.rule.hold_days:
         return False
-    own = with_known_ends(hit.use, case)
-    before = max((e.end.last for e in own if e.start.first <= on and e.end), default=None)
-    after = min((e.start.first for e in own if e.start.first > on), default=None)
-    runs = any(e.start.first <= on and (e.end is None or e.end.last >= on) for e in own)
-    if runs or before is None or after is None:
-        return False
-    return (after - before).days - 1 <= hit.rule.hold_days
+    pause = case.record_beside().covered(hit.use).pause_about(on)
+    return pause is not None and pause <= hit.rule.hold_days
 
 
 def is_limited(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     """Few named sites with the rest stable, or local therapy while the same drug goes on."""
     if not case.disease.may_be_limited:
         return False
-    return _is_at_few_sites(progression, case) or _was_treated_locally(progression, hits, case)
-
-
-def _is_at_few_sites(progression: Evidence, case: Case) -> bool:
-    span = timedelta(days=LIMITED_DAYS)
-    near = [e for e in case.evidence if abs(e.on.first - progression.on.first) <= span]
-    growing = [e for e in near if e.is_progression]
-    if not all(e.sites for e in growing):
-        return False
-    sites = {site for e in growing for site in e.sites}
-    if not are_few(sites):
-        return False
-    return any(
-        is_favourable(e)
-        and e.kind not in ("tumour-marker", "haematology")
-        and not set(e.sites) & sites
-        for e in near
-    )
+    is_few = case.so_far().is_at_few_sites(progression.on.first)
+    return is_few or _was_treated_locally(progression, hits, case)
 
 
 def _was_treated_locally(progression: Evidence, hits: Sequence[Hit], case: Case) -> bool:
     first = progression.on.first
-    for event in case.record.events:
-        if event.kind not in LOCAL_THERAPY:
-            continue
-        if event.conditions and not set(event.conditions) & set(case.cancer.conditions):
-            continue
-        if not first <= event.on.first <= first + timedelta(days=LOCAL_THERAPY_WITHIN_DAYS):
-            continue
-        goes_on = event.on.first + timedelta(days=LIMITED_DAYS)
-        if any(h.use.last.last >= goes_on and h.use.first.first <= first for h in hits):
-            return True
-    return False
+    on = case.record_beside().local_therapy_from(first)
+    if on is None or (on - first).days > LOCAL_THERAPY_WITHIN_DAYS:
+        return False
+    goes_on = on + timedelta(days=LIMITED_DAYS)
+    return any(h.use.last.last >= goes_on and h.use.first.first <= first for h in hits)
 
 
 def is_unclarified(hits: Sequence[Hit], case: Case) -> bool:
@@ -251,9 +217,14 @@ def open_alternatives(case: Case) -> tuple[str, ...]:
     """Diseases that neither the code nor the drugs of any line up to this one rule out."""
     if not case.cancer.alternatives:
         return ()
+    is_told = case.record_beside().once("told by drugs", lambda: _is_told_by_drugs(case))
+    return () if is_told else case.cancer.alternatives
+
+
+def _is_told_by_drugs(case: Case) -> bool:
     lines = [case.line, *(line for line, _ in case.earlier)]
     by_line = ([use.drug for use in line.uses if not use.drug.is_corticosteroid] for line in lines)
-    return () if any(_points_to_own(drugs, case) for drugs in by_line) else case.cancer.alternatives
+    return any(_points_to_own(drugs, case) for drugs in by_line)
 
 
 def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
@@ -269,30 +240,33 @@ def _points_to_own(drugs: Sequence[Drug], case: Case) -> bool:
 
 def is_subtype_open(case: Case) -> bool:
     """Whether the definition needs a subtype, and no set of facts that settles one is on record."""
-    known = known_facts(case.record, case.cancer, case.knowledge)
-    return bool(case.disease.subtypes) and not any(
-        known.issuperset(facts) for facts in case.disease.subtypes
-    )
+    if not case.disease.subtypes:
+        return False
+    known = known_by(date.max, case)
+    return not any(known.issuperset(facts) for facts in case.disease.subtypes)
 
 
 def missing_facts(case: Case) -> tuple[str, ...]:
     """What would settle the subtype soonest; nothing where it is settled."""
     if not is_subtype_open(case):
         return ()
-    known = known_facts(case.record, case.cancer, case.knowledge)
+    known = known_by(date.max, case)
     wanted = min((set(facts) - known for facts in case.disease.subtypes), key=len)
     return tuple(sorted(fact.partition("=")[0] for fact in wanted))
 
 
 def has_adherence_doubt(case: Case, on: date | None = None) -> bool:
     """Missed doses, access problems, a stop for such a reason, or a gap in tablets before a day."""
+    gap = case.disease.supply_gap_days
+    is_doubted, since = case.record_beside().once("adherence", lambda: _doubts(case, gap))
+    return is_doubted or (since is not None and (on is None or (on - since).days > gap))
+
+
+def _doubts(case: Case, gap: int) -> tuple[bool, date | None]:
+    """Whether adherence is in doubt on any day; and the first day of a gap in tablets."""
     line = case.line
-    if line.stopped_for("adherence"):
-        return True
-    if any(use.longest_break_days(on) > case.disease.supply_gap_days for use in line.uses):
-        return True
     until = line.next_start or case.record.as_of
-    return any(
+    is_doubted = line.stopped_for("adherence") or any(
         doubt.kind == "adherence"
         and (not doubt.drug or doubt.drug in line.agents)
         and doubt.on is not None
@@ -300,6 +274,8 @@ def has_adherence_doubt(case: Case, on: date | None = None) -> bool:
         and doubt.on.first <= until
         for doubt in case.record.doubts
     )
+    gaps = [first for use in line.uses for first, end in use.breaks if (end - first).days >= gap]
+    return is_doubted, min(gaps, default=None)
 
 
 def is_intolerance(case: Case) -> bool:
@@ -310,18 +286,22 @@ def is_intolerance(case: Case) -> bool:
     if any(e.is_intolerance for e in case.evidence):
         return True
     stopped = [e for e in case.line.exposures if e.stop_reason == "toxicity"]
-    if not any(_is_last_of_its_drug(e, case) for e in stopped):
+    if not stopped:
+        return False
+    starts: dict[str, list[date]] = {}
+    for use in sorted(case.line.exposures, key=lambda use: use.start):
+        starts.setdefault(use.drug, []).append(use.start.first)
+    if not any(_is_last(use, starts[use.drug]) for use in stopped):
         return False
     last = case.line.last_day.last
     return not any(e.is_progression and e.on.first <= last for e in case.evidence)
 
 
-def _is_last_of_its_drug(stopped: Exposure, case: Case) -> bool:
+def _is_last(stopped: Exposure, starts: Sequence[date]) -> bool:
+    """Whether no other use of the drug begins after the end of this one."""
     end = (stopped.end or stopped.start).last
-    return not any(
-        e.drug == stopped.drug and e.start.first > end and e is not stopped
-        for e in case.line.exposures
-    )
+    own = stopped.start.first > end
+    return len(starts) - bisect_right(starts, end) <= own
 
 
 def _is_symptom_only(case: Case) -> bool:
@@ -341,12 +321,10 @@ def has_unreadable_values(case: Case) -> bool:
     until = case.line.next_start or case.record.as_of
     markers = {rule.marker for rule in case.disease.marker_rules if not rule.is_unverified}
     markers |= {milestones.marker for milestones in case.disease.milestones}
+    unreadable = [m for m in case.record.measurements if m.quantity is None]
     return any(
-        m.marker in markers
-        and m.quantity is None
-        and case.line.start.first < m.on.last
-        and m.on.first <= until
-        for m in case.record.measurements
+        m.marker in markers and case.line.start.first < m.on.last and m.on.first <= until
+        for m in unreadable
     )
 
 

@@ -12,7 +12,6 @@ from cds_service.clinical.evidence.evidence import HISTOLOGY
 from cds_service.clinical.record import Measurement
 from cds_service.clinical.status.line_status import Answer, Case, Condition, LineStatus
 from cds_service.clinical.status.nonresponse import too_soon
-from cds_service.clinical.status.pattern import best_response_of
 from cds_service.clinical.status.windows import Hit, applies, reach_of, without_progression
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import (
@@ -104,7 +103,7 @@ def _responses(case: Case) -> Iterator[Answer]:
 def _response(rule: Rule, case: Case) -> Answer:
     if rule.is_unverified:
         return _unverified(rule.id)
-    best = best_response_of(case.evidence)
+    best = case.so_far().best_response
     needed = rule.needs.replace("-", " ")
     if best in RESPONSES and RESPONSES.index(best) <= RESPONSES.index(rule.needs):
         return _answer(rule.id, False, f"{best.replace('-', ' ')} was reached", "response-reached")

@@ -19,6 +19,9 @@ def has_marker_interference(case: Case) -> bool:
 
 
 def _interferes(rule: MarkerRule, case: Case) -> bool:
+    spans = unreadable_spans(rule, case.record.measurements)
+    if not spans and rule.unusable_below is None:
+        return False
     until = case.line.next_start or case.record.as_of
     values = [
         m
@@ -28,7 +31,6 @@ def _interferes(rule: MarkerRule, case: Case) -> bool:
         and m.on.last > case.line.start.first
         and m.on.first <= until
     ]
-    spans = unreadable_spans(rule, case.record.measurements)
     if any(is_unreadable(m.on.first, spans) for m in values):
         return True
     limit = rule.unusable_below

@@ -14,7 +14,6 @@ from cds_service.clinical.status.caveats import (
     has_unreadable_values,
     missing_facts,
     open_alternatives,
-    steady_caveats,
 )
 from cds_service.clinical.status.early import is_early
 from cds_service.clinical.status.line_status import (
@@ -28,8 +27,8 @@ from cds_service.clinical.status.line_status import (
     Status,
 )
 from cds_service.clinical.status.nonresponse import missed_response
-from cds_service.clinical.status.pattern import best_response_of, is_near_time, pattern_of
-from cds_service.clinical.status.weighing import Weighed, is_favourable, is_of_marker, weigh
+from cds_service.clinical.status.pattern import is_near_time, pattern_of
+from cds_service.clinical.status.weighing import Weighed, is_of_marker, weigh
 from cds_service.clinical.status.windows import (
     Hit,
     Reach,
@@ -61,14 +60,9 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     missing: tuple[str, ...] = ()
 
 
-def judge(case: Case, evidence: Sequence[Evidence], *, is_past: bool = False) -> LineStatus:
-    """Where the line stands by this evidence, the last of it being the present.
-
-    `is_past`: where it stood by then, which is a status and its day and nothing else.
-    """
-    case = replace(case, evidence=tuple(evidence), steady=None, is_past=is_past)
-    case = replace(case, steady=steady_caveats(case))
-    weighed = weigh(evidence)
+def judge(case: Case) -> LineStatus:
+    """Where the line stands by its evidence, the last of it being the present."""
+    weighed = weigh(case.evidence)
     if weighed.is_mixed:
         return _plain(case, "indeterminate", {"mixed-response"})
     if not weighed.speaking:
@@ -87,13 +81,11 @@ def _silence(case: Case) -> LineStatus:
 
 
 def _plain(case: Case, status: Status, caveats: Iterable[Caveat]) -> LineStatus:
-    if case.is_past:
-        return LineStatus(status)
     is_settled = status != "indeterminate"
     return LineStatus(
         status=status,
         answers=without_progression(case) if is_settled else (),
-        best_response=best_response_of(case.evidence),
+        best_response=case.so_far().best_response,
         caveats=_sorted({*caveats, *caveats_of_line(case)}),
     )
 
@@ -102,8 +94,8 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
     """The progression that decides: the first that counts in full, else the first of all."""
     best: Verdict | None = None
     for progression in weighed.progressions:
-        verdict = _dated_verdict(progression, case, weighed)
-        if best is None or _WEIGHT[verdict.status] < _WEIGHT[best.status]:
+        verdict = dated_verdict(progression, case, weighed)
+        if best is None or WEIGHT[verdict.status] < WEIGHT[best.status]:
             best = verdict
         if best.status == "possible-refractory":
             break
@@ -111,8 +103,6 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
         raise ValueError("no progression to judge")
     if best.status == "progressing" and _settled_since(best, weighed):
         return _plain(case, "stable", set())
-    if case.is_past:
-        return LineStatus(best.status, progressed_on=best.progression.on.first)
     pattern: PatternName | None = None
     if best.status == "possible-refractory" and best.progression.missed:
         pattern = "secondary" if best.progression.was_reached else "primary"
@@ -123,7 +113,7 @@ def _after_progression(case: Case, weighed: Weighed) -> LineStatus:
         status=best.status,
         pattern=pattern,
         confidence=best.confidence,
-        best_response=best_response_of(case.evidence),
+        best_response=case.so_far().best_response,
         refractory_to=tuple(sorted(drug.name for drug in drugs)),
         refractory_classes=tuple(sorted({drug.drug_class for drug in drugs})),
         rules=best.rules,
@@ -143,7 +133,7 @@ def _lead(hits: Sequence[Hit], case: Case) -> Hit:
     return next(hit for hit in hits if hit.rule.id == first.id)
 
 
-_WEIGHT: dict[Status, int] = {
+WEIGHT: dict[Status, int] = {
     "possible-refractory": 0,
     "relapsed": 1,
     "progressing": 2,
@@ -155,16 +145,19 @@ def _settled_since(verdict: Verdict, weighed: Weighed) -> bool:
     """Whether stable disease was recorded well after a progression that did not count in full."""
     first = verdict.progression.on
     latest = max(e.on for e in weighed.progressions)
-    return any(
-        e.is_stable
-        and e.is_whole
-        and e.on > latest
-        and (e.on.first - first.last).days > RESOLVING_DAYS
-        for e in weighed.episode
+    return any(is_settled_by(e, first, latest) for e in weighed.episode)
+
+
+def is_settled_by(evidence: Evidence, first: PartialDate, latest: PartialDate) -> bool:
+    return (
+        evidence.is_stable
+        and evidence.is_whole
+        and evidence.on > latest
+        and (evidence.on.first - first.last).days > RESOLVING_DAYS
     )
 
 
-def _dated_verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
+def dated_verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
     """The verdict; of a date known to the month only one that both its ends agree on."""
     verdict = _verdict(progression, case, weighed)
     if progression.on.is_exact or verdict.status == "indeterminate":
@@ -189,7 +182,7 @@ def _verdict(progression: Evidence, case: Case, weighed: Weighed) -> Verdict:
             return _documented(progression, reach, case, weighed)
         return _outside(progression, reach, case, weighed)
     counted = reach.counted or reach.hits
-    caveats = frozenset(caveats_of_progression(progression, reach.hits, case, weighed.progressions))
+    caveats = frozenset(caveats_of_progression(progression, reach.hits, case, weighed))
     rules = [rule.id for rule in in_order_of_rules(counted, case)]
     rules += [progression.rule] if progression.rule else []
     missing = _missing(counted, case)
@@ -224,9 +217,7 @@ def _missing(hits: Sequence[Hit], case: Case) -> tuple[str, ...]:
 def _confidence(
     progression: Evidence, caveats: frozenset[Caveat], hits: Sequence[Hit], weighed: Weighed
 ) -> Confidence:
-    if any(e.is_documented for e in (progression, *weighed.progressions)) and not (
-        caveats & DOUBTFUL
-    ):
+    if (progression.is_documented or weighed.is_documented) and not caveats & DOUBTFUL:
         return "documented"
     if caveats & DOUBTFUL or (hits and all(hit.rule.is_signal_only for hit in hits)):
         return "signal"
@@ -235,8 +226,7 @@ def _confidence(
 
 def _as_sure_as_told(progression: Evidence, weighed: Weighed) -> Confidence:
     """A signal, where nothing that was told does more than suggest."""
-    told = (progression, *weighed.progressions)
-    return "signal" if all(e.is_signal_only for e in told) else "criteria"
+    return "signal" if progression.is_signal_only and weighed.is_signal_only else "criteria"
 
 
 def _planned_stop(
@@ -255,7 +245,7 @@ def _outside(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) 
     rules = tuple(dict.fromkeys(rule.id for _, rule, _ in reach.asked))
     if reach.unknown:
         return Verdict("indeterminate", progression, reach, (), caveats, None, rules)
-    documented = any(e.is_documented for e in (progression, *weighed.progressions))
+    documented = progression.is_documented or weighed.is_documented
     confidence = "documented" if documented else _as_sure_as_told(progression, weighed)
     status: Status = "relapsed" if _had_control(progression, case) else "progressing"
     if is_of_marker(progression, case):
@@ -267,9 +257,7 @@ def _had_control(progression: Evidence, case: Case) -> bool:
     """Whether response, stability, or local therapy meant to cure came before, on any line."""
     if case.had_control or progression.finding == "relapse":
         return True
-    if any(is_favourable(e) and e.on < progression.on for e in case.evidence if e.decides):
-        return True
-    return case.line.is_curative
+    return case.so_far().had_control_before(progression.on) or case.line.is_curative
 
 
 def _documented(progression: Evidence, reach: Reach, case: Case, weighed: Weighed) -> Verdict:
@@ -339,7 +327,7 @@ def _after_suspicion(case: Case, weighed: Weighed) -> LineStatus:
     return LineStatus(
         status=status,
         confidence="signal",
-        best_response=best_response_of(case.evidence),
+        best_response=case.so_far().best_response,
         rules=tuple(rules),
         caveats=_sorted({*caveats, *caveats_of_line(case, weighed.suspicions[-1].on.last)}),
         flags=("treatment-change-inferred",) if inferred else (),

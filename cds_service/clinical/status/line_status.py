@@ -11,7 +11,8 @@ import msgspec
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
-from cds_service.dates import PartialDate
+from cds_service.clinical.status.beside import Beside
+from cds_service.clinical.status.told import Index, Told
 from cds_service.knowledge.model import Disease, Knowledge, Rule
 
 Status = Literal[
@@ -134,11 +135,17 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     steady: frozenset[Caveat] | None = None
     """The caveats of the line that no day changes, where they are known already."""
 
-    is_past: bool = False
-    """Whether the evidence is cut on an earlier day, of which the status alone is asked."""
     window_rules: Mapping[str, tuple[Rule, ...]] | None = None
     """The window rules by agent, where they are known already."""
 
-    def had_response_before(self, on: PartialDate) -> bool:
-        """Whether the line had a response before a day."""
-        return any(e.is_response and e.on.first < on.last for e in self.evidence)
+    told: Told | None = None
+    """What the evidence comes to, where it is gathered already."""
+
+    beside: Beside | None = None
+    """What the record holds beside the evidence, where it is gathered already."""
+
+    def record_beside(self) -> Beside:
+        return self.beside or Beside(self.record, self.cancer, self.line)
+
+    def so_far(self) -> Told:
+        return self.told or Told(Index(self.evidence), len(self.evidence))

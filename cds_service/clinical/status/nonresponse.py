@@ -10,7 +10,6 @@ from cds_service.clinical.evidence.evidence import HISTOLOGY
 from cds_service.clinical.lines import AgentUse
 from cds_service.clinical.status.caveats import caveats_of_line
 from cds_service.clinical.status.line_status import WITHHOLDING, Answer, Case, LineStatus
-from cds_service.clinical.status.pattern import best_response_of
 from cds_service.clinical.status.windows import applies
 from cds_service.knowledge.model import Rule
 
@@ -44,10 +43,14 @@ def _reached(latest: Evidence, case: Case) -> int | None:
     """How good the best response of the line was, 0 complete; None where it has no known degree."""
     if not latest.is_formal and latest.rank != HISTOLOGY:
         return None
-    best = best_response_of(case.evidence)
+    best = case.so_far().best_response
     if best in RESPONSES:
         return RESPONSES.index(best)
-    return None if case.had_response_before(latest.on) or latest.is_response else len(RESPONSES)
+    return (
+        None
+        if case.so_far().had_response_before(latest.on) or latest.is_response
+        else len(RESPONSES)
+    )
 
 
 def too_soon(rule: Rule, on: date, case: Case) -> str:
@@ -82,7 +85,7 @@ def _had(rule: Rule, uses: Sequence[AgentUse], on: date, case: Case) -> str:
     asked = [
         ("cycles", cycles, minimum.cycles),
         ("days", days, 0 if rule.counts_cycles_only else minimum.days),
-        ("doses", max(sum(day <= on for day in use.doses) for use in uses), minimum.doses),
+        ("doses", max(use.doses_by(on) for use in uses), minimum.doses),
         ("courses", max(use.courses(on, pause) for use in uses), minimum.courses),
     ]
     short = next((each for each in asked if each[1] < each[2]), None)
@@ -97,7 +100,7 @@ def _warning(rule: Rule, latest: Evidence, case: Case) -> LineStatus:
     return LineStatus(
         status="indeterminate",
         confidence="signal",
-        best_response=best_response_of(case.evidence),
+        best_response=case.so_far().best_response,
         rules=(rule.id,),
         caveats=tuple(sorted(caveats)),
         answers=(
@@ -119,7 +122,7 @@ def _nonresponsive(rule: Rule, stable: Evidence, case: Case) -> LineStatus:
         status="indeterminate" if withheld else "possible-refractory",
         pattern=None if withheld else "primary",
         confidence="signal" if withheld or rule.is_signal_only else "criteria",
-        best_response=best_response_of(case.evidence),
+        best_response=case.so_far().best_response,
         refractory_to=() if withheld else tuple(sorted(use.drug.name for use in uses)),
         refractory_classes=() if withheld else tuple(sorted({use.drug.drug_class for use in uses})),
         rules=(rule.id,),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
-from cds_service.clinical.evidence import RESPONSES, Evidence
 from cds_service.clinical.status.line_status import Case, PatternName
 from cds_service.clinical.status.windows import NEAR_DAYS, Hit, is_first
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Pattern
 
-MARKERS = frozenset({"tumour-marker", "haematology"})
 SILENCE_DAYS = 180
 """Later than this, a progression as the only finding says nothing of what came before it."""
 
@@ -101,22 +98,3 @@ def by_best_response(on: PartialDate, pattern: Pattern, case: Case) -> PatternNa
     if not before and days >= SILENCE_DAYS:
         return None
     return "primary"
-
-
-def best_response_of(evidence: Sequence[Evidence]) -> str | None:
-    """The best category recorded on the line; None where only a response of unknown degree was.
-
-    The fall of a marker is no category: it leaves a recorded "stable" as it stands.
-    """
-    findings = [e for e in evidence if e.decides and e.is_whole]
-    said = {e.finding for e in findings}
-    for response in RESPONSES:
-        if response in said:
-            return response
-    if any(e.is_response and e.kind not in MARKERS for e in findings):
-        return None
-    if "stable" in said:
-        return "stable"
-    if any(e.is_response for e in evidence):
-        return None
-    return "progression" if any(e.is_progression and not e.missed for e in findings) else None

@@ -10,10 +10,11 @@ from itertools import pairwise
 import msgspec
 from msgspec.structs import replace
 
-from cds_service.clinical.evidence import RESPONSES, Evidence
+from cds_service.clinical.evidence import PROGRESSIONS, RESPONSES, Evidence
 from cds_service.clinical.evidence.evidence import IMAGED
 from cds_service.clinical.status.few_sites import LIMITED_DAYS, are_few
 from cds_service.clinical.status.line_status import Case
+from cds_service.clinical.status.told import is_favourable
 from cds_service.dates import PartialDate
 
 OVERRIDE_DAYS = 42
@@ -27,32 +28,37 @@ class Weighed(msgspec.Struct, frozen=True, gc=False):
     episode: tuple[Evidence, ...]
     is_mixed: bool
     """Whether the last word is a day on which the whole disease was said to go both ways."""
+    progressions: tuple[Evidence, ...] = ()
+    suspicions: tuple[Evidence, ...] = ()
+    """Of the episode, as the rest."""
     is_refractory_in_words: bool = False
     """Whether a clinician says so, anywhere in the episode."""
+    is_documented: bool = False
+    """Whether one of the progressions is."""
+    is_signal_only: bool = False
+    """Whether none of the progressions does more than suggest."""
 
-    @property
-    def progressions(self) -> tuple[Evidence, ...]:
-        return tuple(e for e in self.episode if e.is_progression)
+    sources: frozenset[tuple[str, bool]] = frozenset()
+    """What kinds of evidence the progressions are, and whether of a marker by their own account."""
 
-    @property
-    def suspicions(self) -> tuple[Evidence, ...]:
-        return tuple(e for e in self.episode if e.is_unconfirmed)
-
-
-def is_favourable(evidence: Evidence) -> bool:
-    return evidence.is_response or evidence.is_stable
+    def is_of_markers(self, case: Case) -> bool:
+        """Whether all of the progressions are of tumour markers alone."""
+        return all(_is_of_marker(kind, is_based, case) for kind, is_based in self.sources)
 
 
 def is_of_marker(evidence: Evidence, case: Case) -> bool:
     """Whether it is of a tumour marker alone; in some cancers the marker is the disease."""
+    return _is_of_marker(evidence.kind, evidence.is_marker_based, case)
+
+
+def _is_of_marker(kind: str, is_marker_based: bool, case: Case) -> bool:
     if case.disease.is_marker_disease:
         return False
-    is_solid = case.disease.family == "solid"
-    return evidence.kind == "tumour-marker" or (evidence.is_marker_based and is_solid)
+    return kind == "tumour-marker" or (is_marker_based and case.disease.family == "solid")
 
 
 def is_adverse(evidence: Evidence) -> bool:
-    return evidence.is_progression or evidence.is_unconfirmed
+    return evidence.is_unconfirmed or evidence.finding in PROGRESSIONS
 
 
 def weigh(evidence: Sequence[Evidence]) -> Weighed:
@@ -61,41 +67,54 @@ def weigh(evidence: Sequence[Evidence]) -> Weighed:
     Source: RECIST and disease criteria rank formal assessments over judgements; the six weeks are
     an operational default.
     """
-    deciding = [_as_suspicion(e) if e.suggests else e for e in evidence if e.decides or e.suggests]
-    mixed = _mixed_days(deciding)
-    single = [e for e in deciding if not (_is_statement(e) and e.on in mixed)]
-    loudest = min((e.rank for e in single), default=0)
-    days = [e.on.first for e in single]
-    if any(later < day for day, later in pairwise(days)):
-        days = []  # not in order: each is set against all
-    speaking = _with_confirmed(
-        [
-            heard
-            for e in single
-            if (heard := e if e.rank == loudest else _heard(e, _near(e, single, days)))
-        ]
-    )
+    deciding = [each for e in evidence if (each := as_deciding(e)) is not None]
+    mixed = mixed_days(deciding)
+    single = [e for e in deciding if not (is_statement(e) and e.on in mixed)]
+    hearing = Hearing(single)
+    speaking, _ = with_confirmed([e for each in single if (e := hearing.heard(each)) is not None])
     turn = _last_turn(speaking)
     told = [e.on for e in speaking if is_adverse(e) or is_favourable(e)]
     is_mixed = bool(mixed) and max(mixed) >= max(told, default=min(mixed))
     episode = tuple(speaking[turn + 1 :])
-    in_words = any(e.is_refractory_in_words for e in episode)
-    return Weighed(tuple(speaking), episode, is_mixed, in_words)
+    progressions = tuple([e for e in episode if e.finding in PROGRESSIONS])
+    return Weighed(
+        tuple(speaking),
+        episode,
+        is_mixed,
+        progressions,
+        tuple([e for e in episode if e.is_unconfirmed]),
+        any(e.is_refractory_in_words for e in episode),
+        any(e.is_documented for e in progressions),
+        all(e.is_signal_only for e in progressions),
+        frozenset([(e.kind, e.is_marker_based) for e in progressions]),
+    )
 
 
-def _as_suspicion(suggesting: Evidence) -> Evidence:
-    """What never decides: no more than a suspicion, however often its values were confirmed."""
-    return replace(suggesting, finding="unconfirmed-progression", is_unconfirmed=True, decides=True)
+def as_deciding(evidence: Evidence) -> Evidence | None:
+    """A finding as it decides; None for one that does not.
+
+    What never decides is no more than a suspicion, however often its values were confirmed.
+    """
+    if evidence.suggests:
+        return replace(
+            evidence, finding="unconfirmed-progression", is_unconfirmed=True, decides=True
+        )
+    return evidence if evidence.decides else None
 
 
-def _with_confirmed(speaking: Sequence[Evidence]) -> list[Evidence]:
-    """An unconfirmed progression that a later one bears out is the progression, by its own date."""
+def with_confirmed(
+    speaking: Sequence[Evidence],
+) -> tuple[list[Evidence], Evidence | None]:
+    """An unconfirmed progression that a later one bears out is the progression, by its own date.
+
+    Second, what bears out a suspicion from before all of these.
+    """
     told: list[Evidence] = []
     borne_out: Evidence | None = None
     for found in reversed(speaking):
-        if found.is_response or found.is_stable:
+        if ends_suspicion(found):
             borne_out = None
-        elif found.is_progression and _is_statement(found) and found.is_whole:
+        elif bears_out(found):
             borne_out = found
         elif borne_out is not None and found.is_atypical and found.on < borne_out.on:
             found = replace(
@@ -105,14 +124,22 @@ def _with_confirmed(speaking: Sequence[Evidence]) -> list[Evidence]:
                 is_confirmed=borne_out.is_confirmed,
             )
         told.append(found)
-    return told[::-1]
+    return told[::-1], borne_out
 
 
-def _mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
+def ends_suspicion(evidence: Evidence) -> bool:
+    return is_favourable(evidence)
+
+
+def bears_out(evidence: Evidence) -> bool:
+    return evidence.is_progression and is_statement(evidence) and evidence.is_whole
+
+
+def mixed_days(evidence: Sequence[Evidence]) -> set[PartialDate]:
     """Days whose statements about the whole disease contradict each other; they decide nothing."""
     said: dict[PartialDate, list[Evidence]] = {}
     for e in evidence:
-        if _is_statement(e) and e.on.is_exact:
+        if is_statement(e) and e.on.is_exact:
             said.setdefault(e.on, []).append(e)
     return {
         on
@@ -139,37 +166,71 @@ def _goes_both_ways(same_day: Sequence[Evidence]) -> bool:
     return bool(worse) and any(map(is_favourable, whole))
 
 
-def _is_statement(evidence: Evidence) -> bool:
+def is_statement(evidence: Evidence) -> bool:
     return evidence.kind in ("disease-status", "response-category", "imaging", "condition")
 
 
-def _near(
-    evidence: Evidence, others: Sequence[Evidence], days: Sequence[date]
-) -> Sequence[Evidence]:
-    """The others that may override it; `days` are theirs, in order, or none."""
-    if not days:
-        return others
-    on = _last_day(evidence)
-    first = bisect_left(days, on - timedelta(OVERRIDE_DAYS))
-    return others[first : bisect_right(days, on + timedelta(OVERRIDE_DAYS))]
+class Hearing:
+    """Pieces of evidence as they are set against each other.
+
+    Those of one day that would override the same others stand for each other.
+    """
+
+    def __init__(self, single: Sequence[Evidence]) -> None:
+        ranks = [e.rank for e in single]
+        self._loudest = min(ranks, default=0)
+        self._voices: Sequence[Evidence] = ()
+        self._days: Sequence[date] = ()
+        if ranks and max(ranks) > self._loudest:
+            self._voices = list({_voice(e): e for e in reversed(single)}.values())[::-1]
+            days = [e.on.first for e in self._voices]
+            if all(day <= later for day, later in pairwise(days)):
+                self._days = days  # else each is set against all
+
+    def heard(self, evidence: Evidence) -> Evidence | None:
+        """The finding; None where a louder one within six weeks says the contrary."""
+        louder = self.against(evidence)
+        return heard(evidence, louder) if louder else evidence
+
+    def against(self, evidence: Evidence) -> Sequence[Evidence]:
+        """The louder ones that say the contrary within six weeks."""
+        if evidence.rank == self._loudest:
+            return ()
+        on = _last_day(evidence)
+        return [
+            other
+            for other in self._near(on)
+            if other.rank < evidence.rank
+            and _contradict(evidence, other)
+            and abs((other.on.first - on).days) <= OVERRIDE_DAYS
+        ]
+
+    def _near(self, on: date) -> Sequence[Evidence]:
+        if not self._days or len(self._voices) <= FEW:
+            return self._voices
+        first = bisect_left(self._days, on - min(_OVERRIDE, on - date.min))
+        last = bisect_right(self._days, on + min(_OVERRIDE, date.max - on))
+        return self._voices[first:last]
 
 
-def _heard(evidence: Evidence, others: Sequence[Evidence]) -> Evidence | None:
-    """The finding; None where a louder one within six weeks says the contrary.
+_OVERRIDE = timedelta(OVERRIDE_DAYS)
+FEW = 12
+"""So many are sooner looked at than sought."""
+
+
+def _voice(e: Evidence) -> tuple[object, ...]:
+    """All by which a piece of evidence overrides another."""
+    said = e.is_whole, bool(e.sites), e.is_stable, is_adverse(e), is_favourable(e)
+    return e.on, e.rank, *said
+
+
+def heard(evidence: Evidence, louder: Sequence[Evidence]) -> Evidence | None:
+    """What louder ones, which say the contrary within six weeks, leave of a finding.
 
     What comes later is a new fact where it is a response category, which reverses, or the
     clinician's own word for relapse, resistance or transformation. A later scan is a new scan, even
     when only a clinician has read it, and a later metastasis a new one: they leave a suspicion.
     """
-    louder = [
-        other
-        for other in others
-        if other.rank < evidence.rank
-        and _contradict(evidence, other)
-        and abs((other.on.first - _last_day(evidence)).days) <= OVERRIDE_DAYS
-    ]
-    if not louder:
-        return evidence
     if any(evidence.on.first <= other.on.last for other in louder):
         return None
     if evidence.finding in RESPONSES or evidence.is_documented or evidence.is_transformation:
@@ -204,11 +265,18 @@ def _last_turn(speaking: Sequence[Evidence]) -> int:
     -1 where none does.
     """
     turn = -1
-    risen: set[str] = set()
+    risen: frozenset[str] = frozenset()
     for position, e in enumerate(speaking):
-        is_of_laboratory = e.kind in ("tumour-marker", "haematology")
-        if e.is_response and not (is_of_laboratory and risen - {e.kind}):
+        if is_turn(e, risen):
             turn = position
-        if e.is_progression:
-            risen.add(e.kind)
+        if e.finding in PROGRESSIONS:
+            risen |= {e.kind}
     return turn
+
+
+def is_turn(evidence: Evidence, risen: frozenset[str]) -> bool:
+    """Whether a finding ends what came before it, of which these kinds told a progression."""
+    if not evidence.is_response:
+        return False
+    is_of_laboratory = evidence.kind in ("tumour-marker", "haematology")
+    return not (is_of_laboratory and risen - {evidence.kind})

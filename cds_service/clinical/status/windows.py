@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
-from cds_service.clinical.record import Exposure
 from cds_service.clinical.status.facts import known_facts
 from cds_service.clinical.status.line_status import Answer, Case, Condition
 from cds_service.dates import PartialDate
@@ -159,9 +158,15 @@ def _has_facts(when: When, case: Case) -> bool:
     if not (when.with_facts or when.with_any_fact):
         return True
     until = case.line.next_start or case.record.as_of
-    known = known_facts(case.record, case.cancer, case.knowledge, until)
+    known = known_by(until, case)
     is_one_there = not when.with_any_fact or not when.with_any_fact.isdisjoint(known)
     return when.with_facts <= known and is_one_there
+
+
+def known_by(until: date, case: Case) -> frozenset[str]:
+    return case.record_beside().once(
+        until, lambda: known_facts(case.record, case.cancer, case.knowledge, until)
+    )
 
 
 def is_first(agents: Agents, case: Case) -> bool:
@@ -186,7 +191,7 @@ def _anchor(use: AgentUse, rule: Rule, case: Case) -> PartialDate:
 
 def _is_inside(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> bool | None:
     anchor = _anchor(use, rule, case)
-    if rule.unless_response and case.had_response_before(on):
+    if rule.unless_response and case.so_far().had_response_before(on):
         return False
     earliest = on.within_days_after(anchor.first, rule.days, inclusive=rule.is_inclusive)
     latest = on.within_days_after(anchor.last, rule.days, inclusive=rule.is_inclusive)
@@ -222,30 +227,15 @@ def _hit(on: PartialDate, use: AgentUse, rule: Rule, case: Case) -> Hit:
     return Hit(use, rule, is_long and not is_held, _lacks(rule, on.first, case), is_held)
 
 
-def with_known_ends(use: AgentUse, case: Case) -> list[Exposure]:
-    """The uses of an agent that cover a time: between single doses on record there is no break."""
-    own = [e for e in case.line.exposures if e.drug == use.drug.name]
-    return [e for e in own if e.kind != "administration"]
-
-
 def _was_held(use: AgentUse, after_days: int, on: date, case: Case) -> bool:
     """Whether a drug that is taken again was held on that day, or up to so many days before it."""
-    own = with_known_ends(use, case)
-    for again in own:
-        before = [e for e in own if e.start < again.start]
-        ends = [e.end.last for e in before if e.end is not None]
-        if not ends or len(ends) < len(before):
-            continue
-        pause = (again.start.first - max(ends)).days
-        until = again.start.first + timedelta(days=after_days)
-        if pause > HOLD_DAYS and max(ends) < on <= until:
-            return True
-    return False
+    again = case.record_beside().covered(use).resumed_after(on, HOLD_DAYS)
+    return again is not None and (on - again).days <= after_days
 
 
 def is_enough(use: AgentUse, minimum: Minimum, until: date) -> bool:
     """Enough days or cycles, as many doses as asked, and no dose known to be too low."""
-    if sum(day <= until for day in use.doses) < minimum.doses:
+    if use.doses_by(until) < minimum.doses:
         return False
     is_long = use.exposure_days(until) >= minimum.days
     if not is_long and not (minimum.cycles and use.completed_cycles(until) >= minimum.cycles):
@@ -274,17 +264,8 @@ def is_met(asked: Requirement, on: date, case: Case) -> bool:
     One drawn later is read too: it is what the progression makes people ask for. Of several values
     of one day each has to lie there.
     """
-    values = [
-        (abs((on - m.on.first).days), m.on, m.quantity.value)
-        for m in case.record.measurements
-        if m.marker == asked.marker
-        and m.quantity is not None
-        and (on - m.on.first).days <= asked.within_days
-    ]
-    nearest = min(values, default=None)
-    return nearest is not None and all(
-        value < asked.below for *when, value in values if tuple(when) == nearest[:2]
-    )
+    highest = case.record_beside().highest_near(asked.marker, on, asked.within_days)
+    return highest is not None and highest < asked.below
 
 
 def stopped_as_planned(case: Case) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clinical.values import CONDITION, KNOWLEDGE, cancer, case, day, line, on, record, seen, use
 
+from cds_service.clinical.advice.around import Around
 from cds_service.clinical.advice.situation import EarlierCards, Judged, Situation
 from cds_service.clinical.evidence import Evidence
 from cds_service.clinical.record import Cancer, Caution, CautionKind, Fact, Patient
@@ -62,14 +63,16 @@ def situation(
     own = cancer(disease)
     patient = Patient("Patient/p1", on(born) if born else None, is_deceased)
     docetaxel = line(use("docetaxel", "2024-01-05", "2024-05-20"))
+    told = replace(record(as_of, cancers=(own, *others), **chart), patient=patient)
     return Situation(
-        record=replace(record(as_of, cancers=(own, *others), **chart), patient=patient),
+        record=told,
         cancer=own,
         disease=definition,
         judged=Judged(docetaxel, tuple(found), status, case(disease, docetaxel, found)),
         composites=composites or Composites((), leads_to_trial=False),
         progressed_lines=progressed_lines,
         is_latest=is_latest,
+        around=Around(told, own),
         earlier_cards=earlier or EarlierCards(),
     )
 
