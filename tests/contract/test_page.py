@@ -50,9 +50,10 @@ def promised() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for usage in re.findall(r"^\| `refractory-cds ([^`]+)`", section("Command line"), re.MULTILINE):
         first, *rest = usage.replace("\\|", "|").split()
-        group = [word for word in re.split(r"\||\s", " ".join(rest)) if word.islower()]
+        before_options = " ".join(rest).partition("--")[0]
+        group = re.findall(r"(?<![^\s|])[a-z]+(?:-[a-z]+)*(?![^\s|])", before_options)
         grouped = first in ("audit", "knowledge", "fixtures")
-        names = [f"{first} {w}" for w in group if w.isalpha()] if grouped else [first]
+        names = [f"{first} {w}" for w in group] if grouped else [first]
         for name in names:
             found.setdefault(name, set()).update(re.findall(r"--[a-z-]+", usage))
     return found
