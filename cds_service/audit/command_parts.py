@@ -23,6 +23,7 @@ from cds_service.audit.events import Event, EventType
 from cds_service.audit.proofs import NotTheSameHistory
 from cds_service.audit.signing import Signing
 from cds_service.audit.signing_keys import default_signing_key_file
+from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError, UsageError
 
 
@@ -112,7 +113,7 @@ def signing_of(db: Address, key_file: Path | None, anchor_file: Path | None) -> 
     return Signing(key_file or default_signing_key_file(db), anchor_file)
 
 
-def record(db: Address, event: Event, data_key_file: Path | None = None) -> None:
+def record(db: Address, event: Event, data_key_file: Path | None = None) -> Recorded:
     """Append one entry; AuditError where that fails, so that nothing is read unrecorded."""
     keys = data_keys_of(db, data_key_file)
     store = DatabaseStore(db, Recorder(keys=(), data_keys=keys, process=Process.this()))
@@ -122,6 +123,7 @@ def record(db: Address, event: Event, data_key_file: Path | None = None) -> None
         store.close()
     if isinstance(receipt, AuditError):
         raise receipt
+    return receipt
 
 
 def who(reason: str | None, role: str = "operator") -> Reader:

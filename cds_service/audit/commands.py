@@ -36,6 +36,7 @@ from cds_service.audit.export_commands import export_entries
 from cds_service.audit.feedback_commands import feedback
 from cds_service.audit.filter_options import Asked, plain_query, with_filters
 from cds_service.audit.findings import Report
+from cds_service.audit.hold_commands import hold_commands
 from cds_service.audit.listing import Wanted
 from cds_service.audit.migrate_command import migrate
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
@@ -56,7 +57,7 @@ audit_app.command("migrate")(migrate)
 audit_app.command("feedback")(feedback)
 audit_app.command("review")(review)
 audit_app.command("reidentify")(reidentify_patient)
-for _name, _command in (proof_commands | erasing_commands).items():
+for _name, _command in (proof_commands | erasing_commands | hold_commands).items():
     audit_app.command(_name)(_command)
 
 

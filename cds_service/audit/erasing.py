@@ -15,7 +15,9 @@ from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader
 from cds_service.audit.envelope import Draft, Process, Recorder
 from cds_service.audit.events import Event, EventType, id_shaped, present
+from cds_service.audit.holds import hold_on
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
+from cds_service.audit.reading import open_reader
 from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError
 
@@ -76,14 +78,25 @@ def erase(
             "no patient is known by this id; server and client are part of a patient's name:"
             " give them as the calls did"
         )
+    seen = _refuse_what_is_held(address, rows)
     event = redaction_event(by, rows, policy=policy, ground=ground, payloads_deleted=others)
     recorder = Recorder(keys=(), data_keys=data_keys, process=Process.this())
-    store = _Erasing(address, recorder, rows)
+    store = _Erasing(address, recorder, rows, seen)
     with closing(store):
         (receipt,) = store.append([event])
         if isinstance(receipt, AuditError):
             raise receipt
         return Erasure(len(rows), others, store.flush())
+
+
+def _refuse_what_is_held(address: Address, rows: Sequence[Row]) -> int:
+    """Raise AuditError where a legal hold covers the patient; how many entries about holds there
+    are, so that none comes in between."""
+    with open_reader(address) as reader:
+        held = hold_on(reader, [row.pseudonym for row in rows])
+        if held is not None:
+            raise AuditError(f"a legal hold is on this patient: {held.hold_id}; nothing was erased")
+        return sum(1 for _ in reader.entries_of(EventType.LEGAL_HOLD))
 
 
 def redaction_event(
@@ -109,9 +122,12 @@ def redaction_event(
 class _Erasing(DatabaseStore):
     """A store whose one transaction also deletes these rows."""
 
-    def __init__(self, address: Address, recorder: Recorder, rows: Sequence[Row]) -> None:
+    def __init__(
+        self, address: Address, recorder: Recorder, rows: Sequence[Row], holds_seen: int
+    ) -> None:
         super().__init__(address, recorder)
         self._rows = rows
+        self._holds_seen = holds_seen
 
     def flush(self) -> bool:
         """See that no file keeps what was destroyed; False where readers prevent it."""
@@ -126,6 +142,12 @@ class _Erasing(DatabaseStore):
         head: tuple[int, bytes],
     ) -> Recorded | AuditError:
         """The entry and the deletion, both or neither."""
+        about_holds = db.execute(
+            "SELECT count(*) FROM events WHERE event_type = :type",
+            {"type": EventType.LEGAL_HOLD.value},
+        ).fetchone()
+        if about_holds[0] != self._holds_seen:
+            raise AuditError("a legal hold was placed or released meanwhile; nothing was erased")
         receipt = super()._add(db, cabinet, draft, chosen, head)
         if isinstance(receipt, Recorded):
             for row in self._rows:

@@ -42,7 +42,7 @@ class Asking:
     """Who asks for names, how that is put on record, and whether one person is enough."""
 
     by: Reader
-    record: Callable[[Event], None]
+    record: Callable[[Event], object]
     now: datetime
     needs_two: bool = False
 

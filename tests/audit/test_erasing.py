@@ -373,7 +373,7 @@ def test_a_row_that_changes_meanwhile_is_not_erased(path: Path) -> None:
     reader = Reader(account="a", role="operator")
     row = Row(KEY.lookup_id(P1), "ab" * 32, "another key")
     event = redaction_event(reader, [row], policy="x", ground="y", payloads_deleted=0)
-    store = _Erasing(path, a_recorder(make_id=Ids(after=90)), [row])
+    store = _Erasing(path, a_recorder(make_id=Ids(after=90)), [row], holds_seen=0)
     with closing(store), pytest.raises(AuditError, match="changed meanwhile"):
         store.append([event])
     assert len(envelopes(path)) == 4
