@@ -169,7 +169,8 @@ _own: Any = None
 def _begin(make: Callable[[], S], folder: Path) -> None:
     global _own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the first process sees to it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        signal.signal(sign, signal.SIG_DFL)  # to end at once, and without a word
     threading.Thread(target=_watch, args=(folder,), daemon=True).start()
     _own = make()
 

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from audit.samples import KEY, a_recorder, a_store, an_event, decision_id, envelopes, record, verified
+from audit.samples import (
+    KEY,
+    a_recorder,
+    a_store,
+    an_event,
+    decision_id,
+    envelopes,
+    record,
+    verified,
+)
 from audit.test_erasing import P1, erase
 from cds_service.audit import hold_commands
 from cds_service.audit.commands import audit_app

@@ -106,6 +106,11 @@ def test_a_folder_for_temporary_files_that_is_not_there(export: Path, tmp_path: 
 # --- the end before the end -----------------------------------------------------------------------
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begun(export: Path, temporary: Path, processes: int) -> tuple[subprocess.Popen[bytes], Path]:
     """A run that has written charts to disk, and its folder."""
     running = subprocess.Popen(  # noqa: S603 - our own program
@@ -115,6 +120,7 @@ def begun(export: Path, temporary: Path, processes: int) -> tuple[subprocess.Pop
         cwd=ROOT,
         env={**os.environ, "TMPDIR": str(temporary)},
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     for _ in range(3_000):
         folders = list(temporary.iterdir())
