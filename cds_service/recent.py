@@ -7,6 +7,7 @@ docs/decisions/0041-charts-opened-again.md says what is kept, and for how long.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 KEPT_SECONDS = 900.0
 """From when it was worked out; then patient data go, whether or not they were asked for again."""
+LEAST_BYTES = 64 * 1024
+"""What is worked out of a small chart takes more room than the chart: each counts as so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Recent(Generic[T]):
         self._clock = clock
         self._kept: OrderedDict[bytes, _Kept[T]] = OrderedDict()
         self._held = 0
+        self._next_end = math.inf
 
     @property
     def is_on(self) -> bool:
@@ -53,18 +57,24 @@ class Recent(Generic[T]):
 
     def keep(self, key: bytes, value: T, size: int) -> None:
         """Keep a value of about so many bytes, and let go of what was not used for longest."""
+        size = max(size, LEAST_BYTES)
         if size > self._most_bytes:
             return
         self._drop(key)
-        self._kept[key] = _Kept(value, size, self._clock() + KEPT_SECONDS)
+        until = self._clock() + KEPT_SECONDS
+        self._kept[key] = _Kept(value, size, until)
         self._held += size
+        self._next_end = min(self._next_end, until)
         while self._held > self._most_bytes:
             self._drop(next(iter(self._kept)))
 
     def _forget_old(self) -> None:
         now = self._clock()
+        if now < self._next_end:
+            return
         for key in [key for key, kept in self._kept.items() if kept.until <= now]:
             self._drop(key)
+        self._next_end = min((kept.until for kept in self._kept.values()), default=math.inf)
 
     def _drop(self, key: bytes) -> None:
         dropped = self._kept.pop(key, None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cds_service.recent import KEPT_SECONDS, Recent
+from cds_service.recent import KEPT_SECONDS, LEAST_BYTES, Recent
+
+SIZE = LEAST_BYTES
 
 
 class Clock:
@@ -17,15 +19,15 @@ class Clock:
 
 
 def test_what_was_kept_is_found_under_its_own_digest_and_no_other() -> None:
-    recent: Recent[str] = Recent(100)
-    recent.keep(b"a", "chart", 10)
+    recent: Recent[str] = Recent(10 * SIZE)
+    recent.keep(b"a", "chart", SIZE)
     assert (recent.get(b"a"), recent.get(b"b")) == ("chart", None)
 
 
 def test_it_goes_when_its_time_is_over_however_often_it_was_asked_for() -> None:
     clock = Clock()
-    recent: Recent[str] = Recent(100, clock)
-    recent.keep(b"a", "chart", 10)
+    recent: Recent[str] = Recent(10 * SIZE, clock)
+    recent.keep(b"a", "chart", SIZE)
     clock.now = KEPT_SECONDS - 1
     assert recent.get(b"a") == "chart"
     clock.now = KEPT_SECONDS
@@ -33,18 +35,18 @@ def test_it_goes_when_its_time_is_over_however_often_it_was_asked_for() -> None:
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
-    recent: Recent[str] = Recent(30)
+    recent: Recent[str] = Recent(3 * SIZE)
     for key in (b"a", b"b", b"c"):
-        recent.keep(key, key.decode(), 10)
+        recent.keep(key, key.decode(), SIZE)
     recent.get(b"a")
-    recent.keep(b"d", "d", 10)
+    recent.keep(b"d", "d", SIZE)
     assert [recent.get(key) for key in (b"a", b"b", b"c", b"d")] == ["a", None, "c", "d"]
 
 
 def test_what_is_larger_than_all_there_may_be_is_not_kept_and_costs_no_other() -> None:
-    recent: Recent[str] = Recent(30)
-    recent.keep(b"a", "a", 10)
-    recent.keep(b"b", "b", 31)
+    recent: Recent[str] = Recent(3 * SIZE)
+    recent.keep(b"a", "a", SIZE)
+    recent.keep(b"b", "b", 3 * SIZE + 1)
     assert (recent.get(b"a"), recent.get(b"b")) == ("a", None)
 
 
@@ -55,15 +57,27 @@ def test_nothing_is_kept_where_nothing_may_be() -> None:
     assert recent.get(b"a") is None
 
 
-@given(st.lists(st.tuples(st.binary(max_size=2), st.integers(0, 40), st.integers(0, 400))))
+def test_small_ones_count_as_what_is_worked_out_of_them() -> None:
+    recent: Recent[int] = Recent(3 * SIZE)
+    for number in range(10):
+        recent.keep(bytes([number]), number, 1)
+    assert [recent.get(bytes([n])) for n in range(10)] == [None] * 7 + [7, 8, 9]
+
+
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=2), st.integers(0, 4 * SIZE), st.integers(0, 400)), max_size=40
+    )
+)
 def test_no_more_is_held_than_there_is_room_for(kept: list[tuple[bytes, int, int]]) -> None:
     clock = Clock()
-    recent: Recent[int] = Recent(100, clock)
-    sizes: dict[bytes, int] = {}
+    recent: Recent[tuple[int, float]] = Recent(10 * SIZE, clock)
+    said: dict[bytes, tuple[int, float]] = {}
     for key, size, later in kept:
         clock.now += later
-        recent.keep(key, size, size)
-        sizes[key] = size
-        held = {key: recent.get(key) for key in sizes}
-        assert sum(found for found in held.values() if found) <= 100
-        assert all(found in (None, sizes[key]) for key, found in held.items())
+        said[key] = (size, clock.now)
+        recent.keep(key, said[key], size)
+        found = {key: recent.get(key) for key in said}
+        assert sum(max(one[0], SIZE) for one in found.values() if one) <= 10 * SIZE
+        assert all(one in (None, said[key]) for key, one in found.items())
+        assert all(one[1] + KEPT_SECONDS > clock.now for one in found.values() if one)
