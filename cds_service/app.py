@@ -128,7 +128,6 @@ def create_app(
         max_body_bytes=settings.max_body_bytes,
         keeps_requests=settings.audit_keep_requests,
         day_from=day_from,
-        recent=Recent(settings.recent_charts_mib * MIB),
     )
     reach = Reach(
         rules,
@@ -147,6 +146,7 @@ def create_app(
         service,
         CardMaker(knowledge, build_templates(knowledge), settings.public_url),
         reach,
+        Recent(settings.recent_charts_mib * MIB),
     )
     trust = open_trust(
         TrustChoices(

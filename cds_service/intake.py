@@ -96,16 +96,16 @@ async def _read(request: Request, most: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > most):
         raise _too_large(most)
-    parts, size = bytearray(), 0
+    parts, size = [], 0
     try:
         async for part in request.stream():
             size += len(part)
             if size > most:
                 raise _too_large(most)
-            parts += part
+            parts.append(part)
     except ClientDisconnect:
         raise InterruptedRequest("the body ended early") from None
-    return bytes(parts)
+    return b"".join(parts)
 
 
 def _too_large(most: int) -> InvalidRequest:

@@ -26,7 +26,6 @@ from cds_service.audit import (
     DecisionLog,
     Event,
     EventType,
-    Input,
     MissingInput,
     Outcome,
     Remembered,
@@ -38,18 +37,12 @@ from cds_service.audit import (
     refusal_event,
 )
 from cds_service.audit.entries import Refusal
-from cds_service.audit.of_assessment import (
-    advice_decided,
-    cancers_decided,
-    issues_counted,
-    state_used,
-)
+from cds_service.audit.of_assessment import Told, state_used
 from cds_service.audit.snapshot import Snapshot
 from cds_service.audit.watching import Verified
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
 from cds_service.clinical.assessment import Assessment, Studied, advise, study
-from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import Issue, RawResource
 from cds_service.errors import (
     AuditError,
@@ -62,7 +55,6 @@ from cds_service.fhir.bundles import Problem
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, Stopwatch
 from cds_service.operations_log import log_event
-from cds_service.recent import Recent
 from cds_service.trust.checking import Caller
 
 LONG_CHART_BYTES = 2 * 1024 * 1024
@@ -92,7 +84,6 @@ class Service:
     keeps_requests: bool = True
     day_from: AsOfSource = "clock"
     log_state: LogState = field(default_factory=LogState)
-    recent: Recent[Studied] = field(default_factory=lambda: Recent(0))
 
     def today(self) -> AsOf:
         """The day by the service's clock (UTC), which may be held still."""
@@ -178,8 +169,8 @@ class Decided:
     outcome: Outcome
     http_status: int
     response: bytes
-    assessment: Assessment | None = None
-    inputs: tuple[Input, ...] = ()
+    told: Told | None = None
+    """What was made of the chart, where there was one."""
     missing: tuple[MissingInput, ...] = ()
     cards: tuple[CardReturned, ...] = ()
     error_class: str | None = None
@@ -193,13 +184,13 @@ class Decided:
     def issues_counted(self) -> Mapping[str, int]:
         """How many faults of each kind the chart and the rest of the call had."""
         found = Counter(issue.code for issue in self.issues)
-        found.update(issues_counted(self.assessment) if self.assessment else {})
+        found.update(self.told.issues if self.told else {})
         return dict(found)
 
     def advice_decided(self) -> tuple[AdviceDecided, ...]:
-        if self.advice is not None or self.assessment is None:
+        if self.advice is not None or self.told is None:
             return self.advice or ()
-        return advice_decided(self.assessment)
+        return self.told.advice
 
 
 def asked_by(request: Request, service: Service, service_id: str) -> Asked:
@@ -244,34 +235,34 @@ async def assess_chart(
     patient: str | None,
     problems: Iterable[Problem] = (),
     earlier_cards: EarlierCards = NO_EARLIER_CARDS,
-    digest: bytes | None = None,
 ) -> Assessment:
     """The assessment of one chart, with what could not be read on the way in among its issues.
 
-    A long chart does not hold up the others, and one of the same `digest` and day as a moment ago
-    is not studied again. Raises InvalidRequest for what is no chart at all.
+    Raises InvalidRequest for what is no chart at all.
     """
-    chart = list(resources)
-    size = sum(len(one.raw) for one in chart)
-    key = digest and digest + as_of.isoformat().encode()
-    studied = service.recent.get(key) if key else None
-    if studied is None:
-        studied = await _study(chart, size, as_of, service, patient)
-        if key:
-            service.recent.keep(key, studied, size)
+    studied = await study_chart(list(resources), as_of, service, patient)
     return with_issues(advise(studied, earlier_cards), map(issue_of, problems))
 
 
-async def _study(
-    chart: list[RawResource], size: int, as_of: date, service: Service, patient: str | None
+async def study_chart(
+    chart: Sequence[RawResource], as_of: date, service: Service, patient: str | None
 ) -> Studied:
+    """All that a chart says on a day; a long one does not hold up the others.
+
+    Raises InvalidRequest for what is no chart at all.
+    """
     given = (chart, as_of, service.knowledge, patient)
     try:
-        if size < LONG_CHART_BYTES:
+        if size_of(chart) < LONG_CHART_BYTES:
             return study(*given)
         return await asyncio.to_thread(study, *given)
     except UnreadableInput as fault:
         raise InvalidRequest(str(fault)) from None
+
+
+def size_of(chart: Iterable[RawResource]) -> int:
+    """How many bytes its resources have."""
+    return sum([len(one.raw) for one in chart])
 
 
 async def record_decision(asked: Asked, decided: Decided, service: Service) -> None:
@@ -280,7 +271,7 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
     Where the caller has gone away meanwhile, a second entry says that it did not leave. Raises
     LogUnavailable where the log cannot take the decision.
     """
-    assessment, advice = decided.assessment, decided.advice_decided()
+    told, advice = decided.told, decided.advice_decided()
     issues = decided.issues_counted()
     decision = Decision(
         decision_id=asked.decision_id,
@@ -298,15 +289,15 @@ async def record_decision(asked: Asked, decided: Decided, service: Service) -> N
         as_of=asked.as_of,
         request=asked.body,
         keep_request=service.keeps_requests,
-        inputs=decided.inputs,
+        inputs=told.inputs if told else (),
         inputs_missing=decided.missing,
         issues=issues,
         state=state_used(advice),
         state_unavailable=asked.state_unavailable,
-        cancers=cancers_decided(assessment) if assessment else (),
+        cancers=told.cancers if told else (),
         advice=advice,
         cards=decided.cards,
-        assessment=to_bytes(assessment) if assessment else None,
+        assessment=told.written if told else None,
         snapshot=decided.snapshot,
         error_class=decided.error_class,
         latency_ms={**asked.watch.milliseconds, "total": asked.watch.total()},
@@ -345,7 +336,7 @@ def _count(asked: Asked, decided: Decided, issues: Mapping[str, int], *, has_lef
         outcome=decided.outcome,
         status=decided.http_status,
         cards=len(decided.cards),
-        used=len(decided.inputs),
+        used=len(decided.told.inputs) if decided.told else 0,
         issues=sum(issues.values()),
         missing=len(decided.missing),
         milliseconds=round(asked.watch.total(), 3),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -27,7 +26,13 @@ from cds_service.audit.events import (
     present,
     timestamp,
 )
-from cds_service.audit.inputs import Input, inputs_document, small_json, without_access_token
+from cds_service.audit.inputs import (
+    Input,
+    Inputs,
+    inputs_document,
+    small_json,
+    without_access_token,
+)
 from cds_service.audit.pseudonyms import PatientIdentity
 from cds_service.audit.snapshot import Keeping, Snapshot
 
@@ -180,7 +185,7 @@ def _envelope(decision: Decision) -> dict[str, Json]:
             "outcome": decision.outcome,
             "httpStatus": decision.http_status,
             "errorClass": decision.error_class,
-            "inputsByType": dict(Counter(one.resource_type for one in decision.inputs)),
+            "inputsByType": Inputs.of(decision.inputs).by_type,
             "inputsMissing": [one.as_json() for one in decision.inputs_missing],
             "issues": dict(decision.issues),
             "state": list(decision.state),
@@ -208,7 +213,7 @@ def _sealed(decision: Decision) -> dict[str, Content]:
             else decision.user.user_id,
         }
     )
-    request, inputs = decision.request, tuple(decision.inputs)
+    request, inputs = decision.request, Inputs.of(decision.inputs)
     sealed: dict[str, Content] = {"response": decision.response}
     if identity:
         sealed["identity"] = small_json(identity)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -66,18 +68,34 @@ class Input:
         )
 
 
-def inputs_document(request: bytes | None, inputs: Sequence[Input]) -> bytes:
+class Inputs(tuple[Input, ...]):
+    """The resources of one decision, in their order. What is written of them is worked out once,
+    however many decisions rest on them."""
+
+    @classmethod
+    def of(cls, inputs: Iterable[Input]) -> Inputs:
+        return inputs if isinstance(inputs, Inputs) else cls(inputs)
+
+    @cached_property
+    def by_type(self) -> Mapping[str, Json]:
+        """How many of each type."""
+        return dict(Counter(one.resource_type for one in self))
+
+    @cached_property
+    def written(self) -> msgspec.Raw:
+        """Names, versions and digests, as JSON. Raises ValueError where one is no resource."""
+        return msgspec.Raw(_write([one.as_json() for one in self]))
+
+
+def inputs_document(request: bytes | None, inputs: Inputs) -> bytes:
     """What is sealed about the inputs: two digests for each resource that was used, and one of the
     whole request body as it came, which also covers the resources that were not."""
-    return small_json(
-        present(
-            {
-                "form": CONTENT_FORM,
-                "request": digest(request) if request is not None else None,
-                "resources": [one.as_json() for one in inputs],
-            }
-        )
-    )
+    document: dict[str, Json | msgspec.Raw] = {"form": CONTENT_FORM}
+    if request is not None:
+        document["request"] = digest(request)
+    if inputs:
+        document["resources"] = inputs.written
+    return _write(document)
 
 
 def without_access_token(body: bytes) -> bytes | None:

@@ -4,18 +4,48 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import msgspec
 
 from cds_service.audit.decided import AdviceDecided, CancerDecided, LineDecided, Outcome, Unmet
-from cds_service.audit.inputs import Input, Origin
+from cds_service.audit.inputs import Input, Inputs, Origin
 from cds_service.clinical.advice import Judged
 from cds_service.clinical.assessment import Assessment, CancerAssessment
+from cds_service.clinical.assessment_json import to_bytes
 from cds_service.clinical.record import RawResource
 
 SWITCHED_OFF = "switched-off"
 """Why advice was held back that a site wants no cards of: the site file says so, not the chart."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """An Assessment and what it rests on, as the log has them: each part is worked out once,
+    however many calls it answers."""
+
+    assessment: Assessment
+    inputs: Inputs = Inputs()  # noqa: RUF009 # a tuple
+
+    @cached_property
+    def cancers(self) -> tuple[CancerDecided, ...]:
+        return cancers_decided(self.assessment)
+
+    @cached_property
+    def advice(self) -> tuple[AdviceDecided, ...]:
+        return advice_decided(self.assessment)
+
+    @cached_property
+    def issues(self) -> Mapping[str, int]:
+        """How many faults of each kind the chart had."""
+        return dict(Counter(issue.code for issue in self.assessment.issues))
+
+    @cached_property
+    def written(self) -> bytes:
+        """The Assessment as JSON."""
+        return to_bytes(self.assessment)
 
 
 def cancers_decided(assessment: Assessment) -> tuple[CancerDecided, ...]:
@@ -67,11 +97,6 @@ def state_used(advice: Iterable[AdviceDecided]) -> tuple[str, ...]:
     return tuple(sorted({one.suppressed_by for one in advice if one.suppressed_by}))
 
 
-def issues_counted(assessment: Assessment) -> Mapping[str, int]:
-    """How many faults of each kind the chart had."""
-    return dict(Counter(issue.code for issue in assessment.issues))
-
-
 def outcome_of_cards(assessment: Assessment, cards: int) -> Outcome:
     """How a hook call ended: with cards, or why without."""
     if cards:
@@ -98,9 +123,7 @@ class _Versioned(msgspec.Struct):
     meta: _Meta = _Meta()
 
 
-def inputs_used(
-    assessment: Assessment, origin_of: Callable[[RawResource], Origin]
-) -> tuple[Input, ...]:
+def inputs_used(assessment: Assessment, origin_of: Callable[[RawResource], Origin]) -> Inputs:
     """The resources that the assessment rests on, with their versions."""
     found = []
     for reference, given in assessment.record.sources:
@@ -115,7 +138,7 @@ def inputs_used(
                 last_updated=meta.lastUpdated,
             )
         )
-    return tuple(found)
+    return Inputs(found)
 
 
 def _meta(resource: bytes) -> _Meta:

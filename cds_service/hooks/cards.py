@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -25,6 +25,8 @@ SUMMARY_LONGEST = 139
 MOST_SUGGESTIONS = 3
 QUIET = frozenset({"responding", "stable", "no-evidence"})
 EXTENSION = "org.refractory-cds"
+NO_ID_YET = ""
+"""Stands where an id of a decision is to stand: members keep their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,36 @@ class CardMaker:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
-    """One card as JSON, with what the decision log says of it."""
+class CardContent:
+    """All of a card but its ids, for which there is room in `json`; nobody changes it."""
 
     json: dict[str, Any]
     advice: tuple[str, ...]
     suggested: tuple[str, ...]
     cancer: CancerAssessment
     judged: Judged
+
+    def under(self, decision_id: str, position: int) -> Card:
+        """The card of one decision. Its ids are derived from the decision's, so that the same
+        decision always gives the same cards."""
+        name = uuid5(UUID(decision_id), f"card-{position}")
+        card = self.json | {"uuid": str(name)}
+        said = self.json["extension"][EXTENSION]
+        card["extension"] = {EXTENSION: said | {"decisionId": decision_id}}
+        if "suggestions" in card:
+            card["suggestions"] = [
+                suggestion | {"uuid": str(uuid5(name, kind))}
+                for suggestion, kind in zip(card["suggestions"], self.suggested, strict=True)
+            ]
+        return Card(card, self)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card as JSON, with what the decision log says of it."""
+
+    json: dict[str, Any]
+    content: CardContent
 
     @property
     def uuid(self) -> str:
@@ -61,16 +85,16 @@ class Card:
     @property
     def returned(self) -> CardReturned:
         """What the decision log keeps of it: also what it is about, for the next decision."""
-        status = self.judged.status
+        about = self.content
+        cancer, judged, status = about.cancer, about.judged, about.judged.status
         subject = CardSubject(
-            condition=self.cancer.cancer.condition,
-            evidence=self.judged.evidence_digest,
-            latest=self.judged.latest_evidence,
+            condition=cancer.cancer.condition,
+            evidence=judged.evidence_digest,
+            latest=judged.latest_evidence,
         )
         return CardReturned(
-            self.uuid, self.indicator, self.advice, self.suggestions, self.suggested,
-            self.cancer.disease.id, self.judged.line.number, status.status, status.confidence,
-            subject,
+            self.uuid, self.indicator, about.advice, self.suggestions, about.suggested,
+            cancer.disease.id, judged.line.number, status.status, status.confidence, subject,
         )  # fmt: skip
 
 
@@ -82,27 +106,36 @@ def cards_for(
     *,
     not_seen: str = "",
 ) -> list[Card]:
+    """The cards of `contents_for`, each with its ids."""
+    contents = contents_for(assessment, maker, encounter_id, not_seen=not_seen)
+    return cards_under(decision_id, contents)
+
+
+def cards_under(decision_id: str, contents: Iterable[CardContent]) -> list[Card]:
+    """Each with the ids that it has in this decision."""
+    return [content.under(decision_id, position) for position, content in enumerate(contents)]
+
+
+def contents_for(
+    assessment: Assessment,
+    maker: CardMaker,
+    encounter_id: str | None = None,
+    *,
+    not_seen: str = "",
+) -> list[CardContent]:
     """A card for each line of each cancer that has advice to show; none where all is quiet, or
     where the site has switched the cards on the disease off.
 
     `not_seen` is what each says of the parts of the chart that were not to be had.
-    Ids are derived from the decision's, so that the same decision always gives the same cards.
     """
-    cards: list[Card] = []
+    contents: list[CardContent] = []
     for cancer in assessment.cancers:
         if not cancer.disease.returns_cards:
             continue
         for judged, shown in _by_line(cancer):
-            position = len(cards)
-            name = uuid5(UUID(decision_id), f"card-{position}")
             detail = detail_of(assessment, cancer, judged, shown, maker.knowledge, not_seen)
-            cards.append(
-                _card(
-                    assessment, cancer, judged, shown, detail, name, decision_id, maker,
-                    encounter_id,
-                )
-            )  # fmt: skip
-    return cards
+            contents.append(_card(assessment, cancer, judged, shown, detail, maker, encounter_id))
+    return contents
 
 
 def _by_line(cancer: CancerAssessment) -> Iterator[tuple[Judged, tuple[Advice, ...]]]:
@@ -122,21 +155,17 @@ def _card(
     judged: Judged,
     shown: tuple[Advice, ...],
     detail: str,
-    name: UUID,
-    decision_id: str,
     maker: CardMaker,
     encounter_id: str | None,
-) -> Card:
+) -> CardContent:
     suggestions = [
-        suggestion_of(
-            advice, assessment, cancer, judged, uuid5(name, advice.kind), maker, encounter_id
-        )
+        suggestion_of(advice, assessment, cancer, judged, maker, encounter_id)
         for advice in shown[:MOST_SUGGESTIONS]
     ]
     kinds = tuple(advice.kind for advice in shown)
     status = judged.status
     card: dict[str, Any] = {
-        "uuid": str(name),
+        "uuid": NO_ID_YET,
         "summary": summary_of(cancer, judged),
         "indicator": indicator_of(cancer, judged),
         "detail": detail,
@@ -144,12 +173,12 @@ def _card(
         "suggestions": suggestions,
         "selectionBehavior": "any",
         "overrideReasons": OVERRIDE_REASONS,
-        "extension": extension_of(assessment, cancer, judged, kinds, decision_id),
+        "extension": extension_of(assessment, cancer, judged, kinds),
     }
     links = links_of(cancer, judged, maker.knowledge)
     if links:
         card["links"] = links
-    return Card(card, kinds, kinds[:MOST_SUGGESTIONS], cancer, judged)
+    return CardContent(card, kinds, kinds[:MOST_SUGGESTIONS], cancer, judged)
 
 
 def extension_of(
@@ -157,11 +186,10 @@ def extension_of(
     cancer: CancerAssessment,
     judged: Judged,
     kinds: Sequence[str],
-    decision_id: str,
 ) -> dict[str, Any]:
     """What our own extension says of a card; `kinds` are the kinds of advice on it, if any."""
     said: dict[str, Any] = {
-        "decisionId": decision_id,
+        "decisionId": NO_ID_YET,
         "condition": cancer.cancer.condition,
         "disease": cancer.disease.id,
         "line": judged.line.number,
@@ -275,7 +303,6 @@ def suggestion_of(
     assessment: Assessment,
     cancer: CancerAssessment,
     judged: Judged,
-    name: UUID,
     maker: CardMaker,
     encounter_id: str | None,
 ) -> dict[str, Any]:
@@ -289,7 +316,7 @@ def suggestion_of(
     )  # fmt: skip
     return {
         "label": BUTTON[advice.kind],
-        "uuid": str(name),
+        "uuid": NO_ID_YET,
         "actions": [
             {
                 "type": "create",

@@ -13,7 +13,7 @@ from typing import cast
 import orjson
 
 from cds_service.audit import MissingInput, Outcome
-from cds_service.audit.of_assessment import inputs_used, outcome_of_cards
+from cds_service.audit.of_assessment import Told, inputs_used, outcome_of_cards
 from cds_service.audit.snapshot import FORM, Fault, ReadResource, Recalled, Snapshot
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.advice import NO_EARLIER_CARDS, EarlierCards
@@ -24,10 +24,10 @@ from cds_service.errors import FhirError
 from cds_service.fhir.bundles import Problem
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.hooks.card_text import not_seen
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardContent, CardMaker, cards_under, contents_for
 from cds_service.hooks.drafting import DraftsRead, drafts_again, names_an_agent
 from cds_service.hooks.messages import HookCall, OrderSignContext
-from cds_service.hooks.order_cards import order_cards, warnings_decided
+from cds_service.hooks.order_cards import order_contents, warnings_decided
 from cds_service.hooks.prefetch import Chart, ChartResource, MissingCode, chart_again
 from cds_service.service import Decided
 
@@ -72,34 +72,55 @@ def memory_for(drafts: Drafts | None, earlier: EarlierCards) -> EarlierCards:
     return earlier if drafts is None else replace(earlier, returned=())
 
 
-def answer(
-    occasion: Occasion,
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer but for its ids, so that it can be given again."""
+
+    contents: Sequence[CardContent]
+    decided: Decided
+
+    def under(self, decision_id: str) -> Decided:
+        """The answer of one decision."""
+        if not self.contents:
+            return self.decided
+        cards = cards_under(decision_id, self.contents)
+        return replace(
+            self.decided,
+            response=orjson.dumps({"cards": [card.json for card in cards]}),
+            cards=tuple(card.returned for card in cards),
+        )
+
+
+def prepare(
     assessment: Assessment,
     chart: Chart,
     drafts: DraftsRead | None,
     earlier: EarlierCards,
+    encounter_id: str | None,
     maker: CardMaker,
-) -> Decided:
+) -> Prepared:
     """The cards on an assessment, and what the log keeps of how they came about."""
     unseen = not_seen(chart.missing)
-    given = (assessment, occasion.decision_id, maker, occasion.call.context.encounter_id)
     if drafts is None:
-        warnings, cards = None, cards_for(*given, not_seen=unseen)
+        warnings = None
+        contents = contents_for(assessment, maker, encounter_id, not_seen=unseen)
     else:
         warnings = order_warnings(assessment, drafts.drafts, maker.knowledge, earlier)
-        cards = order_cards(warnings, *given, not_seen=unseen)
-    return Decided(
-        outcome=_outcome(assessment, len(cards), warnings),
+        contents = order_contents(warnings, assessment, maker, encounter_id, not_seen=unseen)
+    decided = Decided(
+        outcome=_outcome(assessment, len(contents), warnings),
         http_status=200,
-        response=orjson.dumps({"cards": [card.json for card in cards]}),
-        assessment=with_issues(assessment, map(issue_of, chart.not_read)),
-        inputs=inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
+        response=NO_CARDS,
+        told=Told(
+            with_issues(assessment, map(issue_of, chart.not_read)),
+            inputs_used(assessment, lambda resource: cast(ChartResource, resource).origin),
+        ),
         missing=tuple(MissingInput(key, code) for key, code in chart.missing),
-        cards=tuple(card.returned for card in cards),
         advice=None if warnings is None else warnings_decided(warnings),
         issues=drafts.drafts.issues if drafts is not None else (),
         snapshot=_snapshot(assessment, chart, drafts, earlier, maker),
     )
+    return Prepared(contents, decided)
 
 
 def decide_again(
@@ -124,7 +145,8 @@ def decide_again(
     earlier = recalled.as_earlier_cards() if recalled else NO_EARLIER_CARDS
     assessment = assess(chart.resources, occasion.as_of, maker.knowledge, call.patient, earlier)
     assessment = with_issues(assessment, map(issue_of, chart.problems))
-    return answer(occasion, assessment, chart, drafts, earlier, maker)
+    prepared = prepare(assessment, chart, drafts, earlier, context.encounter_id, maker)
+    return prepared.under(occasion.decision_id)
 
 
 def _outcome(

@@ -11,6 +11,7 @@ import unicodedata
 LONGEST = 240
 _SPECIAL = re.compile(r"([\\`*_\[\]|~>])")
 """What has a meaning inside a line; no text of a chart ever stands at the start of one."""
+_UNSAFE = re.compile(r"[&<\\`*_\[\]|~>@]|://|www|mailto:", re.IGNORECASE)
 _ADDRESS = re.compile(r"(://|www|@|mailto:)", re.IGNORECASE)
 BREAK = "\u200b"
 """Zero-width space: keeps an address from being read as a link."""
@@ -32,7 +33,10 @@ def _without_controls(text: str) -> str:
 
 def escaped(text: str, longest: int = LONGEST) -> str:
     """The text as Markdown that renders as nothing but itself."""
-    safe = plain(text, longest).replace("&", "&amp;").replace("<", "&lt;")
+    safe = plain(text, longest)
+    if _UNSAFE.search(safe) is None:
+        return safe
+    safe = safe.replace("&", "&amp;").replace("<", "&lt;")
     return _ADDRESS.sub(lambda match: f"{match[0][0]}{BREAK}{match[0][1:]}", _escape(safe))
 
 

@@ -79,6 +79,8 @@ def conditions_of(resources: Iterable[RawResource]) -> list[str]:
     """The references of all Conditions in a chart, by which the assessment knows them."""
     found = set()
     for resource in resources:
+        if b'"Condition"' not in resource.raw and b"\\" not in resource.raw:
+            continue
         try:
             head = msgspec.json.decode(resource.raw, type=_Head)
         except msgspec.DecodeError:  # the assessment says so

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import UUID, uuid5
 
 from cds_service.audit import AdviceDecided
 from cds_service.audit.of_assessment import SWITCHED_OFF
@@ -12,8 +11,9 @@ from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.ordering import OrderWarning
 from cds_service.hooks.cards import (
     MOST_SUGGESTIONS,
+    NO_ID_YET,
     SUMMARY_LONGEST,
-    Card,
+    CardContent,
     CardMaker,
     extension_of,
     indicator_of,
@@ -26,59 +26,57 @@ from cds_service.hooks.order_text import order_detail, summaries
 from cds_service.hooks.override_reasons import OVERRIDE_REASONS
 
 
-def order_cards(
+def order_contents(
     warnings: Sequence[OrderWarning],
     assessment: Assessment,
-    decision_id: str,
     maker: CardMaker,
     encounter_id: str | None = None,
     *,
     not_seen: str = "",
-) -> list[Card]:
-    """A card for each warning that has a drug to show, their ids derived from the decision's."""
-    cards: list[Card] = []
-    for warning in warnings:
-        if warning.shown and warning.cancer.disease.returns_cards:
-            name = uuid5(UUID(decision_id), f"card-{len(cards)}")
-            detail = order_detail(warning, assessment, maker.knowledge, not_seen)
-            cards.append(_card(warning, assessment, detail, name, decision_id, maker, encounter_id))
-    return cards
+) -> list[CardContent]:
+    """A card for each warning that has a drug to show."""
+    return [
+        _card(
+            warning,
+            assessment,
+            order_detail(warning, assessment, maker.knowledge, not_seen),
+            maker,
+            encounter_id,
+        )
+        for warning in warnings
+        if warning.shown and warning.cancer.disease.returns_cards
+    ]
 
 
 def _card(
     warning: OrderWarning,
     assessment: Assessment,
     detail: str,
-    name: UUID,
-    decision_id: str,
     maker: CardMaker,
     encounter_id: str | None,
-) -> Card:
+) -> CardContent:
     cancer, judged = warning.cancer, warning.judged
     advice = warning.live_advice[:MOST_SUGGESTIONS]
     kinds = tuple(one.kind for one in advice)
     card: dict[str, Any] = {
-        "uuid": str(name),
+        "uuid": NO_ID_YET,
         "summary": _summary(warning),
         "indicator": _indicator(warning),
         "detail": detail,
         "source": source_of(assessment, cancer.disease.id, judged.status.status, maker),
         "overrideReasons": OVERRIDE_REASONS,
-        "extension": extension_of(assessment, cancer, judged, kinds, decision_id),
+        "extension": extension_of(assessment, cancer, judged, kinds),
     }
     if advice:
         card["suggestions"] = [
-            suggestion_of(
-                one, assessment, cancer, judged, uuid5(name, one.kind), maker, encounter_id
-            )
-            for one in advice
+            suggestion_of(one, assessment, cancer, judged, maker, encounter_id) for one in advice
         ]
         card["selectionBehavior"] = "any"
     links = links_of(cancer, judged, maker.knowledge)
     if links:
         card["links"] = links
     own = dict.fromkeys(one.kind for one in warning.shown)
-    return Card(card, (*own, *kinds), kinds, cancer, judged)
+    return CardContent(card, (*own, *kinds), kinds, cancer, judged)
 
 
 def _summary(warning: OrderWarning) -> str:

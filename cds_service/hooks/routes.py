@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from http import HTTPStatus
 
@@ -10,34 +10,40 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from cds_service.audit import Outcome, User
+from cds_service.batch import issue_of, with_issues
+from cds_service.clinical.advice import EarlierCards
+from cds_service.clinical.assessment import Assessment, advise
 from cds_service.errors import FhirError, InvalidRequest, LogUnavailable
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.hooks import examples
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.deciding import (
-    Occasion,
-    answer,
+    Prepared,
     data_unavailable,
     memory_for,
     nothing_drafted,
+    prepare,
 )
 from cds_service.hooks.drafting import drafts_of
 from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import HookCall, OrderSignContext, outline_of, read_call
-from cds_service.hooks.prefetch import Glance, Reach, complete_prefetch, glance_at
+from cds_service.hooks.opened import Opened
+from cds_service.hooks.prefetch import Chart, Glance, Reach, complete_prefetch, glance_at
 from cds_service.hooks.services import SERVICES, HookDefinition, discovery
 from cds_service.intake import look_through, read_body, read_text
 from cds_service.openapi import ANY_ERROR, JSON
+from cds_service.recent import Recent
 from cds_service.service import (
     RETRY_AFTER,
     Asked,
     Decided,
     Service,
     asked_by,
-    assess_chart,
     record_decision,
     record_refusal,
+    size_of,
+    study_chart,
 )
 
 
@@ -48,6 +54,7 @@ class HookService:
     service: Service
     maker: CardMaker
     reach: Reach
+    recent: Recent[Opened] = field(default_factory=lambda: Recent(0))
 
 
 def hook_routes(hooks: HookService) -> APIRouter:
@@ -159,16 +166,31 @@ async def _decide(
             response=orjson.dumps(outcome_of(error)),
             error_class=type(error).__name__,
         )
+    rests_on = (earlier, chart.missing, chart.problems, call.context.encounter_id)
     with asked.watch.stage("assess"):
-        assessment = await assess_chart(
-            chart.resources,
-            as_of,
-            service,
-            call.patient,
-            chart.problems,
-            earlier,
-            chart.digest,
-        )
+        opened = await _open(call, chart, as_of, hooks)
+        known = opened.answer_to(rests_on) if drafts is None else None
+        advised = known or _advised(opened, chart, earlier)
     with asked.watch.stage("render"):
-        occasion = Occasion(call, as_of, asked.decision_id)
-        return answer(occasion, assessment, chart, drafts, earlier, hooks.maker)
+        if isinstance(advised, Prepared):
+            return advised.under(asked.decision_id)
+        given = (advised, chart, drafts, earlier, call.context.encounter_id)
+        prepared = prepare(*given, hooks.maker)
+        if drafts is None:  # orders are another matter each time
+            opened.keep(rests_on, prepared)
+        return prepared.under(asked.decision_id)
+
+
+async def _open(call: HookCall, chart: Chart, as_of: date, hooks: HookService) -> Opened:
+    """The chart with all that it says on this day; one of a moment ago is not studied again."""
+    key = chart.digest and chart.digest + as_of.isoformat().encode()
+    opened = hooks.recent.get(key) if key else None
+    if opened is None:
+        opened = Opened(await study_chart(chart.resources, as_of, hooks.service, call.patient))
+        if key:
+            hooks.recent.keep(key, opened, size_of(chart.resources))
+    return opened
+
+
+def _advised(opened: Opened, chart: Chart, earlier: EarlierCards) -> Assessment:
+    return with_issues(advise(opened.studied, earlier), map(issue_of, chart.problems))

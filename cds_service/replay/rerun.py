@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import orjson
 
 from cds_service.audit.canonical import content_hashes
 from cds_service.audit.inputs import Input
-from cds_service.audit.of_assessment import cancers_decided, state_used
+from cds_service.audit.of_assessment import state_used
 from cds_service.clinical.assessment_json import to_json
 from cds_service.errors import InvalidRequest
 from cds_service.hooks.cards import CardMaker
@@ -95,12 +95,12 @@ def answered(stored: StoredDecision) -> Answer:
 
 
 def _as_compared(decided: Decided) -> Answer:
-    assessment, advice = decided.assessment, decided.advice_decided()
+    told, advice = decided.told, decided.advice_decided()
     members: dict[str, Json] = {
         "outcome": decided.outcome,
         "httpStatus": decided.http_status,
         "errorClass": decided.error_class,
-        "cancers": [one.as_json() for one in cancers_decided(assessment)] if assessment else [],
+        "cancers": [one.as_json() for one in told.cancers] if told else [],
         "advice": [one.as_json() for one in advice],
         "issues": dict(decided.issues_counted()),
         "state": list(state_used(advice)),
@@ -108,9 +108,9 @@ def _as_compared(decided: Decided) -> Answer:
     said = {name: value for name, value in members.items() if value not in (None, [], {})}
     return Answer(
         response=decided.response,
-        assessment=_plain(to_json(assessment)) if assessment else None,
+        assessment=_plain(to_json(told.assessment)) if told else None,
         decided=_plain(said),
-        inputs=_digests(decided.inputs),
+        inputs=_digests(told.inputs) if told else {},
     )
 
 
@@ -119,7 +119,7 @@ def _plain(value: Json) -> Json:
     return orjson.loads(orjson.dumps(value))
 
 
-def _digests(inputs: tuple[Input, ...]) -> dict[str, str]:
+def _digests(inputs: Iterable[Input]) -> dict[str, str]:
     return {one.reference: content_hashes(one.content).whole for one in inputs}
 
 

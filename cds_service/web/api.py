@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from cds_service.audit import AsOf, Outcome
-from cds_service.audit.of_assessment import inputs_used
+from cds_service.audit.of_assessment import Told, inputs_used
 from cds_service.audit.snapshot import FORM, Snapshot
 from cds_service.batch import issue_of, with_issues
 from cds_service.clinical.assessment import Assessment, assess
@@ -153,7 +153,6 @@ def assessed(assessment: Assessment, *, explain: bool) -> Decided:
         outcome=Outcome.ASSESSED,
         http_status=200,
         response=to_bytes(assessment, explain=explain),
-        assessment=assessment,
-        inputs=inputs_used(assessment, lambda _: "prefetch"),
+        told=Told(assessment, inputs_used(assessment, lambda _: "prefetch")),
         snapshot=Snapshot(FORM, explain=explain),
     )

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cds_service.app import open_log
 from cds_service.audit import Call, Client, Feedback, Outcome, User, Versions, feedback_event
+from cds_service.audit.of_assessment import Told
 from cds_service.hooks.cards import CardMaker, cards_for
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import read_call
@@ -74,7 +75,7 @@ class Office:
         cards = cards_for(assessment, asked.decision_id, MAKER)
         body = orjson.dumps({"cards": [card.json for card in cards]})
         kept = tuple(card.returned for card in cards)
-        decided = Decided(Outcome.CARDS_RETURNED, 200, body, assessment, cards=kept)
+        decided = Decided(Outcome.CARDS_RETURNED, 200, body, Told(assessment), cards=kept)
         await record_decision(asked, decided, service)
         return [card.json for card in cards]
 

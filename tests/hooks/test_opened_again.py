@@ -13,6 +13,7 @@ import pytest
 
 from cds_service import service as service_module
 from cds_service.hooks import prefetch as prefetch_module
+from cds_service.hooks import routes as routes_module
 from hooks.calls import Resource, call, myeloma, prefetch_of
 from hooks.serving import EHR, Served, serving
 from hooks.test_memory import Calendar
@@ -26,7 +27,11 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[str] = []
-        for module, name in ((service_module, "study"), (prefetch_module, "unpack")):
+        for module, name in (
+            (service_module, "study"),
+            (prefetch_module, "unpack"),
+            (routes_module, "prepare"),
+        ):
             self._count(monkeypatch, module, name)
 
     def _count(self, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
@@ -66,12 +71,15 @@ async def opens(served: Served, body: dict[str, Any], user: str = "dr-a") -> tup
 opens.calls = 0  # type: ignore[attr-defined]
 
 
-async def test_the_same_chart_is_neither_taken_apart_nor_studied_again(
+ALL = {"unpack", "study", "prepare"}
+
+
+async def test_the_same_chart_is_not_taken_apart_nor_studied_nor_written_up_again(
     tmp_path: Path, work: Counted
 ) -> None:
     with serving(tmp_path) as served:
         first = await opens(served, call(prefetch_of(myeloma())))
-        assert work.since() == {"unpack", "study"}
+        assert work.since() == ALL
         again = await opens(served, call(prefetch_of(myeloma())), "dr-b")
         assert work.since() == set()
         assert again == first
@@ -83,7 +91,49 @@ async def test_where_nothing_is_kept_it_is_read_again(tmp_path: Path, work: Coun
         first = await opens(served, call(prefetch_of(myeloma())))
         work.since()
         assert await opens(served, call(prefetch_of(myeloma()))) == first
-        assert work.since() == {"unpack", "study"}
+        assert work.since() == ALL
+
+
+async def test_each_decision_has_ids_of_its_own_however_often_the_answer_is_given(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path) as served:
+        body = call(prefetch_of(myeloma()))
+        ids = []
+        for _ in range(3):
+            cards = (await served.hook(body)).json()["cards"]
+            assert cards
+            for card in cards:
+                ids += [card["uuid"], *(one["uuid"] for one in card["suggestions"])]
+                assert card["extension"]["org.refractory-cds"]["decisionId"]
+        assert "" not in ids
+        assert len(set(ids)) == len(ids)
+
+
+async def test_another_encounter_is_another_answer_from_the_same_study(
+    tmp_path: Path, work: Counted
+) -> None:
+    with serving(tmp_path) as served:
+        body = call(prefetch_of(myeloma()))
+        _, without = await opens(served, body)
+        assert "Encounter/" not in without
+        work.since()
+        body["context"]["encounterId"] = "e-7"
+        _, within = await opens(served, body)
+        assert "Encounter/e-7" in within
+        assert work.since() == {"prepare"}
+
+
+async def test_what_a_server_did_not_give_is_said_though_the_rest_was_seen_before(
+    tmp_path: Path,
+) -> None:
+    with serving(tmp_path) as served:
+        whole = prefetch_of(myeloma())
+        _, said = await opens(served, call(whole))
+        assert "Not seen" not in said
+        outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+        _, said = await opens(served, call({**whole, "procedures": outcome}))
+        assert "Not seen: procedures" in said
 
 
 async def test_another_day_is_another_study(tmp_path: Path, work: Counted) -> None:
@@ -93,7 +143,7 @@ async def test_another_day_is_another_study(tmp_path: Path, work: Counted) -> No
         work.since()
         calendar.go_to(1)
         await opens(served, call(prefetch_of(myeloma())))
-        assert work.since() == {"study"}
+        assert work.since() == {"study", "prepare"}
 
 
 async def test_a_chart_read_from_the_server_is_asked_for_again_and_not_studied_again(

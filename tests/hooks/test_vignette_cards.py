@@ -21,7 +21,7 @@ ID = "0e2c7a9f-5b1d-4c3e-8f60-9a7b6c5d4e3f"
 
 def to_be_said(assessment: Assessment, card: Card) -> ToBeSaid:
     """What holds of the chart, in the words that a clinician looks for."""
-    texts = [CAVEATS[caveat] for caveat in card.judged.status.caveats]
+    texts = [CAVEATS[caveat] for caveat in card.content.judged.status.caveats]
     if any(issue.severity != "information" for issue in assessment.issues):
         texts.append("of the chart could not be used.")
     return ToBeSaid(tuple(texts), is_linked=True)
