@@ -7,7 +7,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 .DEFAULT_GOAL := help
 
-.PHONY: help install demo test test-all crashes laws mutants mutants-code lint docs types format bench profile lock clean
+.PHONY: help install demo test test-all crashes laws mutants mutants-code lint docs types format bench soak profile lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ format: $(STAMP) ## rewrite the code in the house format
 
 bench: $(STAMP) ## ratios of a full decision to a plain parse, measured side by side
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+soak: $(STAMP) ## half an hour of calls: memory, /healthz beside big charts, audit verify (MINUTES=30)
+	@$(BIN)/python tests/bench/steady.py --minutes $(or $(MINUTES),30)
 
 profile: $(STAMP) ## where the time of decisions goes, as a page for the browser (ARGS="--resources 50")
 	@$(BIN)/python tests/bench/profile.py $(ARGS)

@@ -44,8 +44,8 @@ from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.client import Transport, open_connections
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
+from cds_service.hooks.completing import Reach
 from cds_service.hooks.orders import build_templates
-from cds_service.hooks.prefetch import Reach
 from cds_service.hooks.routes import HookService, hook_routes
 from cds_service.hooks.services import SERVICES
 from cds_service.knowledge.load import load_knowledge

@@ -8,15 +8,21 @@ from __future__ import annotations
 import asyncio
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import ParamSpec, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from cds_service.errors import InterruptedRequest, InvalidRequest
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 MIB = 1024 * 1024
 BODY_SECONDS = 30.0
 """From the first line of a request to the last byte of its body: whoever drips gets 408."""
+LONG_CHART_BYTES = 2 * MIB
+"""A chart of more bytes is worked on in a thread, so that short ones need not wait for it."""
 LARGE_BODY = MIB // 4
 """A body of more bytes is looked through in a thread, so that others need not wait for it."""
 DEEPEST = 64
@@ -70,6 +76,14 @@ async def look_through(body: bytes, most: int) -> None:
         await asyncio.to_thread(check_shape, body, most // BYTES_A_VALUE)
     else:
         check_shape(body, most // BYTES_A_VALUE)
+
+
+async def beside(size: int, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Do this work on so many bytes: in a thread where there are many, so that the calls that
+    come meanwhile, and `/healthz`, need not wait for its end."""
+    if size < LONG_CHART_BYTES:
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)
 
 
 def check_media_type(request: Request) -> None:

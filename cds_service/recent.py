@@ -18,8 +18,6 @@ T = TypeVar("T")
 
 KEPT_SECONDS = 900.0
 """From when it was worked out; then patient data go, whether or not they were asked for again."""
-LEAST_BYTES = 64 * 1024
-"""What is worked out of a small chart takes more room than the chart: each counts as so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,6 @@ class Recent(Generic[T]):
 
     def keep(self, key: bytes, value: T, size: int) -> None:
         """Keep a value of about so many bytes, and let go of what was not used for longest."""
-        size = max(size, LEAST_BYTES)
         if size > self._most_bytes:
             return
         self._drop(key)

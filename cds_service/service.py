@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections import Counter
@@ -52,13 +51,12 @@ from cds_service.errors import (
     UnreadableInput,
 )
 from cds_service.fhir.bundles import Problem
+from cds_service.intake import beside
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, Stopwatch
 from cds_service.operations_log import log_event
 from cds_service.trust.checking import Caller
 
-LONG_CHART_BYTES = 2 * 1024 * 1024
-"""A chart of more bytes is assessed in a thread, so that short ones need not wait for it."""
 RETRY_AFTER = "5"
 """Seconds after which a call may be tried again that the decision log could not take."""
 
@@ -251,11 +249,8 @@ async def study_chart(
 
     Raises InvalidRequest for what is no chart at all.
     """
-    given = (chart, as_of, service.knowledge, patient)
     try:
-        if size_of(chart) < LONG_CHART_BYTES:
-            return study(*given)
-        return await asyncio.to_thread(study, *given)
+        return await beside(size_of(chart), study, chart, as_of, service.knowledge, patient)
     except UnreadableInput as fault:
         raise InvalidRequest(str(fault)) from None
 

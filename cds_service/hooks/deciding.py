@@ -25,10 +25,11 @@ from cds_service.fhir.bundles import Problem
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.hooks.card_text import not_seen
 from cds_service.hooks.cards import CardContent, CardMaker, cards_under, contents_for
+from cds_service.hooks.completing import chart_again
 from cds_service.hooks.drafting import DraftsRead, drafts_again, names_an_agent
 from cds_service.hooks.messages import HookCall, OrderSignContext
 from cds_service.hooks.order_cards import order_contents, warnings_decided
-from cds_service.hooks.prefetch import Chart, ChartResource, MissingCode, chart_again
+from cds_service.hooks.prefetch import Chart, ChartResource, MissingCode
 from cds_service.service import Decided
 
 NO_CARDS = orjson.dumps({"cards": []})

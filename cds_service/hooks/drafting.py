@@ -9,8 +9,9 @@ from datetime import date
 import msgspec
 
 from cds_service.clinical.record import Drafts, RawResource, is_worth_asking, read_drafts
+from cds_service.hooks.completing import Reach, read_medications
 from cds_service.hooks.messages import HookCall, OrderSelectContext, OrderSignContext
-from cds_service.hooks.prefetch import ChartResource, Reach, read_medications
+from cds_service.hooks.prefetch import ChartResource
 from cds_service.knowledge.model import Knowledge
 
 

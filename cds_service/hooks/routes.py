@@ -17,6 +17,7 @@ from cds_service.errors import FhirError, InvalidRequest, LogUnavailable
 from cds_service.fhir.outcomes import outcome_of
 from cds_service.hooks import examples
 from cds_service.hooks.cards import CardMaker
+from cds_service.hooks.completing import Reach, complete_prefetch
 from cds_service.hooks.deciding import (
     Prepared,
     data_unavailable,
@@ -29,9 +30,9 @@ from cds_service.hooks.feedback import take_feedback
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import HookCall, OrderSignContext, outline_of, read_call
 from cds_service.hooks.opened import Opened
-from cds_service.hooks.prefetch import Chart, Glance, Reach, complete_prefetch, glance_at
+from cds_service.hooks.prefetch import Chart, Glance, glance_at
 from cds_service.hooks.services import SERVICES, HookDefinition, discovery
-from cds_service.intake import look_through, read_body, read_text
+from cds_service.intake import beside, look_through, read_body, read_text
 from cds_service.openapi import ANY_ERROR, JSON
 from cds_service.recent import Recent
 from cds_service.service import (
@@ -42,7 +43,6 @@ from cds_service.service import (
     asked_by,
     record_decision,
     record_refusal,
-    size_of,
     study_chart,
 )
 
@@ -120,10 +120,10 @@ async def _read(
 ) -> tuple[HookCall, Glance]:
     """The call, with its prefetch looked through unless it is one that was a moment ago."""
     most = hooks.service.max_body_bytes
-    outline = outline_of(body)
+    outline = await beside(len(body), outline_of, body)
     await look_through(body if outline is None else outline.rest, most)
     call = read_call(body, definition.hook, definition.call, outline)
-    glance = glance_at(call, hooks.reach.recent)
+    glance = await glance_at(call, hooks.reach.recent)
     if outline is not None and glance.sorted is None:
         await look_through(body, most)
     return call, glance
@@ -188,7 +188,7 @@ async def _open(call: HookCall, chart: Chart, as_of: date, hooks: HookService) -
     if opened is None:
         opened = Opened(await study_chart(chart.resources, as_of, hooks.service, call.patient))
         if key:
-            hooks.recent.keep(key, opened, size_of(chart.resources))
+            hooks.recent.keep(key, opened, opened.held)
     return opened
 
 

@@ -18,12 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import audit, batch, calls, fetch, growth, micro, startup
+from bench import audit, batch, calls, fetch, growth, micro, startup, steady
 from bench.rows import Row, commit, say, table
 
 Part = Callable[[Path, date, bool], list[Row]]
 PARTS: dict[str, Part] = {
     "calls": lambda folder, today, quick: calls.rows(folder, today, quick=quick),
+    "steady": lambda folder, today, quick: steady.rows(folder, today, quick=quick),
     "fetch": lambda _, today, quick: fetch.rows(today, quick=quick),
     "growth": lambda _, __, quick: growth.rows(quick=quick),
     "batch": lambda folder, _, quick: batch.rows(folder, quick=quick),

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,18 @@ class Server:
 
     def peak_mib(self) -> float:
         """The most memory it has used, in MiB; 0.0 where the system does not say."""
+        return self._mib("VmHWM")
+
+    def rss_mib(self) -> float:
+        """The memory that it uses now."""
+        return self._mib("VmRSS")
+
+    def _mib(self, name: str) -> float:
         try:
             lines = Path(f"/proc/{self.pid}/status").read_text("ascii").splitlines()
         except OSError:
             return 0.0
-        return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmHWM")), 0.0)
+        return next((int(x.split()[1]) / 1024 for x in lines if x.startswith(name)), 0.0)
 
     def stage_seconds(self) -> dict[str, tuple[float, float]]:
         """Sum and count of each stage of a decision so far, as the service's metrics have it."""
@@ -58,7 +65,7 @@ def all_servers(folder: Path) -> Iterator[list[Server]]:
     """The service, with its decision log in `folder`, and what it is measured against."""
     with ExitStack() as stack:
         yield [
-            stack.enter_context(_service(folder)),
+            stack.enter_context(service_alone(folder)),
             *(stack.enter_context(_peer(name, maker)) for name, maker in PEERS.items()),
         ]
 
@@ -74,12 +81,13 @@ def fhir_and_service(folder: Path, chart: Path) -> Iterator[tuple[Server, Server
     base = f"http://127.0.0.1:{port}/fhir"
     with (
         _running("fhir", [*command, *quiet], port, "/fhir", paths, CLIENT_CORE) as fhir,
-        _service(folder, REFRACTORY_CDS_FHIR_SERVERS=f'["{base}"]') as service,
+        service_alone(folder, REFRACTORY_CDS_FHIR_SERVERS=f'["{base}"]') as service,
     ):
         yield fhir, service
 
 
-def _service(folder: Path, **more: str) -> Any:
+def service_alone(folder: Path, **more: str) -> AbstractContextManager[Server]:
+    """The service, with its decision log in `folder` and these further settings."""
     settings = {
         "REFRACTORY_CDS_AUDIT_DB": str(folder / "decisions.db"),
         "REFRACTORY_CDS_LOG_LEVEL": "warning",

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import charts
+import httpx
 import pytest
 
 from cds_service import service as service_module
 from cds_service.hooks import prefetch as prefetch_module
 from cds_service.hooks import routes as routes_module
 from hooks.calls import Resource, call, myeloma, prefetch_of
-from hooks.serving import EHR, Served, serving
+from hooks.serving import EHR, Served, Wire, serving
 from hooks.test_memory import Calendar
 
 OFF = {"recent_charts_mib": 0}
@@ -124,16 +125,24 @@ async def test_another_encounter_is_another_answer_from_the_same_study(
         assert work.since() == {"prepare"}
 
 
-async def test_what_a_server_did_not_give_is_said_though_the_rest_was_seen_before(
-    tmp_path: Path,
+async def test_what_a_server_did_not_give_this_time_is_said_though_the_chart_is_the_same(
+    tmp_path: Path, work: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(tmp_path) as served:
-        whole = prefetch_of(myeloma())
-        _, said = await opens(served, call(whole))
+    with serving(tmp_path, chart=myeloma()) as served:
+        _, said = await opens(served, call(fhirServer=EHR))
         assert "Not seen" not in said
-        outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
-        _, said = await opens(served, call({**whole, "procedures": outcome}))
+        work.since()
+        whole = Wire.handle_async_request
+
+        async def without_procedures(wire: Wire, request: httpx.Request) -> httpx.Response:
+            if "/Procedure" in request.url.path:
+                return httpx.Response(500)
+            return await whole(wire, request)
+
+        monkeypatch.setattr(Wire, "handle_async_request", without_procedures)
+        _, said = await opens(served, call(fhirServer=EHR))
         assert "Not seen: procedures" in said
+        assert "study" not in work.since()
 
 
 async def test_another_day_is_another_study(tmp_path: Path, work: Counted) -> None:
