@@ -128,20 +128,21 @@ async def test_another_encounter_is_another_answer_from_the_same_study(
 async def test_what_a_server_did_not_give_this_time_is_said_though_the_chart_is_the_same(
     tmp_path: Path, work: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(tmp_path, chart=myeloma()) as served:
+    chart = [one for one in myeloma() if one["resourceType"] != "Specimen"]
+    with serving(tmp_path, chart=chart) as served:
         _, said = await opens(served, call(fhirServer=EHR))
         assert "Not seen" not in said
         work.since()
         whole = Wire.handle_async_request
 
-        async def without_procedures(wire: Wire, request: httpx.Request) -> httpx.Response:
-            if "/Procedure" in request.url.path:
+        async def without_specimens(wire: Wire, request: httpx.Request) -> httpx.Response:
+            if "/Specimen" in request.url.path:
                 return httpx.Response(500)
             return await whole(wire, request)
 
-        monkeypatch.setattr(Wire, "handle_async_request", without_procedures)
+        monkeypatch.setattr(Wire, "handle_async_request", without_specimens)
         _, said = await opens(served, call(fhirServer=EHR))
-        assert "Not seen: procedures" in said
+        assert "Not seen: tissue samples" in said
         assert "study" not in work.since()
 
 
