@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -36,6 +37,8 @@ UNUSABLE = 2
 ALLOW_LOOPBACK = "REFRACTORY_CDS_ALLOW_LOOPBACK"
 JWT = "REFRACTORY_CDS_JWT"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_M_ARENA_MAX = -8
+"""The name of a limit in glibc's malloc.h."""
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -82,6 +85,13 @@ def _leave_no_cores() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _keep_one_heap() -> None:
+    """Threads share one heap: glibc would give each its own, which keeps what its largest chart
+    took. Python lets one thread run at a time, so that none waits for it."""
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> None:
     """Raise UsageError where others could call and no setting says whether they may."""
     if settings.checks_tokens:
@@ -101,6 +111,7 @@ def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> No
 
 def application() -> FastAPI:
     """The application of one process, by the settings in its environment."""
+    _keep_one_heap()
     from cds_service.app import create_app
 
     settings = Settings()
