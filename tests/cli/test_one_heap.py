@@ -37,5 +37,7 @@ libc.fflush(out)
 @pytest.mark.parametrize(("kept", "is_one"), [(True, True), (False, False)])
 def test_threads_share_one_heap(kept: bool, is_one: bool) -> None:
     code = HEAPS.format(kept=kept)
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = subprocess.run(  # noqa: S603 # our own
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert (told.stdout.count("<heap nr=") == 1) is is_one
