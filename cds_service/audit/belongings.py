@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import msgspec
 
 from cds_service.audit.envelope import index_of
 from cds_service.audit.findings import Kind
-from cds_service.audit.reading import LogReader, StoredEvent
-from cds_service.audit.seal import Payload
+from cds_service.audit.reading import TERMS_APART, LogReader, StoredEvent
+from cds_service.audit.seal import digest_of
 
 _KEYS_REMEMBERED = 4_096
 
@@ -60,16 +60,15 @@ class Belongings:
         self, event: StoredEvent, members: dict[str, Any], sealed: Sealed
     ) -> Iterator[tuple[Kind, str]]:
         """What is wrong beside an event whose bytes are sound."""
-        terms = frozenset(self._terms.of(event.seq))
+        terms = _terms_in(self._terms.of(event.seq))
         if not _are_derived(event, terms, members):
             yield Kind.INDEX_MISMATCH, "a column or search term is not what the event says"
         expected = dict(sealed.digests)
-        for row in self._payloads.of(event.seq):
-            payload = Payload(*row)
-            recorded = expected.pop(payload.name, None)
-            if payload.digest != recorded or payload.scheme != sealed.scheme:
+        for name, scheme, key_id, nonce, stored in self._payloads.of(event.seq):
+            recorded = expected.pop(name, None)
+            if digest_of(nonce, stored) != recorded or scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
-            elif payload.key_id != sealed.keyId:  # `plain` has none, and no envelope names one
+            elif key_id != sealed.keyId:  # `plain` has none, and no envelope names one
                 yield Kind.PAYLOAD_ALTERED, "a payload names a key that was not used"
         if expected:
             if members.get("patientPseudonym") in self._erased.pseudonyms:
@@ -103,8 +102,76 @@ class Belongings:
             yield Kind.PAYLOAD_ALTERED, self._payloads.stray
 
 
+def _terms_in(rows: Sequence[tuple[Any, ...]]) -> frozenset[tuple[str, str]] | None:
+    """The terms in the one row that an entry has of them; None where they are none of ours."""
+    if not rows:
+        return frozenset()
+    count, texts, fields, values = rows[0]
+    if texts != count:
+        return None
+    named, said = fields.split(TERMS_APART), values.split(TERMS_APART)
+    return frozenset(zip(named, said, strict=True)) if len(named) == len(said) == count else None
+
+
+class _Line(TypedDict, total=False):
+    status: Any
+
+
+class _Cancer(TypedDict, total=False):
+    disease: Any
+    lines: list[_Line]
+
+
+class _Advice(TypedDict, total=False):
+    kind: Any
+
+
+class _Card(TypedDict, total=False):
+    uuid: Any
+    about: Any
+
+
+class _Found(TypedDict, total=False):
+    """The members of an envelope that its columns and search terms follow from, and no more: most
+    of an envelope is rules that were not met."""
+
+    eventId: Any
+    eventType: Any
+    decisionId: Any
+    recordedAt: Any
+    hookInstance: Any
+    client: Any
+    serviceId: Any
+    hook: Any
+    outcome: Any
+    patientPseudonym: Any
+    card: Any
+    cancers: list[_Cancer]
+    advice: list[_Advice]
+    cards: list[_Card]
+    erased: Any
+    user: Any
+    onCard: Any
+    duplicateOf: Any
+    overrideReason: Any
+    acceptedSuggestions: Any
+    sealed: Any
+
+
+_found_in = msgspec.json.Decoder(_Found).decode
+
+
+def found_in(event: StoredEvent) -> dict[str, Any]:
+    """As much of its envelope as `Belongings` asks for, in half the time of reading all of it;
+    all of it where it is not of the usual form. AuditError where it cannot be read."""
+    try:
+        return cast(dict[str, Any], _found_in(event.envelope))
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):
+        return event.read()
+
+
 def _are_derived(
-    event: StoredEvent, terms: frozenset[tuple[str, str]], members: dict[str, Any]
+    event: StoredEvent, terms: frozenset[tuple[str, str]] | None, members: dict[str, Any]
 ) -> bool:
     try:
         index = index_of(members)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from cds_service.audit.belongings import Belongings, Sealed
+from cds_service.audit.belongings import Belongings, Sealed, found_in
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import StoredEvent, open_reader
 from cds_service.errors import AuditError
@@ -106,7 +106,7 @@ def _tell(path: Path, telling: Connection) -> None:
 
 def _faults_of(belongings: Belongings, event: StoredEvent) -> list[Fault]:
     try:
-        members = event.read()
+        members = found_in(event)
         sealed = msgspec.convert(members.get("sealed", {}), Sealed)
     except (AuditError, ValueError):
         belongings.pass_over(event)

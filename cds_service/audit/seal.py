@@ -48,7 +48,12 @@ class Payload:
     @property
     def digest(self) -> str:
         """What the envelope carries. It cannot be found by trying likely texts."""
-        return digest(bytes([len(self.nonce)]), self.nonce, self.stored)
+        return digest_of(self.nonce, self.stored)
+
+
+def digest_of(nonce: bytes, stored: bytes) -> str:
+    """The digest of a payload that is stored so."""
+    return digest(bytes([len(nonce)]) + nonce, stored)
 
 
 @dataclass(frozen=True, slots=True)

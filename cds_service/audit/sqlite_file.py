@@ -10,10 +10,12 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from cds_service.audit.chain import first_link, leaf_hash
-from cds_service.audit.database import UNREADABLE
+from cds_service.audit.database import UNREADABLE, Values
 from cds_service.audit.events import timestamp
 from cds_service.audit.files import new_file, refuse_network_file_system
 from cds_service.errors import AuditError
@@ -35,7 +37,26 @@ DELETE FROM payloads
 class SqliteConnection(sqlite3.Connection):
     """SQLite's own connection, with the verbs that every database of the log has."""
 
-    stream = sqlite3.Connection.execute
+    def stream(self, statement: str, values: Values = (), /) -> Iterator[Any]:
+        """See `Connection`. Text is read as it is, in a third of the time that reading it with
+        marks takes, up to the first row where that cannot be done."""
+        damaged, done = self.text_factory, 0
+        rows = self.execute(statement, values)
+        while True:
+            self.text_factory = str
+            try:
+                row = next(rows, None)
+            except sqlite3.OperationalError as error:
+                if "decode" not in str(error):
+                    raise
+                break
+            finally:
+                self.text_factory = damaged  # whoever asks in between is answered as ever
+            if row is None:
+                return
+            done += 1
+            yield row
+        yield from islice(self.execute(statement, values), done, None)
 
     def begin_writing(self) -> None:
         """See `Connection`. Waits as long as the connection was opened to wait."""

@@ -119,8 +119,7 @@ class _Said(msgspec.Struct, frozen=True, rename="camel"):
     sealed: Sealed = Sealed()
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True):
     """A stored event with what its bytes say of it; `said` is None where they say nothing."""
 
     stored: StoredEvent

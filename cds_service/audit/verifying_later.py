@@ -14,9 +14,11 @@ from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import (
     _CHECKPOINT,
     _PAYLOAD,
+    _TERMS,
     LogReader,
     StoredCheckpoint,
     StoredEvent,
+    StoredTerms,
 )
 from cds_service.audit.tree import Tree
 from cds_service.audit.verify import Brought, Walk, row_of
@@ -65,8 +67,8 @@ class _Later(LogReader):
     def events(self) -> Iterator[StoredEvent]:
         return self.matching(Wanted(event_type=None, after=self._size))
 
-    def terms(self) -> Iterator[tuple[int, str, str]]:
-        query = "SELECT seq, field, value FROM terms WHERE seq > ? ORDER BY seq"
+    def terms(self) -> Iterator[StoredTerms]:
+        query = f"SELECT {_TERMS} FROM terms WHERE seq > ? GROUP BY seq ORDER BY seq"  # noqa: S608
         return self._db.stream(query, (self._size,))
 
     def payloads(self) -> Iterator[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ _IN_ITS_SCHEMA = re.compile(rf"\b(FROM|JOIN|INTO|UPDATE) ({_TABLES})\b")
 _WORDS = {
     "AS BLOB)": "AS bytea)",
     "AS INTEGER)": "AS bigint)",
+    "group_concat(": "string_agg(",
     "+e.": "e.",  # a `+` before a column is a word against its index, to SQLite alone
 }
 _BYTES = re.compile(r"\bx'((?:[0-9a-fA-F]{2})*)'")
