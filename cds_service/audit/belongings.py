@@ -9,6 +9,7 @@ from typing import Any, TypedDict, cast
 import msgspec
 
 from cds_service.audit.envelope import index_of
+from cds_service.audit.events import EventType
 from cds_service.audit.findings import Kind
 from cds_service.audit.reading import TERMS_APART, LogReader, StoredEvent
 from cds_service.audit.seal import digest_of
@@ -132,8 +133,8 @@ class _Card(TypedDict, total=False):
 
 
 class _Found(TypedDict, total=False):
-    """The members of an envelope that its columns and search terms follow from, and no more: most
-    of an envelope is rules that were not met."""
+    """The members of a decision that its columns and search terms follow from, or would follow
+    from if it had them, and no more: most of an envelope is rules that were not met."""
 
     eventId: Any
     eventType: Any
@@ -150,6 +151,7 @@ class _Found(TypedDict, total=False):
     advice: list[_Advice]
     cards: list[_Card]
     erased: Any
+    purged: Any
     user: Any
     onCard: Any
     duplicateOf: Any
@@ -162,8 +164,10 @@ _found_in = msgspec.json.Decoder(_Found).decode
 
 
 def found_in(event: StoredEvent) -> dict[str, Any]:
-    """As much of its envelope as `Belongings` asks for, in half the time of reading all of it;
-    all of it where it is not of the usual form. AuditError where it cannot be read."""
+    """As much of a decision as `Belongings` asks for, in half the time of reading all of it; all of
+    any other entry, and where it is not of the usual form. AuditError where it cannot be read."""
+    if event.event_type != EventType.DECISION:
+        return event.read()
     try:
         return cast(dict[str, Any], _found_in(event.envelope))
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError):

@@ -4,7 +4,9 @@ is taken and confirmed under it."""
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -17,6 +19,9 @@ from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey, new_salt
 # Cast, so that what somebody stored with another type is judged by its bytes.
 _WRAPPED = "coalesce(CAST(wrapped_key AS BLOB), x'')"
 _PATIENT = f"SELECT salt, data_key_id, {_WRAPPED} FROM patients WHERE lookup_id = ?"  # noqa: S608
+_PATIENTS = f"""
+SELECT lookup_id, salt, data_key_id, {_WRAPPED} FROM patients WHERE lookup_id IN ({{}})
+"""  # noqa: S608
 _BY_KEY = f"SELECT {_WRAPPED} FROM patients WHERE data_key_id = ?"  # noqa: S608
 _OF_LOG = f"SELECT key_id, {_WRAPPED} FROM log_keys ORDER BY number DESC LIMIT 1"  # noqa: S608
 _CARD = """
@@ -69,7 +74,30 @@ class Cabinet:
         self._keys = keys
         self._pseudonym_keys = pseudonym_keys
         self._patients: dict[bytes, PatientRow] = {}
+        self._found: dict[bytes, Any] = {}
         self._of_log: tuple[DataKey, bool] | None = None
+
+    def look_up(self, drafts: Sequence[Draft]) -> None:
+        """Ask for the patients of several entries at once, rather than one by one by `choose`."""
+        patients = {one.event.patient for one in drafts if one.event.patient}
+        if len(patients) > 1:
+            self._ask([self._pseudonym_keys[-1].lookup_id(patient) for patient in patients])
+
+    def look_again(self, chosen: Sequence[Chosen]) -> None:
+        """The same before `confirm`. Under the lock."""
+        self._ask(sorted({one.patient.lookup_id for one in chosen if one.patient}))
+
+    def _ask(self, lookup_ids: Sequence[bytes]) -> None:
+        self._found = {}
+        if len(lookup_ids) > 1:
+            rows = self._db.execute(_PATIENTS.format(", ".join("?" * len(lookup_ids))), lookup_ids)
+            self._found = dict.fromkeys(lookup_ids) | {row[0]: row[1:] for row in rows}
+
+    def _row_of(self, lookup_id: bytes) -> Any:
+        """Salt, id of the data key, wrapped key; None where the log has no such patient."""
+        if lookup_id in self._found:
+            return self._found[lookup_id]
+        return self._db.execute(_PATIENT, (lookup_id,)).fetchone()
 
     def choose(self, draft: Draft) -> Chosen:
         """What to seal this entry with; AuditError where the keys for it cannot be had."""
@@ -116,7 +144,7 @@ class Cabinet:
         lookup_id = key.lookup_id(patient)
         row = self._patients.get(lookup_id)
         if row is None:
-            found = self._db.execute(_PATIENT, (lookup_id,)).fetchone()
+            found = self._row_of(lookup_id)
             salt, key_id, wrapped = found or (new_salt(), None, b"")
             if key_id is not None:
                 data_key: DataKey | None = self._keys.unwrap(key_id, wrapped)
@@ -128,7 +156,7 @@ class Cabinet:
         return row
 
     def _confirm_patient(self, patient: PatientRow) -> None:
-        found = self._db.execute(_PATIENT, (patient.lookup_id,)).fetchone()
+        found = self._row_of(patient.lookup_id)
         key = patient.data_key
         key_id = key.key_id if key else None
         if found and found[:2] == (patient.salt, key_id):
@@ -136,6 +164,7 @@ class Cabinet:
         if not patient.is_new or (found and (found[0] != patient.salt or found[1])):
             raise KeysMoved
         wrapped = self._keys.wrap(key) if key else None
+        self._found[patient.lookup_id] = (patient.salt, key_id, wrapped)
         if found is None:
             row = (patient.lookup_id, patient.pseudonym_key.key_id, patient.salt, wrapped, key_id)
             self._db.execute("INSERT INTO patients VALUES (?, ?, ?, ?, ?)", row)

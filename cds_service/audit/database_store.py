@@ -14,28 +14,14 @@ from cds_service.audit.canonical import Json
 from cds_service.audit.card_names import CardNames
 from cds_service.audit.data_keys import DataKeys, default_data_key_file
 from cds_service.audit.database import REFUSED, Connection, DatabaseError, HeadMoved
-from cds_service.audit.envelope import Draft, Entry, Recorder, feedback_key, index_of
+from cds_service.audit.envelope import Draft, Recorder, feedback_key
 from cds_service.audit.events import NOT_ID_SHAPED, Event, EventType, present
+from cds_service.audit.known import KnownOfMany, KnownOfOne, known_of
+from cds_service.audit.new_rows import NewRows, Row, insert
 from cds_service.audit.store import AlreadyRecorded, Recorded
 from cds_service.errors import AuditError, LogUnavailable
 
 _TRIES = 20
-
-# All that the log may already know about an event, in one question.
-_KNOWN = """
-SELECT
-    EXISTS (SELECT 1 FROM events WHERE event_id = :event_id),
-    (SELECT decision_id FROM terms JOIN events USING (seq)
-      WHERE field = 'call' AND value = :call ORDER BY seq LIMIT 1),
-    (SELECT envelope FROM terms JOIN events USING (seq)
-      WHERE field = 'card' AND value = :card AND event_type = 'decision' ORDER BY seq LIMIT 1)
-"""
-
-
-_SAID_BEFORE = """
-SELECT event_id FROM terms JOIN events USING (seq)
- WHERE field = 'said' AND value = ? ORDER BY seq LIMIT 1
-"""
 
 _OF_CARD = (
     "disease", "line", "status", "confidence", "advice", "about", "evidence", "latest",
@@ -59,6 +45,8 @@ class DatabaseStore:
         self._look = look_at(address)
         self._last = (0, b"")  # size and hash of the chain when this process last saw it
         self._out_of_service: str | None = None
+        self._known: KnownOfOne | KnownOfMany = KnownOfMany()  # about the batch at hand
+        self._rows_to_write = NewRows()
 
     def append(self, events: Sequence[Event]) -> list[Recorded | AuditError]:
         """See `Store.append`. The order of the events is the order in the chain."""
@@ -92,17 +80,23 @@ class DatabaseStore:
         self._is_committing = False
         db = self._connection()
         cabinet = Cabinet(db, self._data_keys, self._recorder.keys)
+        cabinet.look_up([draft for draft in drafts if isinstance(draft, Draft)])
         sealed = [self._seal(cabinet, draft) for draft in drafts]
+        ready = [one for one in sealed if not isinstance(one, AuditError)]
         self._begin(db)
         try:
             head = self._head(db)
             self._look_again(db, head)
+            cabinet.look_again([chosen for _, chosen in ready])
+            self._known = known_of(db, [draft for draft, _ in ready])
+            self._rows_to_write = NewRows()
             receipts: list[Recorded | AuditError] = []
             for one in sealed:
                 receipt = one if isinstance(one, AuditError) else self._add(db, cabinet, *one, head)
                 if isinstance(receipt, Recorded):
                     head = (receipt.seq, receipt.leaf_hash)
                 receipts.append(receipt)
+            self._write_rows(db)
             self._is_committing = True
             self._commit(db)
         except BaseException:
@@ -132,23 +126,20 @@ class DatabaseStore:
         chosen: Chosen,
         head: tuple[int, bytes],
     ) -> Recorded | AuditError:
-        links = self._links(db, draft, chosen)
+        links = self._links(draft, chosen)
         if isinstance(links, AuditError):
             return links
         cabinet.confirm(chosen)
         entry = self._recorder.place(draft, head[0] + 1, head[1], links)
-        self._insert(db, draft, entry)
+        self._known.take_in(entry, self._rows_to_write.add(draft, entry))
+        if isinstance(self._known, KnownOfOne):
+            self._write_rows(db)
         return Recorded(entry.seq, draft.event_id, entry.leaf_hash)
 
-    def _links(self, db: Connection, draft: Draft, chosen: Chosen) -> dict[str, Json] | AuditError:
+    def _links(self, draft: Draft, chosen: Chosen) -> dict[str, Json] | AuditError:
         """What joins an event to what is already there: patient, repeated call, card."""
         event = draft.event
-        asked = {
-            "event_id": draft.event_id,
-            "call": draft.call_key,
-            "card": event.members.get("card") if event.type is EventType.FEEDBACK else None,
-        }
-        is_known, earlier, decision = db.execute(_KNOWN, asked).fetchone()
+        is_known, earlier, decision = self._known.about(draft)
         if is_known:
             return AlreadyRecorded(f"{draft.event_id} is already in the decision log")
         links: dict[str, Json] = {}
@@ -163,29 +154,23 @@ class DatabaseStore:
         if event.type is EventType.FEEDBACK:
             links |= _decision_of_card(event, decision)
         if "onCard" in links:
-            row = db.execute(_SAID_BEFORE, (feedback_key(event.members),)).fetchone()
-            links |= {"duplicateOf": row[0]} if row else {}
+            said = self._known.said_before(feedback_key(event.members))
+            links |= {"duplicateOf": said} if said else {}
         return links
 
-    def _insert(self, db: Connection, draft: Draft, entry: Entry) -> None:
-        index = index_of(msgspec.json.decode(entry.envelope))
-        payloads = [
-            (entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads
-        ]
-        row = (
-            entry.seq,
-            entry.prev_hash,
-            entry.leaf_hash,
-            index.event_id,
-            index.event_type,
-            index.decision_id,
-            index.recorded_at,
-            entry.envelope,
-        )
-        with db.together():
-            _insert_rows(db, "payloads", payloads)
-            _insert_rows(db, "terms", [(*term, entry.seq) for term in sorted(index.terms)])
-            _insert_rows(db, "events", [row])
+    def _write_rows(self, db: Connection) -> None:
+        """Write what was added. Of several entries at once, since a server is far away; a single
+        one before anything else is done with it."""
+        rows, self._rows_to_write = self._rows_to_write, NewRows()
+        if rows.events:
+            with db.together():
+                rows.insert_beside(db)
+                for event in rows.events:
+                    self._insert(db, event)
+
+    def _insert(self, db: Connection, event: Row) -> None:
+        """One by one: each is held against the head, which the one before it has moved."""
+        insert(db, "events", [event])
 
     def _begin(self, db: Connection) -> None:
         db.begin_writing()
@@ -245,15 +230,6 @@ class DatabaseStore:
         if self._db is not None:
             self._db.close()
             self._db = None
-
-
-def _insert_rows(db: Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """One statement for all rows: each statement gives up Python's lock and has to win it back,
-    and the log's own lock is held meanwhile."""
-    if rows:
-        places = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
-        values = [value for row in rows for value in row]
-        db.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 # our own names
 
 
 def _with_subjects(event: Event, names: CardNames) -> list[Json]:
