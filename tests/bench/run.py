@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench import audit, batch, calls, fetch, growth, micro, startup, steady
+from bench import audit, batch, calls, fetch, growth, log_on_server, micro, startup, steady
 from bench.rows import Row, commit, say, table
 
 Part = Callable[[Path, date, bool], list[Row]]
@@ -29,7 +29,10 @@ PARTS: dict[str, Part] = {
     "growth": lambda _, __, quick: growth.rows(quick=quick),
     "batch": lambda folder, _, quick: batch.rows(folder, quick=quick),
     "start": lambda _, __, quick: startup.rows(quick=quick),
-    "log": lambda folder, _, quick: audit.rows(folder, quick=quick),
+    "log": lambda folder, _, quick: [
+        *audit.rows(folder, quick=quick),
+        *log_on_server.rows(quick=quick),
+    ],
 }
 
 
