@@ -62,3 +62,13 @@ CASES = [
 @pytest.mark.parametrize(("old", "new", "expected"), CASES)
 def test_it_says_no_more_than_what_differs(old: Any, new: Any, expected: Any) -> None:
     assert patch(old, new) == expected
+
+
+def test_documents_that_are_the_same_are_not_gone_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone_through(*_: Any) -> Any:
+        raise AssertionError("gone through")
+
+    monkeypatch.setattr("cds_service.replay.patch._operations", gone_through)
+    assert patch({"a": [1, {"c": None, "b": 2}]}, {"a": [1, {"b": 2, "c": None}]}) == []
+    with pytest.raises(AssertionError):
+        patch({"a": 1}, {"a": 1.0})
