@@ -171,20 +171,18 @@ def assess(
     Prints one Assessment a patient, in order of id: as JSON, one object a line, or as text.
     Large inputs are sorted by patient in TMPDIR, which needs room for them once more.
     """
-    from cds_service.commands import assessing
-
     if bool(paths) == (fhir_base is not None) or (fhir_base is None) != (patient is None):
         raise UsageError("assess needs files or folders, or else --fhir-base and --patient")
     day = as_of or datetime.now().astimezone().date()
     as_text = _is_text(output)
     if fhir_base is not None and patient is not None:
-        assessing.assess_on_server(
-            fhir_base, patient, token_file, day, as_text=as_text, explain=explain
-        )
+        from cds_service.commands.assessing_on_server import assess_on_server
+
+        assess_on_server(fhir_base, patient, token_file, day, as_text=as_text, explain=explain)
     else:
-        assessing.assess_files(
-            paths or (), day, as_text=as_text, explain=explain, processes=processes
-        )
+        from cds_service.commands.assessing import assess_files
+
+        assess_files(paths or (), day, as_text=as_text, explain=explain, processes=processes)
 
 
 @app.command(epilog="Example: refractory-cds conformance --base https://cds.example.org")

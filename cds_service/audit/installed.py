@@ -27,11 +27,13 @@ class Installed:
 @cache
 def installed_software() -> Installed:
     """What is installed, looked up once a process."""
-    lines = {f"{name.lower()}=={version}" for name, version in map(_named, distributions()) if name}
+    lines = {
+        f"{name.lower()}=={version}" for name, version in map(named_by, distributions()) if name
+    }
     return Installed(_commit(), digest("\n".join(sorted(lines)).encode()))
 
 
-def _named(found: Distribution) -> tuple[str, str]:
+def named_by(found: Distribution) -> tuple[str, str]:
     """Name and version, "" where it has none; the description behind the headers is not read.
 
     Source: core metadata, in which both stand on one line each.

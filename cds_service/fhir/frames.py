@@ -1,4 +1,4 @@
-"""Resources on their way between processes: in files, one framed record after the other."""
+"""Records on their way between processes: in files, one framed record after the other."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ LONGEST_FIRST_LINE = 16 * 2**20
 
 _SHORTEST, _LONGEST = 256 * 2**10, 32 * 2**20
 """Bytes of a piece."""
-_ROUNDS = 4
+_ROUNDS = 2
 """A piece is so small a part of each process's share of what is left."""
 
 
