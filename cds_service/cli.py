@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that `--help` is there at o
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -33,6 +34,8 @@ def _day(text: str) -> date:
         raise typer.BadParameter("not a day such as 2026-11-21") from None
 
 
+WHILE_STARTING: Final = (100_000, 20, 20)
+"""Thresholds of the garbage collector: what is made while a command starts stays."""
 FRAMES: Final = "rich" if sys.stdout.isatty() else None
 """Frames around the help on a terminal. A pipe needs none, and has it in two thirds of the time."""
 
@@ -168,20 +171,18 @@ def assess(
     Prints one Assessment a patient, in order of id: as JSON, one object a line, or as text.
     Large inputs are sorted by patient in TMPDIR, which needs room for them once more.
     """
-    from cds_service.commands import assessing
-
     if bool(paths) == (fhir_base is not None) or (fhir_base is None) != (patient is None):
         raise UsageError("assess needs files or folders, or else --fhir-base and --patient")
     day = as_of or datetime.now().astimezone().date()
     as_text = _is_text(output)
     if fhir_base is not None and patient is not None:
-        assessing.assess_on_server(
-            fhir_base, patient, token_file, day, as_text=as_text, explain=explain
-        )
+        from cds_service.commands.assessing_on_server import assess_on_server
+
+        assess_on_server(fhir_base, patient, token_file, day, as_text=as_text, explain=explain)
     else:
-        assessing.assess_files(
-            paths or (), day, as_text=as_text, explain=explain, processes=processes
-        )
+        from cds_service.commands.assessing import assess_files
+
+        assess_files(paths or (), day, as_text=as_text, explain=explain, processes=processes)
 
 
 @app.command(epilog="Example: refractory-cds conformance --base https://cds.example.org")
@@ -330,6 +331,7 @@ app.add_typer(fixtures_app, name="fixtures")
 
 def main() -> None:
     """The console script: runs the command and ends the process with its exit code."""
+    gc.set_threshold(*WHILE_STARTING)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cds_service.audit.address import Address, PostgresAddress
 from cds_service.errors import UsageError
 from cds_service.fhir.links import BaseUrl
+
+if TYPE_CHECKING:
+    from cds_service.audit.address import Address, PostgresAddress
 
 MIB = 1024 * 1024
 
@@ -197,14 +199,14 @@ class Settings(BaseSettings):
     @classmethod
     def _has_no_password(cls, url: str | None) -> str | None:
         try:
-            return url and PostgresAddress(url).url
+            return url and _postgres(url).url
         except UsageError as error:
             raise ValueError(str(error)) from None
 
     @property
     def audit_address(self) -> Address:
         """Where the decision log lies."""
-        return PostgresAddress(self.audit_url) if self.audit_url else self.audit_db
+        return _postgres(self.audit_url) if self.audit_url else self.audit_db
 
     @property
     def checks_tokens(self) -> bool:
@@ -221,3 +223,10 @@ class Settings(BaseSettings):
     @property
     def max_body_bytes(self) -> int:
         return self.max_body_mib * MIB
+
+
+def _postgres(url: str) -> PostgresAddress:
+    """Loaded where it is used: most commands have nothing to do with the decision log."""
+    from cds_service.audit.address import PostgresAddress
+
+    return PostgresAddress(url)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hooks.serving import NOON, Served, knowledge, serving, settings_for
 
 from cds_service.app import create_app
 from cds_service.audit.events import utc_now
-from cds_service.audit.installed import installed_software
+from cds_service.audit.installed import installed_software, named_by
 from cds_service.errors import AuditError, LogUnavailable
 from cds_service.knowledge.package import open_package
 from cds_service.version import __version__
@@ -75,6 +75,30 @@ def test_the_digest_of_what_is_installed_can_be_worked_out_by_anybody() -> None:
     lines = {f"{one.metadata['Name'].lower()}=={one.version}" for one in distributions()}
     text = "\n".join(sorted(lines)).encode()
     assert installed_software().lock_digest == f"sha256:{sha256(text).hexdigest()}"
+
+
+METADATA = "Metadata-Version: 2.4\n{}\n\nName: of-the-description\nVersion: 9\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        pytest.param("Name: Some_Thing\nVersion: 1.0", ("Some_Thing", "1.0"), id="as written"),
+        pytest.param("Version: 1.0\nName:x", ("x", "1.0"), id="the other way round"),
+        pytest.param("name: x\nVERSION: 2", ("x", "2"), id="headers in any case"),
+        pytest.param("Name: x\nName: y\nVersion: 1", ("x", "1"), id="the first of two"),
+        pytest.param("Summary: Name: y\nVersion: 1", ("", "1"), id="without a name"),
+    ],
+)
+def test_what_is_installed_is_named_by_its_headers(
+    headers: str, named: tuple[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "some-1.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(METADATA.format(headers))
+    found = Distribution.at(folder)
+    assert named_by(found) == named
+    assert (found.metadata["Name"] or "", found.version) == named
 
 
 async def test_a_day_that_is_held_still_is_on_record_as_fixed(tmp_path: Path) -> None:

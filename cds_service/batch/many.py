@@ -39,11 +39,8 @@ from cds_service.fhir.scattering import (
 )
 from cds_service.knowledge.model import Knowledge
 
-_PIECES = 8
-"""Pieces and partitions for each process, at the least, so that all end at about the same time."""
 _PARTITIONS = 16
-_SMALLEST, _LARGEST = 256 * 2**10, 32 * 2**20
-"""Bytes of a piece."""
+"""Partitions for each process, at the least, so that all end at about the same time."""
 _PARTITION = 2**20
 """Bytes of a partition, as long as there are no more than so many."""
 _MOST_PARTITIONS = 1_024
@@ -72,13 +69,14 @@ def assess_many(
 ) -> None:
     """Write what is said of each patient, in order of id, once all have been assessed.
 
-    `piece`: bytes of a file that are read at a time. `terminal` is where progress is shown.
+    `piece`: bytes of a file that are read at a time, where they are not to be as it fits.
+    `terminal` is where progress is shown.
 
     Raises UnreadableInput before anything is written, and BatchStopped where there is no room for
     temporary files.
     """
-    most = piece or _piece(inputs.expected, processes)
     order.load()  # before the processes are made, which then have it
+    _settle_memory()
     with working_folder() as folder:
         workshop = Workshop(folder, _partitions(inputs.expected, processes))
         context = ways()
@@ -88,16 +86,13 @@ def assess_many(
             workshop.make()
             inputs.spool(folder)
             with crew_of(processes, make, folder, context) as crew, shown_on(terminal, tally):
-                problems = _read(inputs, workshop, crew, tally, most)
+                pieces = list(cut(inputs.files, processes, piece))
+                problems = _read(inputs, pieces, workshop, crew, tally)
                 _assess(workshop, crew, tally, problems)
         files = [workshop.answers_of(partition) for partition in range(workshop.partitions)]
         answers = (read_frames(file) for file in files if file.exists())
         for frame in heapq.merge(*answers, key=attrgetter("key")):
             write(frame.body)
-
-
-def _piece(size: int, processes: int) -> int:
-    return max(_SMALLEST, min(_LARGEST, size // (processes * _PIECES)))
 
 
 def _partitions(size: int, processes: int) -> int:
@@ -115,16 +110,20 @@ def _said_of_disk() -> Iterator[None]:
         ) from None
 
 
+def _settle_memory() -> None:
+    """Keep the collector off what stays: processes that are forked share it until it is touched."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 class _Assessor:
     """What a process has at hand."""
 
     def __init__(self, order: Order, workshop: Workshop, tally: Tally) -> None:
         self.order, self.workshop, self.tally = order, workshop, tally
         self.knowledge = order.load()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(100_000, 20, 20)
-
+        _settle_memory()
         self._names = NO_NAMES
 
     @property
@@ -141,10 +140,13 @@ class _Assessor:
 
 
 def _read(
-    inputs: Inputs, workshop: Workshop, crew: Crew[_Assessor], tally: Tally, most: int
+    inputs: Inputs,
+    pieces: Sequence[Piece],
+    workshop: Workshop,
+    crew: Crew[_Assessor],
+    tally: Tally,
 ) -> tuple[Problem, ...]:
     """Sort everything by patient; what could not be read, or given to a patient."""
-    pieces = list(cut(inputs.files, most))
     total = sum(piece.size for piece in pieces)
     tally.begin("reading", total)
     found = _scatter_all(pieces, crew)

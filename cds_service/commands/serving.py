@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -112,6 +113,8 @@ def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> No
 def application() -> FastAPI:
     """The application of one process, by the settings in its environment."""
     _keep_one_heap()
+    gc.set_threshold(100_000, 20, 20)  # in a worker as in the first process: what is made stays
+    _do_without_first_pydantic()
     from cds_service.app import create_app
 
     settings = Settings()
@@ -124,6 +127,15 @@ def application() -> FastAPI:
         # the exit code tells the supervisor that another try would end the same way
         sys.stderr.write(f"refractory-cds: {fault}\n")
         raise SystemExit(STARTUP_FAILURE) from None
+
+
+def _do_without_first_pydantic() -> None:
+    """Let FastAPI find what a pydantic without its first version would show it.
+
+    It asks of each annotation whether it is a model of that version, which nothing here is, and
+    loads 4 MiB to be able to ask.
+    """
+    sys.modules.setdefault("pydantic.v1", None)  # type: ignore[arg-type] # as `import` has it
 
 
 def _protocol() -> type[asyncio.Protocol] | Literal["auto"]:

@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from cds_service.demo.fhir_server_answers import refusal
 from cds_service.demo.fhir_server_store import FHIR_ID, Store, is_made_up, redirected
 from cds_service.fhir.bundles import RawResource
-from cds_service.fhir.references import Head, head_of
+from cds_service.fhir.heads import Head
+from cds_service.fhir.references import head_of
 
 
 class _Request(msgspec.Struct, rename="camel"):

@@ -2,12 +2,14 @@
 
 bundles.py       FHIR JSON → single resources, each still the bytes it came in
 bundle_parts.py  the parts of a Bundle as they stand in JSON
+heads.py         the little of a resource that says what it is, and whose
 references.py    whose a resource is, and what a reference points at
 charts.py        resources → one Chart a patient
 files.py         files, folders, standard input → Charts
 pieces.py        the same cut into pieces, for several processes
 scattering.py    resources of any number of patients sorted on disk, and their Charts
-frames.py        the records of those files
+sheaves.py       the files of those, a patient's resources together
+frames.py        other records on their way between processes
 lookups.py       names and shared resources of all Charts, on disk
 queries.py       what is asked for, by prefetch and by search alike
 pointed_at.py    what other resources point at: medications, trials, tumours

@@ -16,7 +16,7 @@ _ABSENT = msgspec.Raw()
 _NULL = msgspec.Raw(b"null")
 
 
-class _Link(msgspec.Struct, gc=False):
+class Link(msgspec.Struct, gc=False):
     relation: str = ""
     url: str = ""
 
@@ -34,7 +34,7 @@ class _Bundle(msgspec.Struct, gc=False, rename="camel"):
     resource_type: str
     type: str = ""
     total: msgspec.Raw = _ABSENT
-    link: list[_Link] = []
+    link: list[Link] = []
     entry: list[Entry] = []
 
 
@@ -90,7 +90,7 @@ _named_resource = msgspec.json.Decoder(_NamedResource)
 _entry = msgspec.json.Decoder(Entry)
 _loose_entry = msgspec.json.Decoder(_LooseEntry)
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
-_links = msgspec.json.Decoder(list[_Link])
+_links = msgspec.json.Decoder(list[Link])
 _outcome = msgspec.json.Decoder(_Outcome)
 _request = msgspec.json.Decoder(_Request)
 _response = msgspec.json.Decoder(_Response)
@@ -193,7 +193,7 @@ def _nulls_out(entry: Entry) -> Entry:
     return entry
 
 
-def _next(links: list[_Link]) -> str | None:
+def _next(links: list[Link]) -> str | None:
     return next((link.url for link in links if link.relation == "next"), None)
 
 

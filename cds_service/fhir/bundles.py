@@ -20,6 +20,7 @@ from cds_service.fhir.bundle_parts import (
     type_and_id,
     type_of,
 )
+from cds_service.fhir.heads import Head
 
 DEEPEST_BUNDLE = 4
 """A Bundle may hold Bundles (a batch of searches does); more levels than this are no chart."""
@@ -33,6 +34,12 @@ class RawResource(msgspec.Struct, frozen=True, gc=False):
 
     raw: bytes
     full_url: str = ""
+
+
+class Headed(RawResource, frozen=True, gc=False):
+    """A resource whose head was read on the way in."""
+
+    head: Head = Head("")
 
 
 NOT_READ = "not-read"

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cds_service.fhir.bundles import Problem, RawResource
-from cds_service.fhir.references import Head, head_of, local_name, pointed_at_by
+from cds_service.fhir.heads import Head
+from cds_service.fhir.references import head_of, local_name, pointed_at_by
 
 BELONG_TO_A_PATIENT = frozenset(
     {
@@ -107,6 +108,8 @@ def shared_with(
     resources: Iterable[RawResource], names: Mapping[str, str], shared: Mapping[str, RawResource]
 ) -> list[RawResource]:
     """Those of the shared resources, by name, that a patient's own resources point at."""
+    if not shared:
+        return []
     wanted = dict.fromkeys(
         local_name(reference, names)
         for resource in resources

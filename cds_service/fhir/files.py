@@ -15,8 +15,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from cds_service.errors import UnreadableInput
-from cds_service.fhir.bundles import Problem, RawResource, unpack
+from cds_service.fhir.bundle_parts import is_plainly_a_resource
+from cds_service.fhir.bundles import Headed, Problem, RawResource, unpack
 from cds_service.fhir.charts import Chart, charts_of
+from cds_service.fhir.heads import plain_head
 
 LINES = (".ndjson", ".jsonl")
 READ_IN_FOLDERS = tuple(ending + gz for ending in (".json", *LINES) for gz in ("", ".gz"))
@@ -201,7 +203,10 @@ class Reading:
         """`first_at`: what the first line is called, 0 where the file is named and no line."""
         for number, line in enumerate(lines, start):
             self.lines += 1
-            if line.strip():
+            if is_plainly_a_resource(line) and (head := plain_head(line)) is not None:
+                self.documents += 1
+                yield Headed(line, "", head)
+            elif line.strip():
                 at = first_at if number == 1 else number
                 try:
                     yield from self._take(line, at)
@@ -270,12 +275,17 @@ def _skip_line(file: io.BufferedReader) -> None:
 
 
 def _lines_until(file: io.BufferedReader, end: int, longest: int) -> Iterator[bytes]:
-    at = file.tell()
-    while at < end and (line := file.readline(longest + 1)):
-        if len(line) > longest:
-            raise UnreadableInput(f"a line of more than {longest} bytes")
-        at += len(line)
-        yield line
+    """The lines that begin before `end`, from where the file is; some at a time are in memory."""
+    left = end - file.tell()
+    while left > 0 and (block := file.read(min(_BUFFER, left))):
+        if not block.endswith(b"\n"):
+            begun = len(block) - 1 - block.rfind(b"\n")
+            rest = file.readline(longest + 1)
+            if begun + len(rest) > longest:
+                raise UnreadableInput(f"a line of more than {longest} bytes")
+            block += rest
+        left -= len(block)
+        yield from io.BytesIO(block)
 
 
 def _source(path: str, stdin: Readable | None) -> AbstractContextManager[Readable]:

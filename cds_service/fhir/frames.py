@@ -1,8 +1,7 @@
-"""Resources on their way between processes: in files, one framed record after the other."""
+"""Records on their way between processes: in files, one framed record after the other."""
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,21 +24,6 @@ class Frame(NamedTuple):
         key, address = self.key.encode(), self.address.encode()
         head = _HEAD.pack(self.at, len(key), len(address), len(self.body))
         return b"".join((head, key, address, self.body))
-
-
-class Place(NamedTuple):
-    """Where the address and the bytes of a record lie; sorts as the records were met."""
-
-    at: int
-    file: int
-    offset: int
-    address_length: int
-    length: int
-
-    def read(self, files: list[int]) -> tuple[str, bytes]:
-        """Address and bytes, from the open files."""
-        found = os.pread(files[self.file], self.address_length + self.length, self.offset)
-        return found[: self.address_length].decode(), found[self.address_length :]
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
@@ -73,13 +57,3 @@ def _length(kept: bytes) -> int:
         return _HEAD.size
     _, keys, addresses, bodies = _HEAD.unpack_from(kept)
     return int(_HEAD.size + keys + addresses + bodies)
-
-
-def places_in(path: Path, number: int) -> Iterator[tuple[str, Place]]:
-    """Key and place of each record of a file that is called `number`; no bytes of it are kept."""
-    with open(path, "rb") as file:
-        while head := file.read(_HEAD.size):
-            at, keys, addresses, bodies = _HEAD.unpack(head)
-            key = file.read(keys).decode()
-            yield key, Place(at, number, file.tell(), addresses, bodies)
-            file.seek(addresses + bodies, os.SEEK_CUR)

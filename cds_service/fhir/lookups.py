@@ -25,6 +25,7 @@ class _Stored(Mapping[str, V], Generic[V]):
 
     def __init__(self, file: Path) -> None:
         self._db = sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)
+        (self._is_any,) = self._db.execute("SELECT EXISTS (SELECT 1 FROM found)").fetchone()
         self._look_up = lru_cache(_REMEMBERED)(self._read)
 
     def _read(self, key: str) -> V | None:
@@ -38,6 +39,9 @@ class _Stored(Mapping[str, V], Generic[V]):
         if (value := self._look_up(key)) is None:
             raise KeyError(key)
         return value
+
+    def __bool__(self) -> bool:
+        return bool(self._is_any)
 
     def __len__(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM found").fetchone()[0])

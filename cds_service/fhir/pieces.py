@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +34,11 @@ GZIP_RATIO = 15
 """How much longer FHIR JSON is than its gzip, as a rule; only the amount of work is told by it."""
 LONGEST_FIRST_LINE = 16 * 2**20
 """Bytes of a first line by which a file is told to have a document a line."""
+
+_SHORTEST, _LONGEST = 256 * 2**10, 32 * 2**20
+"""Bytes of a piece."""
+_ROUNDS = 2
+"""A piece is so small a part of each process's share of what is left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,17 +147,30 @@ class Piece:
         return reading.resources_between(self.start, self.end, LARGEST_FILE)
 
 
-def cut(files: Sequence[InputFile], most: int) -> Iterator[Piece]:
-    """The files in pieces: plain files of lines in `most` bytes each, others as a whole."""
-    number = 0
+def cut(files: Sequence[InputFile], processes: int, length: int | None = None) -> Iterator[Piece]:
+    """The files in pieces, for so many processes: plain files of lines are cut, others are whole.
+
+    Pieces grow shorter towards the end, so that all processes end at about the same time.
+    `length`: bytes of each piece instead.
+    """
+    left = sum(file.size for file in files)
+    numbers = count()
     for file in files:
-        starts: Iterable[int] = [0]
-        is_cut = file.is_plain and file.size > most and _is_of_lines(file)
-        if is_cut:
-            starts = range(0, file.size, most)
-        for start in starts:
-            yield Piece(number, file, start, min(start + most, file.size) if is_cut else None)
-            number += 1
+        most = length or _fair(left, processes)
+        if not (file.is_plain and file.size > most and _is_of_lines(file)):
+            yield Piece(next(numbers), file)
+            left -= file.size
+            continue
+        start = 0
+        while start < file.size:
+            end = min(start + (length or _fair(left, processes)), file.size)
+            yield Piece(next(numbers), file, start, end)
+            left, start = left - (end - start), end
+
+
+def _fair(left: int, processes: int) -> int:
+    """Bytes of a piece where so many are left to all."""
+    return max(_SHORTEST, min(_LONGEST, left // (processes * _ROUNDS)))
 
 
 def _is_of_lines(file: InputFile) -> bool:

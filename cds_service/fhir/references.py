@@ -9,38 +9,14 @@ from typing import TypeVar
 import msgspec
 
 from cds_service.fhir.bundle_parts import UNREADABLE
-from cds_service.fhir.bundles import RawResource
+from cds_service.fhir.bundles import Headed, RawResource
+from cds_service.fhir.heads import Head, Reference
 
 T = TypeVar("T")
 
 _LOCAL = re.compile(
     r"(?:^|/)(?P<name>[A-Z][A-Za-z]+/[A-Za-z0-9.\-_]+)(?:/_history/[A-Za-z0-9.\-_]+)?$"
 )
-
-
-class _Reference(msgspec.Struct, gc=False, frozen=True):
-    reference: str = ""
-
-
-class Head(msgspec.Struct, gc=False, frozen=True, rename="camel"):
-    """The little of a resource that says whose it is."""
-
-    resource_type: str
-    id: str = ""
-    subject: _Reference | None = None
-    patient: _Reference | None = None
-    individual: _Reference | None = None
-
-    @property
-    def name(self) -> str:
-        """What references call it: "Observation/o1"; "" without an id."""
-        return f"{self.resource_type}/{self.id}" if self.id else ""
-
-    @property
-    def owner(self) -> str:
-        """The reference to its patient as the chart writes it, "" without one."""
-        owner = self.subject or self.patient or self.individual
-        return owner.reference if owner else ""
 
 
 class _LooseHead(msgspec.Struct, rename="camel"):
@@ -53,7 +29,7 @@ class _LooseHead(msgspec.Struct, rename="camel"):
 
 _head = msgspec.json.Decoder(Head)
 _loose_head = msgspec.json.Decoder(_LooseHead)
-_reference = msgspec.json.Decoder(_Reference | None)
+_reference = msgspec.json.Decoder(Reference | None)
 _text = msgspec.json.Decoder(str)
 
 
@@ -62,6 +38,8 @@ def head_of(resource: RawResource) -> Head | None:
 
     None where the bytes are no resource at all.
     """
+    if isinstance(resource, Headed):
+        return resource.head
     try:
         return _head.decode(resource.raw)
     except UNREADABLE:
@@ -96,13 +74,12 @@ class _Pointing(msgspec.Struct, rename="camel"):
 
 
 class _CodeableReference(msgspec.Struct):
-    reference: _Reference | None = None
+    reference: Reference | None = None
 
 
 _pointing = msgspec.json.Decoder(_Pointing)
 _codeable = msgspec.json.Decoder(_CodeableReference)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
-_POINT = (b'"medicationReference"', b'"medication"', b'"study"', b'"focus"')
 
 
 def pointed_at_by(resource: RawResource) -> tuple[str, ...]:
@@ -110,7 +87,13 @@ def pointed_at_by(resource: RawResource) -> tuple[str, ...]:
 
     In R5 the medication may stand in a CodeableReference.
     """
-    if not any(mark in resource.raw for mark in _POINT):
+    raw = resource.raw
+    if not (
+        b'"medicationReference"' in raw
+        or b'"medication"' in raw
+        or b'"study"' in raw
+        or b'"focus"' in raw
+    ):
         return ()
     pointing = _or_none(_pointing, resource.raw)
     if pointing is None:

@@ -29,10 +29,12 @@ from cds_service.fhir.charts import (
     patient_of,
     shared_with,
 )
-from cds_service.fhir.frames import Frame, Place, places_in
+from cds_service.fhir.frames import Frame
+from cds_service.fhir.heads import Head
 from cds_service.fhir.lookups import WEAK, StoredNames, StoredResources
 from cds_service.fhir.pieces import Piece, PieceRead
-from cds_service.fhir.references import Head, head_of, local_name
+from cds_service.fhir.references import head_of, local_name
+from cds_service.fhir.sheaves import Place, Sheaf, block_of, places_in
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 NO_RESOURCES: Mapping[str, RawResource] = MappingProxyType({})
@@ -131,6 +133,9 @@ def scatter(piece: Piece, workshop: Workshop, names: Mapping[str, str]) -> Scatt
             at = piece.number * _PLACES + number
             if (head := head_of(resource)) is None:
                 homeless["resource"] += 1
+            elif known := charts.known(head):
+                charts.add(at, known, resource)
+                is_anybody = True
             elif is_first and _needs_names(resource, head):
                 workshop.end_first_reading()
                 return Scattered(PieceRead.of(reading), needs_names=True)
@@ -138,7 +143,8 @@ def scatter(piece: Piece, workshop: Workshop, names: Mapping[str, str]) -> Scatt
                 name = own_name(resource, head, names)
                 shared.add(Frame(at, name, resource.full_url, resource.raw))
             elif patient := patient_of(resource, head, names):
-                charts.add(Frame(at, patient, resource.full_url, resource.raw))
+                charts.add(at, patient, resource)
+                charts.remember(head, patient)
                 is_anybody = True
             elif head.resource_type in BELONG_TO_A_PATIENT:
                 homeless[head.resource_type] += 1
@@ -202,27 +208,48 @@ class _Spill:
 
 
 class _Partitions:
-    """Records on their way to the files of their partitions, of which this process has its own."""
+    """Resources on their way to the files of their partitions, of which this process has its own.
+
+    Of one piece alone, so that what is written later was met later.
+    """
 
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
-        self._held: dict[int, list[bytes]] = {}
+        self._held: dict[str, Sheaf] = {}
+        self._owners: dict[str, str] = {}
         self._length = 0
 
-    def add(self, frame: Frame) -> None:
-        packed = frame.packed()
-        partition = self._workshop.partition_of(frame.key)
-        self._held.setdefault(partition, []).append(packed)
-        self._length += len(packed)
+    def known(self, head: Head) -> str:
+        """The patient whose a resource with this head is, "" where that takes a closer look."""
+        if head.resource_type in LOOKED_UP:
+            return ""
+        return self._owners.get(head.owner, "")
+
+    def remember(self, head: Head, patient: str) -> None:
+        """Others that name their patient in the same way are the same patient's."""
+        if head.resource_type not in LOOKED_UP:
+            self._owners[head.owner] = patient
+
+    def add(self, at: int, patient: str, resource: RawResource) -> None:
+        if (sheaf := self._held.get(patient)) is None:
+            sheaf = self._held[patient] = Sheaf(at, patient)
+        sheaf.bodies.append(resource.raw)
+        sheaf.addresses.append(resource.full_url)
+        self._length += len(resource.raw)
         if self._length > _IN_MEMORY:
             self.write()
 
     def write(self) -> None:
         folder, own = self._workshop.folder / "charts", os.getpid()
-        for partition, records in self._held.items():
+        of_partition: dict[int, list[Sheaf]] = {}
+        for patient, sheaf in self._held.items():
+            partition = self._workshop.partition_of(patient)
+            of_partition.setdefault(partition, []).append(sheaf)
+        for partition, sheaves in of_partition.items():
             with open(folder / f"{partition:04d}-{own}", "ab") as file:
-                file.writelines(records)
+                file.writelines(block_of(sheaves))
         self._held.clear()
+        self._owners.clear()
         self._length = 0
 
 
@@ -247,8 +274,7 @@ def charts_in(
         for patient in sorted(places):
             own: list[RawResource] = []
             for place in sorted(places.pop(patient)):
-                address, raw = place.read(files)
-                own.append(RawResource(raw, address))
+                own.extend(place.read(files))
             own += shared_with(own, names, shared)
             yield Chart(patient, tuple(own), (*problems, *doubts_of(patient, own)))
     for path in paths:

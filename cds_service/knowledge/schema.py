@@ -31,17 +31,29 @@ def build(shape: type[T], table: object, where: str) -> T:
 
 def _unknown(shape: object, table: object, path: str) -> typing.Iterator[str]:
     """Paths of members that no field of the shape stands for."""
-    inner = _inner(shape)
     if isinstance(table, list):
         for position, entry in enumerate(table):
-            yield from _unknown(shape, entry, f"{path}[{position}]")
-    elif isinstance(table, Mapping) and dataclasses.is_dataclass(inner):
-        hints = _hints(inner)  # type: ignore[arg-type]
+            if isinstance(entry, _NESTED):
+                yield from _unknown(shape, entry, f"{path}[{position}]")
+    elif isinstance(table, Mapping) and (members := _members(shape)) is not None:
         for name, value in table.items():
-            if name not in hints:
+            if name not in members:
                 yield f"{path}.{name}".lstrip(".")
-            else:
-                yield from _unknown(hints[name], value, f"{path}.{name}".lstrip("."))
+            elif isinstance(value, _NESTED):
+                yield from _unknown(members[name], value, f"{path}.{name}".lstrip("."))
+
+
+_NESTED = (list, Mapping)
+"""What may have members; of other values there is nothing to look for."""
+
+
+@cache
+def _members(shape: object) -> Mapping[str, object] | None:
+    """The members of the dataclass within a shape and their shapes; None where there is none."""
+    inner = _inner(shape)
+    if not dataclasses.is_dataclass(inner):
+        return None
+    return typing.get_type_hints(inner)
 
 
 def _inner(shape: object) -> object:
@@ -51,8 +63,3 @@ def _inner(shape: object) -> object:
         return shape
     arguments = [a for a in typing.get_args(shape) if a not in (types.NoneType, Ellipsis)]
     return _inner(arguments[-1]) if arguments else shape
-
-
-@cache
-def _hints(shape: typing.Any) -> dict[str, object]:
-    return typing.get_type_hints(shape)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any, TypeAlias
-
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cds_service.trust.strict_json import read_object
+
+if TYPE_CHECKING:
+    from cds_service.trust.signatures import Key
 
 ALGORITHMS = ("ES384", "RS384", "ES256", "RS256")
 """All that can be allowed. Nothing symmetric, and not `none`."""
@@ -23,8 +23,7 @@ _OF_CURVE = {"P-256": ("ES256",), "P-384": ("ES384",)}
 _OF_RSA = ("RS256", "RS384")
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 
-Key: TypeAlias = ECKey | RSAKey
-Keys: TypeAlias = Mapping[tuple[str, str], Key]
+Keys: TypeAlias = "Mapping[tuple[str, str], Key]"
 """By `kid` and algorithm, so that no key is ever tried with an algorithm that is not its own."""
 
 
@@ -80,9 +79,9 @@ def _suited(jwk: Mapping[str, Any]) -> dict[str, Key]:
         bits = _bits(parts["n"])
         if not LEAST_RSA_BITS <= bits <= MOST_RSA_BITS:
             raise ValueError(f"an RSA key of {bits} bits, not {LEAST_RSA_BITS} or more")
-        return _for_algorithms(_imported(RSAKey, parts), _OF_RSA, jwk.get("alg"))
+        return _for_algorithms(_imported(parts), _OF_RSA, jwk.get("alg"))
     if jwk.get("kty") == "EC" and jwk.get("crv") in tuple(_OF_CURVE):
-        key = _imported(ECKey, _parts(jwk, "crv", "x", "y"))
+        key = _imported(_parts(jwk, "crv", "x", "y"))
         return _for_algorithms(key, _OF_CURVE[jwk["crv"]], jwk.get("alg"))
     raise ValueError("neither RSA nor EC on curve P-256 or P-384")
 
@@ -109,8 +108,7 @@ def _bits(modulus: str) -> int:
     return int.from_bytes(raw, "big").bit_length()
 
 
-def _imported(kind: type[RSAKey] | type[ECKey], parts: dict[str, str]) -> Key:
-    try:
-        return kind.import_key({**parts})
-    except (JoseError, ValueError, TypeError, OverflowError):
-        raise ValueError(UNREADABLE) from None
+def _imported(parts: Mapping[str, str]) -> Key:
+    from cds_service.trust.signatures import imported
+
+    return imported(parts)

@@ -13,12 +13,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cds_service.fhir.client import Transport
 from cds_service.fhir.exact_get import NotGot, get_exactly
 from cds_service.operations_log import log_event
 from cds_service.trust.clients import KnownClient
-from cds_service.trust.jwks import Key, Keys, read_keys
+from cds_service.trust.jwks import Keys, read_keys
+
+if TYPE_CHECKING:
+    from cds_service.trust.signatures import Key
 
 MINUTE = 60.0
 MOST_IN_A_MINUTE = 2

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 from cds_service.audit import Event
@@ -73,6 +74,7 @@ def open_trust(
     tokens = None
     own: Transport | None = None
     if choices.clients is not None:
+        import_module("cds_service.trust.signatures")  # now rather than at the first call
         store.first_seen("", "", 0.0, now())  # fails now rather than at the first call
         if transport is None:
             own = open_connections(key_rules(choices.clients), most=10)

@@ -70,6 +70,19 @@ def test_any_mixture_of_files_gives_what_memory_gives(
     assert by_disk(tmp_path) == expected
 
 
+@pytest.mark.parametrize("held", [0, 5_000])
+@pytest.mark.parametrize("piece", [3_000, 1_000_000])
+def test_a_chart_that_was_written_in_parts_is_whole(
+    held: int, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process writes whenever it holds so many bytes, in the middle of patients and of pieces."""
+    monkeypatch.setattr("cds_service.fhir.scattering._IN_MEMORY", held)
+    Exporter(tmp_path, 5).write(urns=True)
+    expected = from_memory(tmp_path)
+    assert len(expected) >= 6
+    assert by_disk(tmp_path, piece=piece) == expected
+
+
 def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
     Exporter(tmp_path, 99).write(urns=True)
     expected = from_memory(tmp_path)

@@ -20,6 +20,7 @@ COMMANDS = (
     ("knowledge", "show"),
     ("fixtures", "load"),
 )
+NOT_OF_FILES = ("fastapi", "httpx", "stamina", "rich", "joserfc", "cds_service.audit")
 HEAVY = ("fastapi", "uvicorn", "httpx", "msgspec", "pydantic", "orjson", "prometheus_client")
 
 
@@ -67,6 +68,22 @@ print([name for name in {HEAVY!r} if name in sys.modules])
         [sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True, text=True
     )
     assert ended.stdout.splitlines()[-1] == "[]"
+
+
+def test_assess_of_files_loads_what_files_need() -> None:
+    """Neither the web, nor what goes to FHIR servers, nor the decision log, nor frames for text."""
+    code = f"""
+import sys
+from cds_service.cli import run
+run(["assess", "fhir_fixtures/breast-cdk/bundle.json", "--format", "json"])
+print([name for name in {NOT_OF_FILES!r} if name in sys.modules])
+"""
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code], capture_output=True, cwd=ROOT, check=True, text=True
+    )
+    answer, loaded = ended.stdout.splitlines()
+    assert answer.startswith('{"patient":"Patient/breast-cdk"')
+    assert loaded == "[]"
 
 
 def test_help_is_faster_than_importing_the_web_framework() -> None:

@@ -353,3 +353,41 @@ def resident(pid: int) -> int:
     """Bytes of memory in use by a process."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+CLIENTS = """
+[[clients]]
+iss = "https://ehr.example.org"
+jwks_url = "https://ehr.example.org/jwks.json"
+"""
+OF_TOKENS = ("joserfc.jws", "joserfc.jwk")
+OF_OTHERS = ("psycopg", "jinja2", "rich", "joserfc.jwe")
+
+
+@pytest.mark.parametrize(
+    ("clients", "loaded"), [("", ()), (CLIENTS, OF_TOKENS)], ids=["anybody", "known clients"]
+)
+def test_a_start_loads_what_the_settings_ask_for_before_the_first_call(
+    clients: str, loaded: tuple[str, ...], tmp_path: Path
+) -> None:
+    """What checks tokens only where tokens are checked; pydantic's first version never."""
+    settings = {"AUDIT_DB": str(tmp_path / "log.db")}
+    if clients:
+        (tmp_path / "clients.toml").write_text(clients)
+        settings["CLIENTS_FILE"] = str(tmp_path / "clients.toml")
+    code = f"""
+import sys
+from cds_service.commands.serving import application
+application()
+print([name for name in {OF_TOKENS + OF_OTHERS!r} if name in sys.modules])
+print(sys.modules.get("pydantic.v1"), "pydantic.v1.main" in sys.modules)
+"""
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", code],
+        capture_output=True,
+        cwd=ROOT,
+        check=True,
+        text=True,
+        env={**os.environ, **{f"REFRACTORY_CDS_{name}": value for name, value in settings.items()}},
+    )
+    assert ended.stdout.splitlines() == [str(list(loaded)), "None False"]
