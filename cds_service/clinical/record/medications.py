@@ -341,6 +341,8 @@ def reasons_of(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tup
 
     A code of something that is no cancer gives "not-cancer".
     """
+    if not (raw.reasonReference or raw.reasonCode):
+        return (), ()
     references = tuple(
         reader.local(reason.reference)
         for reason in several(raw.reasonReference, Reference)

@@ -19,6 +19,8 @@ EARLIEST, LATEST = date(1850, 1, 1), date(9000, 1, 1)
 MOST_PLACES = 15
 """Digits before or after the decimal point; a number that needs more is no measured value."""
 
+_UNSAID = object()
+
 
 @dataclass(slots=True)
 class Reader:
@@ -45,9 +47,10 @@ class Reader:
     def once(self, concept: CodeableConcept, say: Callable[[CodeableConcept, Reader], T]) -> T:
         """What `say` reads in a concept, read once a chart: charts repeat the same concepts."""
         key = say, concept
-        if key not in self._said:
-            self._said[key] = say(concept, self)
-        return self._said[key]  # type: ignore[return-value]
+        known = self._said.get(key, _UNSAID)
+        if known is _UNSAID:
+            known = self._said[key] = say(concept, self)
+        return known  # type: ignore[return-value]
 
     def local(self, reference: str | None) -> str:
         """A reference as `Type/id`, whether it was relative, absolute, versioned or a URN."""

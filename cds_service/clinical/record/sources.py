@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import pairwise
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -171,7 +170,7 @@ def _subject(source: Source) -> elements.Reference | None:
 def in_order(sources: Iterable[Source]) -> list[Source]:
     """By reference; of several versions of one resource, by content."""
     found = sorted(sources, key=attrgetter("reference"))
-    if any(one.reference == next_.reference for one, next_ in pairwise(found)):
+    if len({source.reference for source in found}) < len(found):
         found.sort(key=lambda source: (source.reference, bytes(source.raw)))
     return found
 
