@@ -40,15 +40,13 @@ class Codes:
     def __init__(self, knowledge: Knowledge) -> None:
         self._topics = knowledge.plan(_topics)
         self._names = knowledge.terms.observation_names
-        self._read: dict[bytes, ObservationCode] = {}
+        self.read: dict[bytes, ObservationCode] = {}
 
-    def read(self, raw: msgspec.Raw) -> ObservationCode:
+    def read_anew(self, written: bytes) -> ObservationCode:
         """What it says. Raises as `msgspec.json.Decoder` does where it is no CodeableConcept."""
-        written = bytes(raw)
-        known = self._read.get(written)
-        if known is None:
-            known = self._read[written] = self._said(_concept.decode(written) if written else None)
-        return known
+        said = self._said(_concept.decode(written) if written else None)
+        self.read[written] = said
+        return said
 
     def _said(self, concept: CodeableConcept | None) -> ObservationCode:
         if concept is None:

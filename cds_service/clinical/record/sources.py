@@ -15,7 +15,7 @@ import msgspec
 from cds_service.clinical.record import elements
 from cds_service.clinical.record.codes import Codes, ObservationCode
 from cds_service.clinical.record.elements import ABSENT, decode, optional
-from cds_service.clinical.record.r5 import CHANGED, in_r4_shape
+from cds_service.clinical.record.r5 import CHANGED, opened_in_r4_shape
 from cds_service.clinical.record.reader import Reader
 from cds_service.errors import UnreadableInput
 
@@ -59,7 +59,8 @@ _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Source]:
     """The head of each resource; what has none becomes an issue, if its type is read at all."""
     opened = []
-    head_of, code_of = _heads.decode, Codes(reader.knowledge).read
+    codes = Codes(reader.knowledge)
+    head_of, code_as_written = _heads.decode, codes.read.get
     for resource in resources:
         raw = getattr(resource, "raw", None)
         if raw is None:
@@ -70,7 +71,8 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
         try:
             head = head_of(raw)
             if head.resourceType == "Observation":
-                code = code_of(head.code)
+                written = bytes(head.code)
+                code = code_as_written(written) or codes.read_anew(written)
         except _FAULTS:
             repaired = _repaired(raw, reader)
             if repaired is None:
@@ -78,7 +80,7 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
             head = repaired
         type_ = head.resourceType
         if type_ in CHANGED:
-            shaped = in_r4_shape(raw, type_)
+            shaped = opened_in_r4_shape(raw, head)
         elif type_ == "Bundle":
             raise UnreadableInput("a Bundle stands among the resources: pass its entries")
         else:
