@@ -72,8 +72,9 @@ def decide_status(case: Case) -> LineStatus:
     """
     index = Index(case.evidence)
     told = Told(index, len(case.evidence))
-    beside = Beside(case.record, case.cancer, case.line)
-    case = with_window_rules(replace(case, told=told, beside=beside))
+    values = case.all_values()
+    beside = Beside(case.record, case.cancer, case.line, values)
+    case = with_window_rules(replace(case, told=told, beside=beside, values=values))
     case = replace(case, steady=steady_caveats(case))
     present = judge(case)
     turns = _turns(case.evidence)
