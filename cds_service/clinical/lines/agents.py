@@ -20,7 +20,9 @@ def is_agent(exposure: Exposure, course: Course) -> bool:
     """Whether a use is one of an agent against this disease, given as a therapy of its own."""
     if exposure.drug == CELLS:
         return True
-    return not (_is_no_agent(exposure, course) or _is_bridging(exposure, course))
+    if _is_no_agent(exposure, course):
+        return False
+    return not (course.infusions and _is_bridging(exposure, course))
 
 
 def _is_no_agent(exposure: Exposure, course: Course) -> bool:
@@ -37,10 +39,14 @@ def _is_no_agent(exposure: Exposure, course: Course) -> bool:
         return True
     if drug.is_supportive and not rules.supportive_agents.include(drug):
         return True
-    if _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course):
+    if (course.transplants or course.collections) and (
+        _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course)
+    ):
         return True
-    return rules.lymphodepletion.include(drug) and _is_followed(
-        exposure, course.infusions, LYMPHODEPLETION_DAYS
+    return (
+        bool(course.infusions)
+        and rules.lymphodepletion.include(drug)
+        and _is_followed(exposure, course.infusions, LYMPHODEPLETION_DAYS)
     )
 
 
@@ -70,7 +76,7 @@ def _is_mobilisation(exposure: Exposure, drug: Drug, course: Course) -> bool:
     aims += [d for d in course.collections if 0 <= (d - start).days <= rules.collection_days]
     if not aims:
         return False
-    around = [e for e in course.record.exposures if e.start.first <= max(aims)]
+    around = [e for e in course.exposures if e.start.first <= max(aims)]
     return not any(_makes_it_treatment(other, exposure, course) for other in around)
 
 
@@ -107,7 +113,7 @@ def _is_bridging(exposure: Exposure, course: Course) -> bool:
             signs = [s.last for s in course.signs if s.first <= start]
             earlier = [
                 e
-                for e in course.record.exposures
+                for e in course.exposures
                 if e.drug == exposure.drug and max(signs) < e.start.first < window
             ]
             return not earlier

@@ -28,7 +28,7 @@ def exposures_by_cancer(
     """
     assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
     issues = []
-    beginnings = _beginnings(record.exposures)
+    beginnings = _beginnings(record.exposures) if len(record.cancers) > 1 else {}
     ordered: dict[str, list[Exposure]] = {}
     for exposure in record.exposures:
         if exposure.kind == "order" and (exposure.conditions or exposure.reason_diseases):
@@ -36,7 +36,7 @@ def exposures_by_cancer(
     beside: dict[date, set[str]] = {}
     open_uses = []
     for exposure in record.exposures:
-        begun = beginnings[exposure.resource]
+        begun = beginnings.get(exposure.resource, exposure.start)
         cancer = _cancer_of(_with_reason(exposure, ordered), begun, record, knowledge)
         if cancer is None:
             open_uses.append(exposure)
