@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -73,6 +74,7 @@ def _lines_of(
     course = Course(
         as_of=record.as_of,
         exposures=uses,
+        of_drug=_by_drug(uses),
         cancer=cancer,
         disease=disease,
         knowledge=knowledge,
@@ -102,6 +104,13 @@ def _lines_of(
 def _regimens(cancer: Cancer, knowledge: Knowledge) -> Sequence[Regimen]:
     of = knowledge.terms.regimens_of
     return [r for disease in (cancer.disease, *cancer.alternatives) for r in of.get(disease, ())]
+
+
+def _by_drug(uses: Sequence[Exposure]) -> dict[str, list[Exposure]]:
+    by_drug: dict[str, list[Exposure]] = {}
+    for use in uses:
+        by_drug.setdefault(use.drug, []).append(use)
+    return by_drug
 
 
 def _until_death(exposures: Sequence[Exposure], record: Record) -> list[Exposure]:
@@ -180,7 +189,8 @@ def _finish(
     ends += [_last_day(e, cut, next_start, course.as_of) for e in unnamed]
     starts = [use.first for use in uses] + [e.start for e in unnamed]
     start = min(starts, default=PartialDate.on(line.start))
-    within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
+    end = bisect_left(events, next_start or date.max, key=_first_day)
+    within = events[bisect_left(events, line.start, key=_first_day) : end]
     intent, setting = intent_and_setting(line, number, built, course, within)
     regimen = regimens.of_line()
     return Line(
@@ -198,6 +208,10 @@ def _finish(
         transplant_on=next((e.on.first for e in within if e.kind == "stem-cell-transplant"), None),
         events=tuple(within),
     )
+
+
+def _first_day(event: Event) -> date:
+    return event.on.first
 
 
 def _cut(line: Building, next_start: date | None, course: Course) -> date | None:

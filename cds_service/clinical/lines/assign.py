@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
@@ -216,19 +217,19 @@ def without_shadows(
 def _one_drug(
     exposures: Sequence[Exposure], standing: set[str], as_of: date, gap_days: int
 ) -> list[Exposure]:
-    confirmed = [e for e in exposures if e.kind in standing]
     orders = [e for e in exposures if e.kind == "order"]
     statements = [e for e in exposures if e.kind == "statement"]
     kept = [e for e in exposures if e.kind in CONFIRMED_USE]
+    doses = _Doses(kept, standing)
     for order in orders:
-        under = [e for e in confirmed if lies_under(e.start, order)]
-        first = min((e.start.first for e in under), default=None)
+        under = doses.under(order)
+        first = min((kept[n].start.first for n in under), default=None)
         if first is None or (first - order.start.last).days > gap_days:
             kept.append(order)
             continue
-        last = max(under, key=lambda e: (e.start, e.resource))
-        kept[kept.index(last)] = inherited = _inheriting(last, order)
-        confirmed[confirmed.index(last)] = inherited
+        latest = max(under, key=lambda n: (kept[n].start, kept[n].resource))
+        last = kept[latest]
+        kept[latest] = _inheriting(last, order)
         recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
         if order.is_open_ended and recent:
             kept.append(replace(order, start=max(order.start, last.start)))
@@ -263,19 +264,41 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
     )
 
 
+class _Doses:
+    """Where uses of some kinds stand among others, all of which are in order of days."""
+
+    def __init__(self, uses: Sequence[Exposure], kinds: set[str]) -> None:
+        of_kind = [(n, use.start) for n, use in enumerate(uses) if use.kind in kinds]
+        self._exact = [n for n, on in of_kind if on.is_exact]
+        self._days = [uses[n].start.first for n in self._exact]
+        self._partial = [(n, on) for n, on in of_kind if not on.is_exact]
+        """Months and years: there are few of them."""
+
+    def under(self, order: Exposure) -> list[int]:
+        """Places of the uses that lie under an order."""
+        first, last = _days_under(order)
+        exact = self._exact[bisect_left(self._days, first) : bisect_right(self._days, last)]
+        return exact + [n for n, on in self._partial if lies_under(on, order)]
+
+
 EARLY_DAYS = 3
 """So early a dose may be given, and belong to its order."""
 
 
 def lies_under(day: PartialDate, order: Exposure) -> bool:
     """Whether a dose falls into the days of an order; a few days early is the same order."""
-    if day.last < order.start.first - timedelta(days=EARLY_DAYS):
-        return False
+    first, last = _days_under(order)
+    return first <= day.last and day.first <= last
+
+
+def _days_under(order: Exposure) -> tuple[date, date]:
+    """The first and last day of doses that belong to an order."""
+    first = order.start.first - timedelta(days=EARLY_DAYS)
     end = order.end
     if order.is_open_ended or end is None:
-        return True
+        return first, date.max
     grace = timedelta(days=28) if order.is_estimated else timedelta(days=3)
-    return day.first <= end.last + grace
+    return first, end.last + grace
 
 
 def _overlap(one: Exposure, other: Exposure) -> bool:

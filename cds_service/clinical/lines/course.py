@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import accumulate
@@ -92,6 +92,8 @@ class Course(msgspec.Struct, frozen=True, gc=False):
     as_of: date
     exposures: Sequence[Exposure]
     """Uses against this cancer, in order."""
+    of_drug: Mapping[str, Sequence[Exposure]]
+    """The same by drug."""
     cancer: Cancer
     disease: Disease
     knowledge: Knowledge
@@ -114,6 +116,11 @@ class Course(msgspec.Struct, frozen=True, gc=False):
 
     def drug(self, name: str) -> Drug | None:
         return self.knowledge.terms.drugs.get(name)
+
+    def begun_between(self, first: date, last: date) -> Sequence[Exposure]:
+        """The uses that begin on those days or between them."""
+        place = bisect_left(self.exposures, first, key=_first_day)
+        return self.exposures[place : bisect_right(self.exposures, last, key=_first_day)]
 
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
@@ -138,6 +145,10 @@ class Course(msgspec.Struct, frozen=True, gc=False):
 
     def _said(self, after: date, until: date) -> list[Statement]:
         return [s for s in self.statements if after < s.on.last and s.on.first <= until]
+
+
+def _first_day(use: Exposure) -> date:
+    return use.start.first
 
 
 def steps_of(signs: Iterable[PartialDate]) -> tuple[tuple[date, date], ...]:
@@ -169,7 +180,7 @@ def _frames(surgery: date, start: date, exposures: Sequence[Exposure], course: C
         return True
     if not 0 < (surgery - start).days <= 365 or course.progressed(start, surgery):
         return False
-    before = [e for e in course.exposures if start <= e.start.first <= surgery]
+    before = course.begun_between(start, surgery)
     last = max(((e.end or e.start).last for e in before), default=start)
     return (surgery - min(last, surgery)).days <= SURGERY_DAYS
 
