@@ -37,7 +37,8 @@ class PartialDate(msgspec.Struct, frozen=True, order=True, gc=False):
         A dateTime without a zone is read too: charts hold them, and only the day is used.
         Raises ValueError for anything else, an impossible day ("2024-02-30") included.
         """
-        if len(text) >= 10 and text[4] == text[7] == "-" and _TIME.fullmatch(text, 10):
+        has_day = len(text) >= 10 and text[4] == text[7] == "-"
+        if has_day and (len(text) == 10 or _TIME.fullmatch(text, 10)):
             try:
                 day = date.fromisoformat(text[:10])
             except ValueError:

@@ -36,6 +36,8 @@ class Lines:
 
 def find_lines(record: Record, knowledge: Knowledge) -> Lines:
     """The lines of therapy of each cancer in the chart, numbered in time order."""
+    if not record.cancers:
+        return Lines({}, ())
     assigned, issues = exposures_by_cancer(record, knowledge)
     return Lines(
         {

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from cds_service.clinical.record.elements import ABSENT, CodeableConcept, Period, Quantity
+from cds_service.clinical.record.elements import CodeableConcept, Period, Quantity
 from cds_service.clinical.record.record import Issue, Severity
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
@@ -119,7 +119,7 @@ class Reader:
     def number(self, quantity: Quantity, resource: str) -> Decimal | None:
         """The value of a quantity with its digits; None, with an issue, where it is no number."""
         raw = bytes(quantity.value)
-        if quantity.value == ABSENT or raw == b"null":
+        if raw in (b"", b"null"):
             return None
         try:
             value = Decimal(raw.decode("ascii"))
