@@ -144,6 +144,31 @@ def doses_not_given(size: int) -> list[Resource]:
     return found
 
 
+def orders_doses_and_statements(size: int) -> list[Resource]:
+    """All of one drug: each dose under an order, with a statement beside it."""
+    step = 29_000 / size
+    drug = {"medicationCodeableConcept": {"text": "docetaxel"}, "status": "completed", **OWN}
+    found = list(BASIS)
+    for n in range(size // 3):
+        at = 29_000 - 3 * n * step
+        found += [
+            _order(n, "docetaxel", at, 2),
+            {"resourceType": "MedicationAdministration", "id": f"a{n}", **drug,
+             "effectiveDateTime": _day(at)},
+            {"resourceType": "MedicationStatement", "id": f"s{n}", **drug,
+             "effectivePeriod": {"start": _day(at), "end": _day(max(at - 2, 0))}},
+        ]  # fmt: skip
+    return found
+
+
+def infusions_of_cells(size: int) -> list[Resource]:
+    """Orders of drugs that may be given until engineered cells are, which are ordered too."""
+    step = 29_000 / size
+    drugs = ("axicabtagene ciloleucel", "rituximab", "polatuzumab vedotin", "bendamustine")
+    found = [BASIS[0], _cancer(0, "C83.30", 30_000)]
+    return [*found, *(_order(n, drugs[n // 12 % 4], 29_000 - n * step) for n in range(size))]
+
+
 def all_at_once(size: int) -> list[Resource]:
     """Orders, two markers, statuses and operations, one after the other."""
     step = 29_000 / size
@@ -295,7 +320,8 @@ def sizes_of_a_tumour(size: int) -> list[Resource]:
 CHARTS: Final[tuple[Callable[[int], list[Resource]], ...]] = (
     surroundings, tablets, old_illnesses, values_of_a_marker, statuses, orders_of_a_line,
     lines_of_therapy, cancers, progression_without_response, statuses_of_forty_days,
-    orders_stopped, doses_not_given, all_at_once, lines_beside_values, laboratories,
+    orders_stopped, doses_not_given, orders_doses_and_statements, infusions_of_cells, all_at_once,
+    lines_beside_values, laboratories,
     never_confirmed, never_higher, transcripts, light_chains, blood_counts, sizes_of_a_tumour,
 )  # fmt: skip
 

@@ -55,6 +55,8 @@ def steps_of(resources: list[Resource]) -> int:
         pytest.param(growth.statuses_of_forty_days, id="statuses of a few days"),
         pytest.param(growth.orders_stopped, id="orders stopped"),
         pytest.param(growth.doses_not_given, id="doses not given"),
+        pytest.param(growth.orders_doses_and_statements, id="orders, doses and statements"),
+        pytest.param(growth.infusions_of_cells, id="infusions of cells"),
         pytest.param(growth.all_at_once, id="a little of everything"),
         pytest.param(growth.lines_beside_values, id="lines of therapy beside values"),
         pytest.param(growth.laboratories, id="each value from a laboratory of its own"),

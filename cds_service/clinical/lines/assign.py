@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import accumulate
 
 from msgspec.structs import replace
 
@@ -233,15 +234,13 @@ def _one_drug(
         recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
         if order.is_open_ended and recent:
             kept.append(replace(order, start=max(order.start, last.start)))
-    stated = []
+    stated, spans = [], _Spans(kept)
     for statement in statements:
-        beside = [e for e in kept if _overlap(statement, e)]
-        ended = [e for e in beside if e.end is not None]
-        if not beside:
+        is_beside, ended = spans.beside(statement)
+        if not is_beside:
             stated.append(statement)
-        elif ended:
-            last = max(ended, key=lambda e: (e.start, e.resource))
-            kept[kept.index(last)] = _inheriting(last, statement)
+        elif ended is not None:
+            kept[ended] = _inheriting(kept[ended], statement)
     return kept + stated
 
 
@@ -301,11 +300,32 @@ def _days_under(order: Exposure) -> tuple[date, date]:
     return first, end.last + grace
 
 
-def _overlap(one: Exposure, other: Exposure) -> bool:
-    return _first_after(one, other) and _first_after(other, one)
+class _Spans:
+    """The days that uses cover, by where they begin."""
+
+    def __init__(self, uses: Sequence[Exposure]) -> None:
+        self._uses = uses
+        self._order = sorted(range(len(uses)), key=lambda n: uses[n].start)
+        self._firsts = [uses[n].start.first for n in self._order]
+        self._ends = list(accumulate((_end(uses[n]) for n in self._order), max))
+        """The latest end of each and all that begin before it."""
+
+    def beside(self, other: Exposure) -> tuple[bool, int | None]:
+        """Whether any of the uses overlaps another one; and where the last such with an end is."""
+        place, since = bisect_right(self._firsts, _end(other)), other.start.first
+        is_beside, found = False, None
+        while place and self._ends[place - 1] >= since:
+            place -= 1
+            at = self._order[place]
+            use, last = self._uses[at], None if found is None else self._uses[found]
+            if last is not None and use.start != last.start:
+                break
+            if _end(use) >= since:
+                is_beside = True
+                if use.end is not None and (last is None or use.resource >= last.resource):
+                    found = at
+        return is_beside, found
 
 
-def _first_after(one: Exposure, other: Exposure) -> bool:
-    """Whether `one` does not end before `other` starts."""
-    end: PartialDate | None = one.end
-    return end is None or end.last >= other.start.first
+def _end(use: Exposure) -> date:
+    return date.max if use.end is None else use.end.last
