@@ -234,6 +234,8 @@ def _one_drug(
         recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
         if order.is_open_ended and recent:
             kept.append(replace(order, start=max(order.start, last.start)))
+    if not statements:
+        return kept
     stated, spans = [], _Spans(kept)
     for statement in statements:
         is_beside, ended = spans.beside(statement)
