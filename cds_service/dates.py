@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import calendar
 import re
-from contextlib import suppress
 from datetime import date, timedelta
 
 import msgspec
@@ -38,15 +37,20 @@ class PartialDate(msgspec.Struct, frozen=True, order=True, gc=False):
         A dateTime without a zone is read too: charts hold them, and only the day is used.
         Raises ValueError for anything else, an impossible day ("2024-02-30") included.
         """
-        if len(text) >= 10 and text[4] == text[7] == "-" and _TIME.fullmatch(text, 10):
-            with suppress(ValueError):  # said below, or digits of another script
-                return cls.on(date.fromisoformat(text[:10]))
+        has_day = len(text) >= 10 and text[4] == text[7] == "-"
+        if has_day and (len(text) == 10 or _TIME.fullmatch(text, 10)):
+            try:
+                day = date.fromisoformat(text[:10])
+            except ValueError:
+                pass  # said below, or digits of another script
+            else:
+                return cls(day, day)
         match = _FHIR_DATE.fullmatch(text)
         if match is None:
             raise ValueError("not a FHIR date")
-        year, month, day = match["year"], match["month"], match["day"]
-        if day is not None:
-            return cls.on(date(int(year), int(month), int(day)))
+        year, month, in_month = match["year"], match["month"], match["day"]
+        if in_month is not None:
+            return cls.on(date(int(year), int(month), int(in_month)))
         if month is not None:
             first = date(int(year), int(month), 1)
             return cls(first, first.replace(day=calendar.monthrange(first.year, first.month)[1]))

@@ -13,7 +13,13 @@ from cds_service.clinical.advice import (
     Judged,
     choose_advice,
 )
-from cds_service.clinical.evidence import gather_evidence, is_about, unlinked_evidence
+from cds_service.clinical.evidence import (
+    OfCancer,
+    Values,
+    gather_evidence,
+    is_about,
+    unlinked_evidence,
+)
 from cds_service.clinical.lines import Line, find_lines
 from cds_service.clinical.record import AnyResource, Cancer, Issue, Record, read_record
 from cds_service.clinical.status import (
@@ -138,10 +144,11 @@ def study(
     """Lines of therapy and where each stands: nearly all of the work, and none of the advice."""
     record = read_record(resources, as_of, knowledge, patient)
     lines = find_lines(record, knowledge)
+    values = Values(record.measurements)
     cancers = tuple(
         studied
         for cancer in record.cancers
-        if (studied := _study_cancer(cancer, lines.of, record, knowledge))
+        if (studied := _study_cancer(cancer, lines.of, record, values, knowledge))
     )
     issues = {*record.issues, *lines.issues, *unlinked_evidence(record)}
     return Studied(record, cancers, tuple(sorted(issues)), knowledge.version, knowledge.digest)
@@ -183,7 +190,11 @@ def _advise(
 
 
 def _study_cancer(
-    cancer: Cancer, lines: Mapping[str, Sequence[Line]], record: Record, knowledge: Knowledge
+    cancer: Cancer,
+    lines: Mapping[str, Sequence[Line]],
+    record: Record,
+    values: Values,
+    knowledge: Knowledge,
 ) -> CancerStudied | None:
     """Evidence and status of each line in turn, then what holds over all of them.
 
@@ -193,9 +204,13 @@ def _study_cancer(
     judged: list[Judged] = []
     earlier: list[tuple[Line, LineStatus]] = []
     had_control = any(e.kind == "surgery-resection" for e in record.events)
+    own = OfCancer(record, cancer, values)
     for line in lines[cancer.condition]:
-        evidence = gather_evidence(record, cancer, line, knowledge)
-        case = Case(record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control)
+        evidence = gather_evidence(record, cancer, line, knowledge, own)
+        case = Case(
+            record, cancer, disease, knowledge, line, evidence, tuple(earlier), had_control,
+            values=values,
+        )  # fmt: skip
         status = without_adult_label(decide_status(case), record.patient, record.as_of, disease)
         judged.append(Judged(line, evidence, status, case))
         earlier.append((line, status))
@@ -210,7 +225,7 @@ def _study_cancer(
         cancer,
         disease,
         tuple(judged),
-        find_composites(History(record, cancer, disease, knowledge, earlier)),
+        find_composites(History(record, cancer, disease, knowledge, earlier, values)),
         unknown_facts(record, disease, knowledge),
         _is_followed(cancer, lines, record, knowledge),
     )

@@ -144,6 +144,31 @@ def doses_not_given(size: int) -> list[Resource]:
     return found
 
 
+def orders_doses_and_statements(size: int) -> list[Resource]:
+    """All of one drug: each dose under an order, with a statement beside it."""
+    step = 29_000 / size
+    drug = {"medicationCodeableConcept": {"text": "docetaxel"}, "status": "completed", **OWN}
+    found = list(BASIS)
+    for n in range(size // 3):
+        at = 29_000 - 3 * n * step
+        found += [
+            _order(n, "docetaxel", at, 2),
+            {"resourceType": "MedicationAdministration", "id": f"a{n}", **drug,
+             "effectiveDateTime": _day(at)},
+            {"resourceType": "MedicationStatement", "id": f"s{n}", **drug,
+             "effectivePeriod": {"start": _day(at), "end": _day(max(at - 2, 0))}},
+        ]  # fmt: skip
+    return found
+
+
+def infusions_of_cells(size: int) -> list[Resource]:
+    """Orders of drugs that may be given until engineered cells are, which are ordered too."""
+    step = 29_000 / size
+    drugs = ("axicabtagene ciloleucel", "rituximab", "polatuzumab vedotin", "bendamustine")
+    found = [BASIS[0], _cancer(0, "C83.30", 30_000)]
+    return [*found, *(_order(n, drugs[n // 12 % 4], 29_000 - n * step) for n in range(size))]
+
+
 def all_at_once(size: int) -> list[Resource]:
     """Orders, two markers, statuses and operations, one after the other."""
     step = 29_000 / size
@@ -198,10 +223,106 @@ def cancers(size: int) -> list[Resource]:
     return found
 
 
+def _measured(number: int, code: str, unit: str, value: float, days_ago: float) -> Resource:
+    """A value of another marker than the usual one."""
+    coded = {"coding": [{"system": "http://loinc.org", "code": code}]}
+    quantity = {"value": value, "code": unit, "unit": unit, "system": "http://unitsofmeasure.org"}
+    return {**_value(number, value, days_ago), "code": coded, "valueQuantity": quantity}
+
+
+def _on(code: str, drug: str) -> list[Resource]:
+    """A patient with a cancer, who has taken one drug all the time."""
+    return [BASIS[0], _cancer(0, code, 30_000), _order(0, drug, 29_900, 29_900)]
+
+
+def lines_beside_values(size: int) -> list[Resource]:
+    """A line of therapy for every ten values."""
+    step = 29_000 / size
+    found = list(BASIS)
+    for n in range(size):
+        at = 29_000 - n * step
+        if n % 12 == 0:
+            found.append(_order(n, DRUGS[n // 12 % len(DRUGS)], at))
+        else:
+            found.append(_status(n, WORSE, at) if n % 12 == 11 else _value(n, 5 + n % 7, at))
+    return found
+
+
+def laboratories(size: int) -> list[Resource]:
+    """Values of one marker, each from a laboratory of its own, beside lines of therapy."""
+    return [
+        _from_own_laboratory(found)
+        if found["resourceType"] == "Observation" and "valueQuantity" in found
+        else found
+        for found in lines_beside_values(size)
+    ]
+
+
+def _from_own_laboratory(value: Resource) -> Resource:
+    return {**value, "performer": [{"reference": f"Organization/{value['id']}"}]}
+
+
+def never_confirmed(size: int) -> list[Resource]:
+    """A rise, of which no laboratory ever measures a second value."""
+    step = 29_000 / size
+    return [*ON_DRUG, *(
+        _from_own_laboratory(_value(n, 900_000 - n if n else 1, 29_000 - n * step))
+        for n in range(size))]  # fmt: skip
+
+
+def never_higher(size: int) -> list[Resource]:
+    """A rise that is confirmed by higher values only, each value lower than the one before."""
+    step = 29_000 / size
+    return [*_on("C62.90", "cisplatin"), *(
+        _measured(n, "19080-1", "[IU]/L", 900_000 - n if n else 1, 29_000 - n * step)
+        for n in range(size))]  # fmt: skip
+
+
+def transcripts(size: int) -> list[Resource]:
+    """A molecular response that comes and goes."""
+    step = 29_000 / size
+    return [*_on("C92.10", "imatinib"), *(
+        _measured(n, "69380-4", "%", (20, 8, 0.05, 0.5)[n % 4 if n % 400 > 200 else 0],
+                  29_000 - n * step) for n in range(size))]  # fmt: skip
+
+
+def light_chains(size: int) -> list[Resource]:
+    """Both chains, of which lines look at the difference, beside lines of therapy."""
+    step = 29_000 / size
+    drugs = ("bortezomib", "carfilzomib", "pomalidomide", "daratumumab")
+    found = [BASIS[0], _cancer(0, "C90.00", 30_000)]
+    for n in range(size // 3):
+        at = 29_000 - 3 * n * step
+        found += [
+            _measured(2 * n, "36916-5", "mg/L", 100 + n % 7 * 100, at),
+            _measured(2 * n + 1, "33944-0", "mg/L", 10, at),
+            _order(n, drugs[n // 20 % 4], at) if n % 20 == 0 else _status(n, WORSE, at - step),
+        ]
+    return found
+
+
+def blood_counts(size: int) -> list[Resource]:
+    """Counts that a drug has to have reached by now."""
+    step = 29_000 / size
+    codes = (("777-3", "10*9/L", 700), ("6690-2", "10*9/L", 2), ("718-7", "g/dL", 9))
+    return [*_on("D47.3", "hydroxyurea"), *(
+        _measured(n, *codes[n % 3], 29_000 - n * step) for n in range(size))]  # fmt: skip
+
+
+def sizes_of_a_tumour(size: int) -> list[Resource]:
+    step = 29_000 / size
+    tumour = {"bodySite": {"text": "liver segment 4"}}
+    return [*_on("C18.9", "irinotecan"), *(
+        {**_measured(n, "21889-1", "mm", 40 - n % 23, 29_000 - n * step), **tumour}
+        for n in range(size))]  # fmt: skip
+
+
 CHARTS: Final[tuple[Callable[[int], list[Resource]], ...]] = (
     surroundings, tablets, old_illnesses, values_of_a_marker, statuses, orders_of_a_line,
     lines_of_therapy, cancers, progression_without_response, statuses_of_forty_days,
-    orders_stopped, doses_not_given, all_at_once,
+    orders_stopped, doses_not_given, orders_doses_and_statements, infusions_of_cells, all_at_once,
+    lines_beside_values, laboratories,
+    never_confirmed, never_higher, transcripts, light_chains, blood_counts, sizes_of_a_tumour,
 )  # fmt: skip
 
 

@@ -55,7 +55,17 @@ def steps_of(resources: list[Resource]) -> int:
         pytest.param(growth.statuses_of_forty_days, id="statuses of a few days"),
         pytest.param(growth.orders_stopped, id="orders stopped"),
         pytest.param(growth.doses_not_given, id="doses not given"),
+        pytest.param(growth.orders_doses_and_statements, id="orders, doses and statements"),
+        pytest.param(growth.infusions_of_cells, id="infusions of cells"),
         pytest.param(growth.all_at_once, id="a little of everything"),
+        pytest.param(growth.lines_beside_values, id="lines of therapy beside values"),
+        pytest.param(growth.laboratories, id="each value from a laboratory of its own"),
+        pytest.param(growth.never_confirmed, id="a rise that no laboratory confirms"),
+        pytest.param(growth.never_higher, id="a rise that no higher value confirms"),
+        pytest.param(growth.transcripts, id="transcripts"),
+        pytest.param(growth.light_chains, id="light chains beside lines of therapy"),
+        pytest.param(growth.blood_counts, id="counts that a drug has to have reached"),
+        pytest.param(growth.sizes_of_a_tumour, id="sizes of one tumour"),
     ],
 )
 def test_work_grows_with_the_chart_and_no_faster(

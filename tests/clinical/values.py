@@ -140,7 +140,6 @@ def value(
         on=on(when),
         marker=marker,
         quantity=Quantity(Decimal(number), unit, comparator) if amount else None,
-        as_recorded=amount or "",
         uln=Decimal(uln) if uln else None,
         laboratory=lab,
     )

@@ -179,6 +179,8 @@ def _pending_days(kind: AdviceKind) -> int:
 
 def _accepted(kind: AdviceKind, s: Situation) -> Accepted | None:
     """Taken up from an earlier card, on no newer evidence, and not closed since in the chart."""
+    if not s.earlier_cards.accepted:
+        return None
     since = s.record.as_of - timedelta(days=_pending_days(kind))
     found = [
         a
@@ -245,6 +247,8 @@ def standing_override(
 ) -> Override | None:
     """The override that keeps this silent for a line of a cancer, of several the one that holds
     longest; None where none does any more. `kind` is whatever a card has called it."""
+    if not earlier_cards.overrides:
+        return None
     found = [
         o
         for o in earlier_cards.overrides
@@ -262,6 +266,8 @@ def _override(kind: AdviceKind, s: Situation) -> Override | None:
 
 def _unchanged(kind: AdviceKind, s: Situation) -> Returned | None:
     """The same card of an earlier day: as it was, to the last piece of evidence."""
+    if not s.earlier_cards.returned:
+        return None
     since = s.record.as_of - timedelta(days=UNCHANGED_DAYS)
     returned = [
         c

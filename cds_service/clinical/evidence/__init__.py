@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -21,8 +22,9 @@ from cds_service.clinical.evidence.markers import from_markers, is_unreadable, u
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.evidence.statements import from_statement, from_stops
 from cds_service.clinical.evidence.targets import from_target
+from cds_service.clinical.evidence.values import Values
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Cancer, Issue, Measurement, Record, Statement
+from cds_service.clinical.record import Cancer, Fact, Issue, Lesion, Record, Statement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Disease, Knowledge
 
@@ -32,6 +34,8 @@ __all__ = [
     "Evidence",
     "Finding",
     "Kind",
+    "OfCancer",
+    "Values",
     "gather_evidence",
     "is_about",
     "is_unreadable",
@@ -40,13 +44,51 @@ __all__ = [
 ]
 
 
+class OfCancer:
+    """What is measured of one cancer, put in order once for all of its lines.
+
+    `values` are those of the whole chart.
+    """
+
+    def __init__(self, record: Record, cancer: Cancer, values: Values | None = None) -> None:
+        self._record = record
+        self._cancer = cancer
+        self._all = values
+
+    @cached_property
+    def values(self) -> Values:
+        """The values of markers, but for what is said to be of another cancer."""
+        own, measured = self._cancer.named, self._record.measurements
+        if self._all is not None and not any(m.focus for m in measured):
+            return self._all
+        return Values([m for m in measured if not m.focus or not own.isdisjoint(m.focus)])
+
+    @cached_property
+    def lesions(self) -> Sequence[Lesion]:
+        return [
+            each
+            for each in self._record.lesions
+            if _is_of(each.focus, each.on, self._cancer, self._record)
+        ]
+
+    @cached_property
+    def scores(self) -> Sequence[Fact]:
+        """Scores of uptake."""
+        return [
+            fact
+            for fact in self._record.facts
+            if fact.name == uptake.FACT and _is_of(fact.focus, fact.on, self._cancer, self._record)
+        ]
+
+
 def gather_evidence(
-    record: Record, cancer: Cancer, line: Line, knowledge: Knowledge
+    record: Record, cancer: Cancer, line: Line, knowledge: Knowledge, own: OfCancer | None = None
 ) -> tuple[Evidence, ...]:
     """All evidence dated in the line or after it, up to the first day of the next one.
 
     A finding of the day on which a line starts is the reason for it and speaks of the one before.
     """
+    own = own or OfCancer(record, cancer)
     disease = knowledge.disease(cancer.disease)
     until = line.next_start or record.as_of
     found = [
@@ -56,9 +98,9 @@ def gather_evidence(
         if (evidence := from_statement(statement)) is not None
     ]
     said = tuple(found)
-    found += _from_images(record, cancer, disease, line, said, until)
+    found += _from_images(own, disease, line, said, until)
     found += from_stops(line)
-    values = _measurements(record, cancer)
+    values = own.values
     found += from_markers(
         disease.marker_rules, knowledge.terms.markers, line, values, record.events, until, said
     )
@@ -83,21 +125,14 @@ def _as_read_in(disease: Disease, evidence: Evidence) -> Evidence:
 
 
 def _from_images(
-    record: Record,
-    cancer: Cancer,
-    disease: Disease,
-    line: Line,
-    said: Sequence[Evidence],
-    until: date,
+    own: OfCancer, disease: Disease, line: Line, said: Sequence[Evidence], until: date
 ) -> list[Evidence]:
     """What measured lesions and scores of uptake say, by the response systems of the disease."""
     found: list[Evidence] = []
     if lesions.SYSTEM in disease.response_systems:
-        own = [each for each in record.lesions if _is_of(each.focus, each.on, cancer, record)]
-        found += lesions.from_lesions(own, said, line, until)
+        found += lesions.from_lesions(own.lesions, said, line, until)
     if any(system.startswith(uptake.SYSTEM) for system in disease.response_systems):
-        scores = [fact for fact in record.facts if _is_of(fact.focus, fact.on, cancer, record)]
-        found += uptake.from_deauville(scores, said, line, until)
+        found += uptake.from_deauville(own.scores, said, line, until)
     return found
 
 
@@ -152,8 +187,3 @@ def _first_day(statement: Statement) -> date:
 
 LONGEST_DATE = timedelta(days=366)
 """A date that is known to the year alone; no date is any longer."""
-
-
-def _measurements(record: Record, cancer: Cancer) -> Sequence[Measurement]:
-    own = cancer.named
-    return [m for m in record.measurements if not m.focus or not own.isdisjoint(m.focus)]

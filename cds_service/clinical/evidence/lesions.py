@@ -5,9 +5,10 @@ Source: Eisenhauer 2009, RECIST 1.1 (target lesions; sums, nadir, five millimetr
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from cds_service.clinical.evidence.evidence import FORMAL, Evidence, Finding
@@ -43,7 +44,7 @@ class TimePoint:
 def from_lesions(
     lesions: Sequence[Lesion], said: Sequence[Evidence], line: Line, until: date
 ) -> list[Evidence]:
-    """What the sizes of target lesions say of a line, time point by time point.
+    """What the sizes of target lesions, in order of days, say of a line, point by point.
 
     The baseline is the last one before the line, at most 90 days old, else the first on it. It
     takes two time points with the same lesions, measured in the same way; what cannot be compared
@@ -60,7 +61,7 @@ def from_lesions(
         return []
     coded = {e.on.first for e in said if e.is_formal and e.on.is_exact}
     found: list[Evidence] = []
-    comparable = [baseline]
+    lowest = baseline
     for point in points[1:]:
         hindrance = _hindrance(point, baseline, targets)
         new = next((one for one in point.lesions.values() if one.is_new), None)
@@ -69,8 +70,8 @@ def from_lesions(
         elif hindrance:
             evidence = _not_comparable(point, hindrance, decides=not said)
         else:
-            finding, detail = _reading(point, comparable, targets)
-            comparable.append(point)
+            finding, detail = _reading(point, baseline, lowest, targets)
+            lowest = min(lowest, point, key=lambda one: one.sum_of(targets))
             evidence = _evidence(
                 _largest(point, targets), point, finding, detail, decides=point.on not in coded
             )
@@ -82,12 +83,18 @@ def from_lesions(
 def _time_points(lesions: Sequence[Lesion], start: date, until: date) -> list[TimePoint]:
     """The days with named lesions: the last one before the line, then those of the line."""
     days: dict[date, list[Lesion]] = {}
-    for lesion in lesions:
-        if lesion.on.is_exact and lesion.identity and lesion.on.first <= until:
+    since = start - min(timedelta(BASELINE_DAYS), start - date.min)
+    first = bisect_left(lesions, since, key=_first_day)
+    for lesion in lesions[first : bisect_right(lesions, until, key=_first_day)]:
+        if lesion.on.is_exact and lesion.identity:
             days.setdefault(lesion.on.first, []).append(lesion)
-    before = [on for on in days if on <= start and (start - on).days <= BASELINE_DAYS]
+    before = [on for on in days if on <= start]
     own = [on for on in days if on > start]
     return [_time_point(on, days[on]) for on in sorted([*_last(before), *own])]
+
+
+def _first_day(lesion: Lesion) -> date:
+    return lesion.on.first
 
 
 def _last(days: Sequence[date]) -> list[date]:
@@ -122,11 +129,10 @@ def _hindrance(point: TimePoint, baseline: TimePoint, targets: Sequence[str]) ->
 
 
 def _reading(
-    point: TimePoint, before: Sequence[TimePoint], targets: Sequence[str]
+    point: TimePoint, baseline: TimePoint, nadir: TimePoint, targets: Sequence[str]
 ) -> tuple[Finding, str]:
     """The category of a sum against the baseline and the lowest sum, and how it came about."""
-    total, first = point.sum_of(targets), before[0].sum_of(targets)
-    nadir = min(before, key=lambda one: (one.sum_of(targets), one.on))
+    total, first = point.sum_of(targets), baseline.sum_of(targets)
     low = nadir.sum_of(targets)
     growth = total - low
     said = f"sum of {len(targets)} target lesions {format_decimal(total)} mm"
@@ -137,7 +143,7 @@ def _reading(
             f"{said}: {percent}{format_decimal(growth)} mm over the lowest, "
             f"{format_decimal(low)} mm on {nadir.on}",
         )
-    since = f", from {format_decimal(first)} mm on {before[0].on}"
+    since = f", from {format_decimal(first)} mm on {baseline.on}"
     if all(_is_gone(one) for one in point.lesions.values()):
         return "complete-response", said + since
     if total <= (1 - SHRINKAGE) * first:

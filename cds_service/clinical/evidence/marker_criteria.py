@@ -126,7 +126,6 @@ def difference_of_light_chains(measurements: Sequence[Measurement]) -> list[Meas
             on=PartialDate.on(on),
             marker=FLC,
             quantity=Quantity(max(Decimal(0), sign * _difference(kappa, lambda_)), "mg/L"),
-            as_recorded="",
             laboratory=kappa.laboratory,
         )
         for on, kappa, lambda_ in pairs

@@ -5,13 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 import msgspec
 from msgspec.structs import replace
 
 from cds_service.clinical.evidence.evidence import Evidence
 from cds_service.clinical.evidence.falls import Response, has_halved, response_in
-from cds_service.clinical.evidence.marker_criteria import CRITERIA, difference_of_light_chains
+from cds_service.clinical.evidence.marker_criteria import CRITERIA
 from cds_service.clinical.evidence.marker_findings import (
     contradiction,
     fall_evidence,
@@ -21,10 +22,11 @@ from cds_service.clinical.evidence.marker_findings import (
     rise_evidence,
 )
 from cds_service.clinical.evidence.rises import Course, Rise, lowest_before, rise_in
-from cds_service.clinical.evidence.series import Series, series_of, with_remissions
+from cds_service.clinical.evidence.series import Series, with_remissions
+from cds_service.clinical.evidence.values import Values
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Event, Measurement
-from cds_service.knowledge.model import FLC, MarkerRule
+from cds_service.clinical.record import Event
+from cds_service.knowledge.model import MarkerRule
 from cds_service.knowledge.terms import Marker
 
 
@@ -42,7 +44,7 @@ def from_markers(
     rules: Iterable[MarkerRule],
     markers: Mapping[str, Marker],
     line: Line,
-    measurements: Sequence[Measurement],
+    values: Values,
     events: Sequence[Event],
     until: date,
     said: Sequence[Evidence] = (),
@@ -59,10 +61,11 @@ def from_markers(
         if e.finding == "complete-response" and e.is_whole and e.on.is_exact
     ]
     readings = [
-        _read(rule, marker, line, measurements, events, until, remissions)
+        _read(rule, marker, line, values, events, until, remissions)
         for rule in rules
         if (marker := markers.get(rule.marker)) is not None
-        if _speaks_for(rule, line) and not _is_ruled_out(rule, measurements)
+        if values.of(rule.marker)
+        if _speaks_for(rule, line) and not _is_ruled_out(rule, values)
     ]
     rises: dict[str, list[Rise]] = {}
     for reading in readings:
@@ -76,7 +79,7 @@ def _read(
     rule: MarkerRule,
     marker: Marker,
     line: Line,
-    measurements: Sequence[Measurement],
+    values: Values,
     events: Sequence[Event],
     until: date,
     remissions: Sequence[tuple[date, str]],
@@ -86,17 +89,15 @@ def _read(
     A met rule is dated by the first value that met it, and is confirmed by a later one. Each
     laboratory is read by its own values first, then all of them together.
     """
-    own = difference_of_light_chains(measurements) if rule.marker == FLC else measurements
-    own = [m for m in own if m.marker == rule.marker]
+    start = line.start.first
 
-    def course(values: Sequence[Measurement]) -> Course:
-        series = series_of(rule.marker, values, line.start.first, until)
-        counted = _without_excluded(series, rule, events, measurements)
+    def course(laboratory: str = "") -> Course:
+        series = values.series(rule.marker, start, until, laboratory)
+        counted = _without_excluded(series, rule, events, values)
         return Course(counted, rule, CRITERIA[rule.criterion](rule, marker, counted))
 
-    names = sorted({m.laboratory for m in own if m.laboratory})
-    laboratories = [[m for m in own if m.laboratory == name] for name in names]
-    whole, apart = course(own), [course(each) for each in laboratories] if len(names) > 1 else []
+    whole = course()
+    apart = [course(name) for name in values.laboratories(rule.marker, start, until)]
     rise = rise_in(
         _after(remissions, whole, marker), [_after(remissions, each, marker) for each in apart]
     )
@@ -159,53 +160,74 @@ def _speaks_for(rule: MarkerRule, line: Line) -> bool:
     return rule.under.is_empty or any(map(rule.under.include, drugs))
 
 
-def _is_ruled_out(rule: MarkerRule, measurements: Sequence[Measurement]) -> bool:
+def _is_ruled_out(rule: MarkerRule, values: Values) -> bool:
     """Whether a marker that has precedence is measurable."""
-    return any(
-        m.quantity is not None and m.quantity.value >= limit
-        for name, limit in (rule.only_without or {}).items()
-        for m in measurements
-        if m.marker == name
+    limits = rule.only_without or {}
+    return any(_highest(name, values) >= limit for name, limit in limits.items())
+
+
+def _highest(marker: str, values: Values) -> Decimal:
+    """The highest value of a marker; of none, less than any limit."""
+    return values.once(
+        ("highest", marker),
+        lambda: max(
+            (m.quantity.value for m in values.of(marker) if m.quantity is not None),
+            default=Decimal("-Infinity"),
+        ),
     )
 
 
 def _without_excluded(
-    series: Series, rule: MarkerRule, events: Sequence[Event], measurements: Sequence[Measurement]
+    series: Series, rule: MarkerRule, events: Sequence[Event], values: Values
 ) -> Series:
     """Leave out values that a procedure shortly before, or another value near, makes unreadable.
 
     Where a rise is a return from a low value, those of the first days are no low values yet.
     """
-    days = [e.until.last for e in events if e.kind in rule.excluded_after]
-    taken = unreadable_spans(rule, measurements)
-    window, early = timedelta(days=rule.excluded_days), rule.ignore_first_days
+    kinds, early = rule.excluded_after, rule.ignore_first_days
+    taken = unreadable_spans(rule, values)
+    if not (kinds or taken or (rule.max_reference is not None and early)):
+        return series
+    done = values.once(
+        ("done", kinds), lambda: sorted(e.until.last for e in events if e.kind in kinds)
+    )
+    window = timedelta(days=rule.excluded_days)
     kept = [
         d
         for d in series.days
-        if not any(day <= d.on <= day + window for day in days)
+        if not _lies_after(d.on, done, window)
         and not is_unreadable(d.on, taken)
         and not (rule.max_reference is not None and 0 < (d.on - series.start).days < early)
     ]
     return Series(tuple(kept), series.start)
 
 
+def _lies_after(on: date, days: Sequence[date], window: timedelta) -> bool:
+    """Whether one of the days, which lie in order, is that one or not long before it."""
+    place = bisect_right(days, on)
+    return place > 0 and on - days[place - 1] <= window
+
+
 Spans = Sequence[tuple[date, date]]
 """First and last days, none overlapping, in order."""
 
 
-def unreadable_spans(rule: MarkerRule, measurements: Sequence[Measurement]) -> Spans:
+def unreadable_spans(rule: MarkerRule, values: Values) -> Spans:
     """The days near which another value takes the meaning away from the marker.
 
     One below the limit of its assay ("<10") does not.
     """
     if not rule.unreadable_with:
         return ()
+    return values.once(rule.unreadable_with, lambda: _spans(rule, values))
+
+
+def _spans(rule: MarkerRule, values: Values) -> Spans:
     spans = sorted(
         (m.on.first - timedelta(other.within_days), m.on.first + timedelta(other.within_days))
         for other in rule.unreadable_with
-        for m in measurements
-        if m.marker == other.marker
-        and m.quantity is not None
+        for m in values.of(other.marker)
+        if m.quantity is not None
         and not m.quantity.is_upper_bound
         and m.quantity.value > other.above
     )

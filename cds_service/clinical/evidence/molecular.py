@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
+import msgspec
 from msgspec.structs import replace
 
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Finding
-from cds_service.clinical.evidence.series import Day, Point, series_of
+from cds_service.clinical.evidence.series import Day, Point
+from cds_service.clinical.evidence.values import Values
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Fact, Measurement
+from cds_service.clinical.record import Fact
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Milestone, Milestones
 
 SHORTLY_DAYS = 28
 """A transcript taken so soon after the last dose still speaks of the drug."""
+_on = attrgetter("on")
+
+
+class _Before(msgspec.Struct, frozen=True, gc=False):
+    """The lowest value of the day before, and how low any had been by then."""
+
+    last: Point | None = None
+    had_early_response: bool = False
+    had_major_response: bool = False
+
+    def then(self, point: Point, milestones: Milestones) -> _Before:
+        return _Before(
+            point,
+            self.had_early_response or _is_at_most(point, milestones.early_response_at_most),
+            self.had_major_response or _is_at_most(point, milestones.major_response_at_most),
+        )
 
 
 def from_milestones(
-    milestones: Milestones, line: Line, measurements: Sequence[Measurement], until: date
+    milestones: Milestones, line: Line, values: Values, until: date
 ) -> list[Evidence]:
     """Every value of the transcript during the line, read against the milestone of its time."""
     if not any(milestones.agents.include(use.drug) for use in line.uses):
         return []
-    days = series_of(milestones.marker, measurements, line.start.first, until).after_start()
+    days = values.series(milestones.marker, line.start.first, until).after_start()
     points = [day.lowest for day in days]
-    return [_read_day(position, days, points, milestones, line) for position in range(len(days))]
+    before, found = _Before(), []
+    for day, point in zip(days, points, strict=True):
+        found.append(_read_day(day, point, before, points, milestones, line))
+        before = before.then(point, milestones)
+    return found
 
 
 def _read_day(
-    position: int,
-    days: Sequence[Day],
+    day: Day,
+    lowest: Point,
+    before: _Before,
     points: Sequence[Point],
     milestones: Milestones,
     line: Line,
 ) -> Evidence:
     """What all values of one day say; nothing where they do not say the same."""
-    found = _read(position, points, milestones, line)
-    for other in days[position].points:
-        instead = [*points[:position], other, *points[position + 1 :]]
-        if _read(position, instead, milestones, line).finding != found.finding:
+    found = _read(lowest, before, points, milestones, line)
+    for other in day.points:
+        if _read(other, before, points, milestones, line).finding != found.finding:
             said = f"results of {other.on} contradict each other"
-            doubted = _evidence(days[position].named, milestones, "not-evaluable", said)
+            doubted = _evidence(day.named, milestones, "not-evaluable", said)
             return replace(doubted, is_not_comparable=True)
     return found
 
 
-def _read(position: int, points: Sequence[Point], milestones: Milestones, line: Line) -> Evidence:
-    point = points[position]
-    if point.on > line.last_dose.last and _had_major_response(points[:position], milestones):
+def _read(
+    point: Point, before: _Before, points: Sequence[Point], milestones: Milestones, line: Line
+) -> Evidence:
+    """One value, after what had been reached; `points` are the lowest of all days."""
+    if before.had_major_response and point.on > line.last_dose.last:
         return _off_therapy(point, milestones, line)
     if (point.on - line.last_dose.last).days > SHORTLY_DAYS:
         said = f"more than {SHORTLY_DAYS} days after the last dose it does not speak of the drug"
@@ -58,8 +84,8 @@ def _read(position: int, points: Sequence[Point], milestones: Milestones, line: 
     day = (point.on - line.start.first).days
     step = _step_due(milestones, day)
     if step is not None and _is_above(point, step.failure_above):
-        return _missed(position, points, step, milestones)
-    lost = _lost(position, points, milestones, day)
+        return _missed(point, before, points, step, milestones)
+    lost = _lost(point, before, milestones, day)
     if lost is not None:
         return lost
     limit = step.failure_above if step else milestones.early_response_at_most * 10
@@ -89,13 +115,18 @@ def from_variants(
     milestones: Milestones,
     line: Line,
     facts: Sequence[Fact],
-    measurements: Sequence[Measurement],
+    values: Values,
     until: date,
 ) -> list[Evidence]:
     """Resistance mutations found during the line; after a milestone had been met they are new."""
+    if not facts or not any(milestones.agents.include(use.drug) for use in line.uses):
+        return []
     start = line.start.first
-    days = series_of(milestones.marker, measurements, start, until).after_start()
-    met = [day.on for day in days if all(_is_met(p, start, milestones) for p in day.points)]
+    days = values.series(milestones.marker, start, until).after_start()
+    met = next(
+        (day.on for day in days if all(_is_met(p, start, milestones) for p in day.points)),
+        date.max,
+    )
     return [
         Evidence(
             resource=fact.resource,
@@ -107,7 +138,7 @@ def from_variants(
             is_formal=True,
             rule=milestones.id,
             missed="mutation",
-            was_reached=any(on < fact.on.first for on in met),
+            was_reached=met < fact.on.first,
         )
         for fact in facts
         if fact.value == "positive"
@@ -115,7 +146,6 @@ def from_variants(
         and fact.name.removeprefix("variant-") in milestones.resistance_genes
         and start < fact.on.last
         and fact.on.first <= until
-        and any(milestones.agents.include(use.drug) for use in line.uses)
     ]
 
 
@@ -138,20 +168,18 @@ def _is_met(point: Point, start: date, milestones: Milestones) -> bool:
 
 
 def _missed(
-    position: int, points: Sequence[Point], step: Milestone, milestones: Milestones
+    point: Point, before: _Before, points: Sequence[Point], step: Milestone, milestones: Milestones
 ) -> Evidence:
-    point = points[position]
     said = f"above {step.failure_above} % at {step.name}"
-    reached = any(_is_at_most(p, milestones.early_response_at_most) for p in points[:position])
     if not step.confirm_to:
+        reached = before.had_early_response
         return _evidence(
             point, milestones, "progression", said, missed=step.name, was_reached=reached
         )
-    later = [
-        p
-        for p in points[position + 1 :]
-        if step.confirm_from <= (p.on - point.on).days <= step.confirm_to
-    ]
+    since = point.on + min(timedelta(max(step.confirm_from, 1)), date.max - point.on)
+    until = point.on + min(timedelta(step.confirm_to), date.max - point.on)
+    first, last = bisect_left(points, since, key=_on), bisect_right(points, until, key=_on)
+    later = points[first:last]
     confirming = next((p for p in later if _is_above(p, step.failure_above)), None)
     if confirming is not None:
         found = _evidence(point, milestones, "progression", f"{said}, confirmed", missed=step.name)
@@ -166,23 +194,20 @@ def _missed(
     )
 
 
-def _lost(
-    position: int, points: Sequence[Point], milestones: Milestones, day: int
-) -> Evidence | None:
+def _lost(point: Point, before: _Before, milestones: Milestones, day: int) -> Evidence | None:
     """A response that an earlier value had reached and this one has left."""
-    point, earlier = points[position], points[:position]
     if not _is_above(point, milestones.major_response_at_most):
         return None
     limit = milestones.early_response_at_most
-    if any(_is_at_most(p, limit) for p in earlier) and _is_above(point, limit):
+    if before.last is not None and before.had_early_response and _is_above(point, limit):
         said = f"was at most {limit} % and is above it again on day {day}"
-        if _is_above(earlier[-1], limit):
+        if _is_above(before.last, limit):
             # twice in a row: suggests loss of response, though no milestone is due yet
             return _evidence(
                 point, milestones, "progression", f"{said}, twice", missed="loss", was_reached=True
             )
         return _evidence(point, milestones, "unconfirmed-progression", said, is_unconfirmed=True)
-    if _had_major_response(earlier, milestones):
+    if before.had_major_response:
         return _evidence(
             point,
             milestones,
@@ -191,10 +216,6 @@ def _lost(
             is_unconfirmed=True,
         )
     return None
-
-
-def _had_major_response(points: Sequence[Point], milestones: Milestones) -> bool:
-    return any(_is_at_most(p, milestones.major_response_at_most) for p in points)
 
 
 def _off_therapy(point: Point, milestones: Milestones, line: Line) -> Evidence:

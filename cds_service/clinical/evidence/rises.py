@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cached_property
 from itertools import accumulate
+from operator import attrgetter
 
 import msgspec
 
 from cds_service.clinical.evidence.series import Day, Point, Series
 from cds_service.knowledge.model import MarkerRule
 
+_on = attrgetter("on")
 Satisfies = Callable[[Point, Point], bool]
 """(value, reference) → whether the value is progression against the reference."""
 
@@ -66,21 +72,24 @@ def _rise(course: Course) -> Rise | None:
 
     From a lowest value that stands alone it is a suspicion, unless without it there is a full one.
     """
+    alone: Rise | None = None
     rise = _find(course)
-    if rise is None or not _stands_alone(rise, course):
+    while rise is not None and _stands_alone(rise, course):
+        alone = alone or rise
+        others = tuple([day for day in course.series.days if day.on != rise.reference.on])
+        course = msgspec.structs.replace(course, series=Series(others, course.series.start))
+        rise = _find(course)
+    if alone is None or (rise is not None and rise.confirmed_by is not None):
         return rise
-    others = tuple(day for day in course.series.days if day.on != rise.reference.on)
-    without = _rise(msgspec.structs.replace(course, series=Series(others, course.series.start)))
-    if without is not None and without.confirmed_by is not None:
-        return without
-    return msgspec.structs.replace(rise, confirmed_by=None, stands_alone=True)
+    return msgspec.structs.replace(alone, confirmed_by=None, stands_alone=True)
 
 
 def _find(course: Course) -> Rise | None:
     """The first confirmed rise; else the unconfirmed one that the series ends with."""
     rule, series, satisfies = course.rule, course.series, course.satisfies
     found: Rise | None = None
-    run: list[Day] = []
+    run: _Run | None = None
+    laboratories = _Laboratories(series.days)
     references = accumulate((day.lowest for day in series.days), _lower)
     reference = next(references, None)
     for day in series.days[1:]:
@@ -91,38 +100,85 @@ def _find(course: Course) -> Rise | None:
             if (day.on - series.start).days < rule.ignore_first_days:
                 continue
             if all(satisfies(point, before) for point in day.points):
-                found, run = Rise(day, before, None, _differ(before, day)), [day]
+                found = Rise(day, before, None, _differ(before, day))
+                run = _Run(found, rule, laboratories)
             continue
-        if not all(satisfies(point, found.reference) for point in day.points):
+        if run is None or not all(satisfies(point, found.reference) for point in day.points):
             # a value that is no lower than the first keeps the suspicion, without confirming it
             if day.lowest.value < found.first.lowest.value:
                 found = None
             continue
-        for first in run:
-            if _confirms(msgspec.structs.replace(found, first=first), day, series, rule):
-                return msgspec.structs.replace(found, first=first, confirmed_by=day)
-        run.append(day)
+        first = run.confirmed_by(day)
+        if first is not None:
+            return msgspec.structs.replace(found, first=first, confirmed_by=day)
+        run.add(day)
     return found
 
 
-def _confirms(rise: Rise, day: Day, series: Series, rule: MarkerRule) -> bool:
-    """At the right distance; and, where laboratories differ, a second value of the later one."""
-    days = (day.on - rise.first.on).days
-    if days < max(rule.confirm_days, 1) or 0 < rule.confirm_within_days < days:
-        return False
-    if (day.on - rise.reference.on).days < rule.span_days:
-        return False
-    if rule.each_is_higher and day.lowest.value <= rise.first.named.value:
-        return False
-    if not rise.is_across_laboratories:
-        return True
-    laboratory = rise.first.named.laboratory
-    same = [
-        d
-        for d in series.days
-        if rise.first.on < d.on <= day.on and d.named.laboratory == laboratory
-    ]
-    return len(same) >= 2
+class _Laboratories:
+    """Which laboratory measured on which days of a series."""
+
+    def __init__(self, days: Sequence[Day]) -> None:
+        self._all = days
+
+    def second_after(self, day: Day) -> date:
+        """The second day after a day on which its laboratory measured again."""
+        days = self._days[day.named.laboratory]
+        second = bisect_right(days, day.on) + 1
+        return days[second] if second < len(days) else date.max
+
+    @cached_property
+    def _days(self) -> Mapping[str, Sequence[date]]:
+        days: dict[str, list[date]] = {}
+        for each in self._all:
+            days.setdefault(each.named.laboratory, []).append(each.on)
+        return days
+
+
+class _Run:
+    """The days of a suspicion, each of which a later value may confirm.
+
+    There may be thousands, so that beside each stands the least of what it and those before it ask.
+    """
+
+    def __init__(self, rise: Rise, rule: MarkerRule, laboratories: _Laboratories) -> None:
+        self._rise = rise
+        self._rule = rule
+        self._days: list[Day] = []
+        self._lowest: list[Decimal] = []
+        self._due: list[date] = []
+        """Where laboratories differ: from when on the later one has a second value."""
+        self._laboratories = laboratories
+        self.add(rise.first)
+
+    def add(self, day: Day) -> None:
+        self._days.append(day)
+        value, due = day.named.value, self._due_of(day)
+        self._lowest.append(min(self._lowest[-1], value) if self._lowest else value)
+        self._due.append(min(self._due[-1], due) if self._due else due)
+
+    def _due_of(self, day: Day) -> date:
+        if not self._rise.is_across_laboratories:
+            return date.min
+        return self._laboratories.second_after(day)
+
+    def confirmed_by(self, day: Day) -> Day | None:
+        """The first that lies at the right distance, is lower if that is asked, and is due."""
+        rule, value = self._rule, day.lowest.value
+        if (day.on - self._rise.reference.on).days < rule.span_days:
+            return None
+        end = bisect_right(self._days, day.on - timedelta(max(rule.confirm_days, 1)), key=_on)
+        begin = bisect_left(self._due, True, key=lambda due: due <= day.on)
+        if rule.confirm_within_days:
+            since = day.on - timedelta(rule.confirm_within_days)
+            begin = max(begin, bisect_left(self._days, since, key=_on))
+        if rule.each_is_higher:
+            begin = max(begin, bisect_left(self._lowest, True, key=lambda low: low < value))
+        for first in self._days[begin:end]:
+            is_higher = not rule.each_is_higher or first.named.value < value
+            if is_higher and self._due_of(first) <= day.on:
+                return first
+        return None
 
 
 def _differ(reference: Point, day: Day) -> bool:

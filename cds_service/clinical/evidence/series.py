@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import msgspec
 
-from cds_service.clinical.record import Measurement
 from cds_service.quantities import Quantity
 
 BASELINE_DAYS = 90
@@ -51,7 +50,7 @@ class Day(msgspec.Struct, frozen=True, gc=False):
 
 
 class Series(msgspec.Struct, frozen=True, gc=False):
-    """Days of values from the baseline on; `baseline` is the first of them where it is one."""
+    """Days of values in order, at most the first of them no later than the start."""
 
     days: tuple[Day, ...]
     start: date
@@ -61,29 +60,8 @@ class Series(msgspec.Struct, frozen=True, gc=False):
         return self.days[0] if self.days else None
 
     def after_start(self) -> tuple[Day, ...]:
-        return tuple(day for day in self.days if day.on > self.start)
-
-
-def series_of(marker: str, measurements: Iterable[Measurement], start: date, until: date) -> Series:
-    """The usable values of one marker: the baseline, then those of the line up to `until`.
-
-    Left out: values that cannot be converted, and dates known to the month only, since a rise needs
-    an order of days. Equal values of one day count once.
-    """
-    usable = [
-        (m.on.first, m)
-        for m in measurements
-        if m.marker == marker and m.quantity is not None and m.on.first == m.on.last
-    ]
-    baseline = max([on for on, _ in usable if on <= start], default=None)
-    if baseline is not None and (start - baseline).days > BASELINE_DAYS:
-        baseline = None
-    own = [
-        Point(on, m.quantity, m.resource, m.uln, m.laboratory)
-        for on, m in usable
-        if m.quantity is not None and (start < on <= until or on == baseline)
-    ]
-    return Series(_by_day(own), start)
+        days = self.days
+        return days if not days or days[0].on > self.start else days[1:]
 
 
 def with_remissions(
@@ -93,17 +71,18 @@ def with_remissions(
 
     Only where no value under `below` was measured by then, and none at all on that day.
     """
-    measured = [day for day in series.days if day.lowest.is_below(below)]
+    low = next((day.on for day in series.days if day.lowest.is_below(below)), date.max)
+    measured = {day.on for day in series.days}
     implied = tuple(
         Day(on, (Point(on, Quantity(Decimal(0), unit), resource, None, "", is_implied=True),))
         for on, resource in dict(sorted(remissions, reverse=True)).items()
-        if not any(day.on <= on for day in measured)
-        if all(day.on != on for day in series.days)
+        if on < low and on not in measured
     )
     return Series(tuple(sorted((*series.days, *implied), key=lambda day: day.on)), series.start)
 
 
-def _by_day(points: Sequence[Point]) -> tuple[Day, ...]:
+def by_day(points: Sequence[Point]) -> tuple[Day, ...]:
+    """The days of values in order; equal values of one day count once."""
     days: dict[date, dict[tuple[Decimal, str], Point]] = {}
     for point in sorted(points, key=lambda p: (p.on, p.resource)):
         key = (point.value, point.quantity.comparator)

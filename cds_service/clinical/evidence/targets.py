@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from operator import attrgetter
 
 from cds_service.clinical.evidence.evidence import MILESTONE, Evidence, Kind
-from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
-from cds_service.clinical.evidence.series import Day, Point, Series, series_of
+from cds_service.clinical.evidence.series import Day, Point, Series
+from cds_service.clinical.evidence.values import Values
 from cds_service.clinical.lines import Line
-from cds_service.clinical.record import Event, Measurement
+from cds_service.clinical.record import Event
 from cds_service.dates import PartialDate
-from cds_service.knowledge.model import FLC, Sign, Target
+from cds_service.knowledge.model import Sign, Target
 
 SAME_TIME_DAYS = 7
+_on = attrgetter("on")
 SHORTLY_DAYS = 28
 """A count taken so soon after the last dose still speaks of the drug."""
 
@@ -23,7 +26,7 @@ SHORTLY_DAYS = 28
 def from_target(
     target: Target,
     line: Line,
-    measurements: Sequence[Measurement],
+    values: Values,
     events: Sequence[Event],
     until: date,
 ) -> list[Evidence]:
@@ -36,31 +39,30 @@ def from_target(
     uses = [use for use in line.uses if target.agents.include(use.drug)]
     if not uses:
         return []
-    if any(sign.marker == FLC for sign in target.missed_by):
-        measurements = [*measurements, *difference_of_light_chains(measurements)]
     first = min(use.first.first for use in uses)
     due = first + timedelta(days=target.from_day)
     last = max(use.last.last for use in uses)
     series = {
-        sign.marker: series_of(sign.marker, measurements, first, until)
+        sign.marker: values.series(sign.marker, first, until)
         for sign in target.missed_by
         if sign.marker
     }
     asked = sum(bool(sign.marker) for sign in target.missed_by)
     found: list[Evidence] = []
     was_reached = False
-    for on in sorted({*_days(series, events, target)}):
+    done = values.once("done", lambda: _first_of_its_day(events))
+    for on in sorted({*_days(series, done, target)}):
         if not due <= on <= min(until, last + timedelta(days=SHORTLY_DAYS)):
             continue
-        told = [_told(sign, on, series, events) for sign in target.missed_by]
+        told = [_told(sign, on, series, done) for sign in target.missed_by]
         signs = [said for said in told if said is not None and said.holds]
-        values = [said for said in told if said is not None and said.point is not None]
+        measured = [said for said in told if said is not None and said.point is not None]
         if len(signs) == len(told):
             found.append(_missed(target, on, signs, was_reached=was_reached))
-        elif values and len(values) == asked and not any(said.holds for said in values):
+        elif measured and len(measured) == asked and not any(said.holds for said in measured):
             was_reached = True
             if target.is_response_when_reached:
-                found.append(_reached(target, on, values[0]))
+                found.append(_reached(target, on, measured[0]))
     return found
 
 
@@ -74,17 +76,28 @@ class Said:
     point: Point | None = None
 
 
-def _days(series: dict[str, Series], events: Sequence[Event], target: Target) -> Iterator[date]:
+Done = Mapping[str, Mapping[date, Event]]
+"""By kind and first day, the first event in order."""
+
+
+def _first_of_its_day(events: Sequence[Event]) -> Done:
+    done: dict[str, dict[date, Event]] = {}
+    for event in events:
+        done.setdefault(event.kind, {}).setdefault(event.on.first, event)
+    return done
+
+
+def _days(series: dict[str, Series], done: Done, target: Target) -> Iterator[date]:
     for each in series.values():
         yield from (day.on for day in each.after_start())
-    kinds = {sign.procedure for sign in target.missed_by if sign.procedure}
-    yield from (event.on.first for event in events if event.kind in kinds and event.on.is_exact)
+    for kind in {sign.procedure for sign in target.missed_by if sign.procedure}:
+        yield from (on for on, event in done.get(kind, {}).items() if event.on.is_exact)
 
 
-def _told(sign: Sign, on: date, series: dict[str, Series], events: Sequence[Event]) -> Said | None:
+def _told(sign: Sign, on: date, series: dict[str, Series], done: Done) -> Said | None:
     if sign.procedure:
-        done = next((e for e in events if e.kind == sign.procedure and e.on.first == on), None)
-        return Said(True, sign.procedure, done.resource) if done else None
+        event = done.get(sign.procedure, {}).get(on)
+        return Said(True, sign.procedure, event.resource) if event else None
     own = series[sign.marker]
     day = _nearest(own, on)
     if day is None:
@@ -98,8 +111,11 @@ def _told(sign: Sign, on: date, series: dict[str, Series], events: Sequence[Even
 
 def _nearest(series: Series, on: date) -> Day | None:
     """The day of values nearest to a day, not after it and within the week."""
-    near = [d for d in series.after_start() if 0 <= (on - d.on).days <= SAME_TIME_DAYS]
-    return near[-1] if near else None
+    place = bisect_right(series.days, on, key=_on)
+    day = series.days[place - 1] if place else None
+    if day is None or day.on <= series.start or (on - day.on).days > SAME_TIME_DAYS:
+        return None
+    return day
 
 
 def _holds(sign: Sign, point: Point, series: Series) -> bool | None:

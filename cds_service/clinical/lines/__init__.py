@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import msgspec
@@ -15,12 +16,12 @@ from cds_service.clinical.lines.infusions import CELLS, MANUFACTURE_DAYS, with_i
 from cds_service.clinical.lines.intent import intent_and_setting
 from cds_service.clinical.lines.line import CURATIVE_SETTINGS, AgentUse, Line
 from cds_service.clinical.lines.rechallenge import EarlierUses
-from cds_service.clinical.lines.regimen import cycle_days_of, regimen_of
+from cds_service.clinical.lines.regimen import Regimens
 from cds_service.clinical.lines.withheld import as_carried_out
 from cds_service.clinical.record import Cancer, Event, Exposure, Issue, Record, Statement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Disease, Knowledge
-from cds_service.knowledge.terms import Drug
+from cds_service.knowledge.terms import Drug, Regimen
 
 __all__ = ["CURATIVE_SETTINGS", "AgentUse", "Line", "Lines", "find_lines"]
 
@@ -35,6 +36,8 @@ class Lines:
 
 def find_lines(record: Record, knowledge: Knowledge) -> Lines:
     """The lines of therapy of each cancer in the chart, numbered in time order."""
+    if not record.cancers:
+        return Lines({}, ())
     assigned, issues = exposures_by_cancer(record, knowledge)
     return Lines(
         {
@@ -71,7 +74,9 @@ def _lines_of(
     statements = tuple(s for s in record.statements if _speaks_of(s, cancer, record))
     signs = signs_of_progression(statements, uses)
     course = Course(
-        record=replace(record, exposures=tuple(uses)),
+        as_of=record.as_of,
+        exposures=uses,
+        of_drug=_by_drug(uses),
         cancer=cancer,
         disease=disease,
         knowledge=knowledge,
@@ -87,6 +92,7 @@ def _lines_of(
             if e.kind == "radiotherapy" and e.intent != "palliative"
         ),
         infusions=infusions,
+        regimens=_regimens(cancer, knowledge),
     )
     built = build_lines(course, uses)
     earlier, finished = EarlierUses(course), []
@@ -95,6 +101,18 @@ def _lines_of(
         if number < len(built):
             earlier.add(line)
     return tuple(finished)
+
+
+def _regimens(cancer: Cancer, knowledge: Knowledge) -> Sequence[Regimen]:
+    of = knowledge.terms.regimens_of
+    return [r for disease in (cancer.disease, *cancer.alternatives) for r in of.get(disease, ())]
+
+
+def _by_drug(uses: Sequence[Exposure]) -> dict[str, list[Exposure]]:
+    by_drug: dict[str, list[Exposure]] = {}
+    for use in uses:
+        by_drug.setdefault(use.drug, []).append(use)
+    return by_drug
 
 
 def _until_death(exposures: Sequence[Exposure], record: Record) -> list[Exposure]:
@@ -164,17 +182,19 @@ def _finish(
     following = built[number] if number < len(built) else None
     next_start = following.start if following else None
     cut = _cut(line, next_start, course)
-    uses = _agent_uses(line, cut, next_start, course)
+    regimens = Regimens(line, course)
+    uses = _agent_uses(line, cut, next_start, regimens.cycle_days(), course)
     unnamed = [e for e in line.exposures if not e.drug]
     goes_on = any(use.is_ongoing for use in uses) or any(_goes_on(e, course) for e in unnamed)
     is_ongoing = following is None and goes_on
     ends = [use.last for use in uses]
-    ends += [_last_day(e, cut, next_start, course.record.as_of) for e in unnamed]
+    ends += [_last_day(e, cut, next_start, course.as_of) for e in unnamed]
     starts = [use.first for use in uses] + [e.start for e in unnamed]
     start = min(starts, default=PartialDate.on(line.start))
-    within = [e for e in events if line.start <= e.on.first < (next_start or date.max)]
+    end = bisect_left(events, next_start or date.max, key=_first_day)
+    within = events[bisect_left(events, line.start, key=_first_day) : end]
     intent, setting = intent_and_setting(line, number, built, course, within)
-    regimen = regimen_of(line, uses, course)
+    regimen = regimens.of_line()
     return Line(
         number=number,
         uses=uses,
@@ -192,6 +212,10 @@ def _finish(
     )
 
 
+def _first_day(event: Event) -> date:
+    return event.on.first
+
+
 def _cut(line: Building, next_start: date | None, course: Course) -> date | None:
     """The last day that an order without an end can still cover, once another line has begun."""
     if next_start is None:
@@ -203,13 +227,12 @@ def _cut(line: Building, next_start: date | None, course: Course) -> date | None
 
 
 def _agent_uses(
-    line: Building, cut: date | None, next_start: date | None, course: Course
+    line: Building, cut: date | None, next_start: date | None, cycle: int, course: Course
 ) -> tuple[AgentUse, ...]:
     by_drug: dict[str, list[Exposure]] = {}
     for exposure in line.exposures:
         if course.drug(exposure.drug) is not None:
             by_drug.setdefault(exposure.drug, []).append(exposure)
-    cycle = cycle_days_of(line, course)
     return tuple(
         _agent_use(
             course.knowledge.terms.drugs[name], by_drug[name], line, cut, next_start, cycle, course
@@ -227,7 +250,7 @@ def _agent_use(
     cycle_days: int,
     course: Course,
 ) -> AgentUse:
-    as_of = course.record.as_of
+    as_of = course.as_of
     # what was carried over from the line before covers this one from its first day
     start = PartialDate.on(line.start)
     firsts = [max(e.start, start) if e.start.last < line.start else e.start for e in exposures]
@@ -271,7 +294,7 @@ def _goes_on(exposure: Exposure, course: Course) -> bool:
     if exposure.end is None or exposure.is_open_ended:
         return True
     return (
-        exposure.end.last >= course.record.as_of
+        exposure.end.last >= course.as_of
         and exposure.is_active
         and exposure.kind in ("order", "statement")
     )
@@ -297,7 +320,7 @@ def _breaks(
         start = exposure.start.first
         if covered is not None and (start - covered).days > 1:
             found.append((covered + timedelta(days=1), start - timedelta(days=1)))
-        end = exposure.end.last if exposure.end else course.record.as_of
+        end = exposure.end.last if exposure.end else course.as_of
         covered = end if covered is None else max(covered, end)
     return tuple(
         (first, last) for first, last in found if not any(first <= day <= last for day in planned)

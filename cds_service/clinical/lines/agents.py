@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -20,7 +21,9 @@ def is_agent(exposure: Exposure, course: Course) -> bool:
     """Whether a use is one of an agent against this disease, given as a therapy of its own."""
     if exposure.drug == CELLS:
         return True
-    return not (_is_no_agent(exposure, course) or _is_bridging(exposure, course))
+    if _is_no_agent(exposure, course):
+        return False
+    return not (course.infusions and _is_bridging(exposure, course))
 
 
 def _is_no_agent(exposure: Exposure, course: Course) -> bool:
@@ -37,16 +40,26 @@ def _is_no_agent(exposure: Exposure, course: Course) -> bool:
         return True
     if drug.is_supportive and not rules.supportive_agents.include(drug):
         return True
-    if _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course):
+    if (course.transplants or course.collections) and (
+        _is_conditioning(exposure, drug, course) or _is_mobilisation(exposure, drug, course)
+    ):
         return True
-    return rules.lymphodepletion.include(drug) and _is_followed(
-        exposure, course.infusions, LYMPHODEPLETION_DAYS
+    return (
+        bool(course.infusions)
+        and rules.lymphodepletion.include(drug)
+        and _is_followed(exposure, course.infusions, LYMPHODEPLETION_DAYS)
     )
 
 
 def _is_followed(exposure: Exposure, days: Sequence[date], within: int) -> bool:
-    """Whether one of the days comes so soon after the start of a use, or on it."""
-    return any(0 <= (day - exposure.start.first).days <= within for day in days)
+    """Whether one of the days, in order, comes so soon after the start of a use, or on it."""
+    return bool(_soon_after(exposure.start.first, days, within))
+
+
+def _soon_after(start: date, days: Sequence[date], within: int) -> Sequence[date]:
+    """Those of the days, in order, that come so soon after a day, or on it."""
+    until = start + min(timedelta(days=within), date.max - start)
+    return days[bisect_left(days, start) : bisect_right(days, until)]
 
 
 def _is_conditioning(exposure: Exposure, drug: Drug, course: Course) -> bool:
@@ -66,11 +79,17 @@ def _is_mobilisation(exposure: Exposure, drug: Drug, course: Course) -> bool:
     if not rules.agents.include(drug) or not _is_brief(exposure):
         return False
     start = exposure.start.first
-    aims = [d for d in course.transplants if 0 <= (d - start).days <= rules.days]
-    aims += [d for d in course.collections if 0 <= (d - start).days <= rules.collection_days]
+    aims = [
+        *_soon_after(start, course.transplants, rules.days)[-1:],
+        *_soon_after(start, course.collections, rules.collection_days)[-1:],
+    ]
     if not aims:
         return False
-    around = [e for e in course.record.exposures if e.start.first <= max(aims)]
+    last = max(aims)
+    until = min(last, start + min(timedelta(days=BRIEF_DAYS), date.max - start))
+    since = start - min(timedelta(days=BRIEF_DAYS), start - date.min)
+    same = [e for e in course.of_drug.get(exposure.drug, ()) if e.start.first <= last]
+    around = (*same, *course.begun_between(since, until))
     return not any(_makes_it_treatment(other, exposure, course) for other in around)
 
 
@@ -100,15 +119,16 @@ def _is_bridging(exposure: Exposure, course: Course) -> bool:
     drug = course.drug(exposure.drug)
     if drug is None or course.disease.lines.cellular.include(drug):
         return False
-    start = exposure.start.first
-    for infusion in course.infusions:
-        window = infusion - timedelta(days=course.disease.lines.bridging_days)
-        if window <= start < infusion and course.progressed(date.min, start):
-            signs = [s.last for s in course.signs if s.first <= start]
-            earlier = [
-                e
-                for e in course.record.exposures
-                if e.drug == exposure.drug and max(signs) < e.start.first < window
-            ]
-            return not earlier
-    return False
+    start, days = exposure.start.first, course.disease.lines.bridging_days
+    sign = course.last_sign(start)
+    soon = _soon_after(start + min(timedelta(1), date.max - start), course.infusions, days - 1)
+    if sign is None or sign == date.min or not soon:
+        return False
+    window = soon[0] - timedelta(days=days)
+    earlier = course.of_drug.get(exposure.drug, ())
+    first = bisect_right(earlier, sign, key=_first_day)
+    return first == len(earlier) or earlier[first].start.first >= window
+
+
+def _first_day(use: Exposure) -> date:
+    return use.start.first

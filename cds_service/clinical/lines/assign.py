@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import accumulate
 
 from msgspec.structs import replace
 
@@ -28,7 +30,7 @@ def exposures_by_cancer(
     """
     assigned: dict[str, list[Exposure]] = {cancer.condition: [] for cancer in record.cancers}
     issues = []
-    beginnings = _beginnings(record.exposures)
+    beginnings = _beginnings(record.exposures) if len(record.cancers) > 1 else {}
     ordered: dict[str, list[Exposure]] = {}
     for exposure in record.exposures:
         if exposure.kind == "order" and (exposure.conditions or exposure.reason_diseases):
@@ -36,7 +38,7 @@ def exposures_by_cancer(
     beside: dict[date, set[str]] = {}
     open_uses = []
     for exposure in record.exposures:
-        begun = beginnings[exposure.resource]
+        begun = beginnings.get(exposure.resource, exposure.start)
         cancer = _cancer_of(_with_reason(exposure, ordered), begun, record, knowledge)
         if cancer is None:
             open_uses.append(exposure)
@@ -216,31 +218,31 @@ def without_shadows(
 def _one_drug(
     exposures: Sequence[Exposure], standing: set[str], as_of: date, gap_days: int
 ) -> list[Exposure]:
-    confirmed = [e for e in exposures if e.kind in standing]
     orders = [e for e in exposures if e.kind == "order"]
     statements = [e for e in exposures if e.kind == "statement"]
     kept = [e for e in exposures if e.kind in CONFIRMED_USE]
+    doses = _Doses(kept, standing)
     for order in orders:
-        under = [e for e in confirmed if lies_under(e.start, order)]
-        first = min((e.start.first for e in under), default=None)
+        under = doses.under(order)
+        first = min((kept[n].start.first for n in under), default=None)
         if first is None or (first - order.start.last).days > gap_days:
             kept.append(order)
             continue
-        last = max(under, key=lambda e: (e.start, e.resource))
-        kept[kept.index(last)] = inherited = _inheriting(last, order)
-        confirmed[confirmed.index(last)] = inherited
+        latest = max(under, key=lambda n: (kept[n].start, kept[n].resource))
+        last = kept[latest]
+        kept[latest] = _inheriting(last, order)
         recent = as_of - (last.end or last.start).last <= timedelta(days=gap_days)
         if order.is_open_ended and recent:
             kept.append(replace(order, start=max(order.start, last.start)))
-    stated = []
+    if not statements:
+        return kept
+    stated, spans = [], _Spans(kept)
     for statement in statements:
-        beside = [e for e in kept if _overlap(statement, e)]
-        ended = [e for e in beside if e.end is not None]
-        if not beside:
+        is_beside, ended = spans.beside(statement)
+        if not is_beside:
             stated.append(statement)
-        elif ended:
-            last = max(ended, key=lambda e: (e.start, e.resource))
-            kept[kept.index(last)] = _inheriting(last, statement)
+        elif ended is not None:
+            kept[ended] = _inheriting(kept[ended], statement)
     return kept + stated
 
 
@@ -263,26 +265,69 @@ def _inheriting(use: Exposure, other: Exposure) -> Exposure:
     )
 
 
+class _Doses:
+    """Where uses of some kinds stand among others, all of which are in order of days."""
+
+    def __init__(self, uses: Sequence[Exposure], kinds: set[str]) -> None:
+        of_kind = [(n, use.start) for n, use in enumerate(uses) if use.kind in kinds]
+        self._exact = [n for n, on in of_kind if on.is_exact]
+        self._days = [uses[n].start.first for n in self._exact]
+        self._partial = [(n, on) for n, on in of_kind if not on.is_exact]
+        """Months and years: there are few of them."""
+
+    def under(self, order: Exposure) -> list[int]:
+        """Places of the uses that lie under an order."""
+        first, last = _days_under(order)
+        exact = self._exact[bisect_left(self._days, first) : bisect_right(self._days, last)]
+        return exact + [n for n, on in self._partial if lies_under(on, order)]
+
+
 EARLY_DAYS = 3
 """So early a dose may be given, and belong to its order."""
 
 
 def lies_under(day: PartialDate, order: Exposure) -> bool:
     """Whether a dose falls into the days of an order; a few days early is the same order."""
-    if day.last < order.start.first - timedelta(days=EARLY_DAYS):
-        return False
+    first, last = _days_under(order)
+    return first <= day.last and day.first <= last
+
+
+def _days_under(order: Exposure) -> tuple[date, date]:
+    """The first and last day of doses that belong to an order."""
+    first = order.start.first - timedelta(days=EARLY_DAYS)
     end = order.end
     if order.is_open_ended or end is None:
-        return True
+        return first, date.max
     grace = timedelta(days=28) if order.is_estimated else timedelta(days=3)
-    return day.first <= end.last + grace
+    return first, end.last + grace
 
 
-def _overlap(one: Exposure, other: Exposure) -> bool:
-    return _first_after(one, other) and _first_after(other, one)
+class _Spans:
+    """The days that uses cover, by where they begin."""
+
+    def __init__(self, uses: Sequence[Exposure]) -> None:
+        self._uses = uses
+        self._order = sorted(range(len(uses)), key=lambda n: uses[n].start)
+        self._firsts = [uses[n].start.first for n in self._order]
+        self._ends = list(accumulate((_end(uses[n]) for n in self._order), max))
+        """The latest end of each and all that begin before it."""
+
+    def beside(self, other: Exposure) -> tuple[bool, int | None]:
+        """Whether any of the uses overlaps another one; and where the last such with an end is."""
+        place, since = bisect_right(self._firsts, _end(other)), other.start.first
+        is_beside, found = False, None
+        while place and self._ends[place - 1] >= since:
+            place -= 1
+            at = self._order[place]
+            use, last = self._uses[at], None if found is None else self._uses[found]
+            if last is not None and use.start != last.start:
+                break
+            if _end(use) >= since:
+                is_beside = True
+                if use.end is not None and (last is None or use.resource >= last.resource):
+                    found = at
+        return is_beside, found
 
 
-def _first_after(one: Exposure, other: Exposure) -> bool:
-    """Whether `one` does not end before `other` starts."""
-    end: PartialDate | None = one.end
-    return end is None or end.last >= other.start.first
+def _end(use: Exposure) -> date:
+    return date.max if use.end is None else use.end.last

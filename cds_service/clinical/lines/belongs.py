@@ -49,9 +49,9 @@ def _goes_on(exposure: Exposure, line: Building, course: Course) -> bool:
     drug = course.drug(exposure.drug)
     if drug is not None and rules.backbone.include(drug):
         return True
-    last = line.last_covered(course.record.as_of)
+    last = line.last_covered(course.as_of)
     gap = (start - last).days
-    own = line.last_covered(course.record.as_of, [exposure.drug])
+    own = line.last_covered(course.as_of, [exposure.drug])
     if course.progressed(own, start) and (start - own).days > RECHALLENGE_DAYS:
         return False
     if _gap_limit(line, course) >= gap:
@@ -84,7 +84,7 @@ def _is_substitute(exposure: Exposure, drug: Drug, line: Building, course: Cours
     """A swap within a group: for tolerability, supply, route or brand, without progression."""
     start = exposure.start.first
     for name in sorted(line.drugs()):
-        last = line.last_covered(course.record.as_of, [name])
+        last = line.last_covered(course.as_of, [name])
         if (start - last).days > course.disease.lines.gap_days:
             continue
         if drug.name in _equivalents(name, course, toxicity=False):
@@ -126,7 +126,7 @@ def _is_addition(exposure: Exposure, drug: Drug, line: Building, course: Course)
 def _is_of_protocol(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
     """A later drug of a regimen whose drugs begin in turn: paclitaxel after AC, IE after VDC."""
     rules = course.disease.lines
-    last = line.last_covered(course.record.as_of)
+    last = line.last_covered(course.as_of)
     if (exposure.start.first - last).days > rules.protocol_days:
         return False
     regimens = (course.knowledge.terms.regimens[name] for name in rules.protocols)
@@ -140,7 +140,7 @@ def _follows_transplant(exposure: Exposure, line: Building, course: Course) -> b
     """Consolidation or maintenance after the transplant that belongs to the line."""
     days = course.disease.lines.transplant_days
     start = exposure.start.first
-    last = line.last_covered(course.record.as_of)
+    last = line.last_covered(course.as_of)
     return bool(days) and any(
         line.start <= on <= start
         and (start - on).days <= days
@@ -156,7 +156,7 @@ def _is_curative_bundle(exposure: Exposure, line: Building, course: Course) -> b
         return False
     start = exposure.start.first
     limit = course.disease.lines.curative_gap_days
-    treated = line.last_covered(course.record.as_of)
+    treated = line.last_covered(course.as_of)
     local = [(day, day) for day in course.surgeries] + list(course.radiotherapies)
     for begun, ended in sorted(local):
         if begun <= start and (begun - treated).days <= limit:
@@ -166,5 +166,5 @@ def _is_curative_bundle(exposure: Exposure, line: Building, course: Course) -> b
 
 def _is_steroid_with_line(exposure: Exposure, drug: Drug, line: Building, course: Course) -> bool:
     """A corticosteroid never starts a line beside a regimen that runs."""
-    last = line.last_covered(course.record.as_of)
+    last = line.last_covered(course.as_of)
     return drug.is_corticosteroid and (exposure.start.first - last).days <= GRACE_DAYS

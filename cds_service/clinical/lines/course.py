@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence, Set
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import accumulate
 from operator import itemgetter
 
-from cds_service.clinical.record import Cancer, Event, Exposure, Record, Statement
+import msgspec
+
+from cds_service.clinical.record import Cancer, Event, Exposure, Statement
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Agents, Disease, Knowledge
-from cds_service.knowledge.terms import Drug
+from cds_service.knowledge.terms import Drug, Regimen
 
 SURGERY_DAYS = 120
 """From the last neoadjuvant dose to surgery, and from surgery to the first adjuvant dose."""
@@ -75,7 +77,8 @@ class Building:
         """Read once: the list of exposures grows at its end, or is replaced."""
         if self._uses is None or self._uses.of is not self.exposures:
             self._uses = _Uses(self.exposures)
-        self._uses.read_on()
+        if self._uses.count < len(self.exposures):
+            self._uses.read_on()
         return self._uses
 
     def has(self, agents: Agents, course: Course) -> bool:
@@ -83,11 +86,14 @@ class Building:
         return any(drug is not None and agents.include(drug) for drug in drugs)
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(msgspec.Struct, frozen=True, gc=False):
     """What a decision about the next use looks at, besides the line that runs."""
 
-    record: Record
+    as_of: date
+    exposures: Sequence[Exposure]
+    """Uses against this cancer, in order."""
+    of_drug: Mapping[str, Sequence[Exposure]]
+    """The same by drug."""
     cancer: Cancer
     disease: Disease
     knowledge: Knowledge
@@ -105,9 +111,16 @@ class Course:
     """First and last days of radiotherapy that is not palliative."""
     infusions: tuple[date, ...]
     """Days of CAR-T infusions."""
+    regimens: Sequence[Regimen]
+    """Those of this disease, or of what else it may be, in the order of the table."""
 
     def drug(self, name: str) -> Drug | None:
         return self.knowledge.terms.drugs.get(name)
+
+    def begun_between(self, first: date, last: date) -> Sequence[Exposure]:
+        """The uses that begin on those days or between them."""
+        place = bisect_left(self.exposures, first, key=_first_day)
+        return self.exposures[place : bisect_right(self.exposures, last, key=_first_day)]
 
     def progressed(self, after: date, until: date) -> bool:
         """Whether the chart speaks of progression after one day and up to another."""
@@ -132,6 +145,10 @@ class Course:
 
     def _said(self, after: date, until: date) -> list[Statement]:
         return [s for s in self.statements if after < s.on.last and s.on.first <= until]
+
+
+def _first_day(use: Exposure) -> date:
+    return use.start.first
 
 
 def steps_of(signs: Iterable[PartialDate]) -> tuple[tuple[date, date], ...]:
@@ -163,7 +180,7 @@ def _frames(surgery: date, start: date, exposures: Sequence[Exposure], course: C
         return True
     if not 0 < (surgery - start).days <= 365 or course.progressed(start, surgery):
         return False
-    before = [e for e in course.record.exposures if start <= e.start.first <= surgery]
+    before = course.begun_between(start, surgery)
     last = max(((e.end or e.start).last for e in before), default=start)
     return (surgery - min(last, surgery)).days <= SURGERY_DAYS
 

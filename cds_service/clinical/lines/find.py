@@ -93,7 +93,7 @@ def _opening_flags(exposure: Exposure, last: Building, course: Course) -> set[st
     """Why a new line began without progression, where that can be told."""
     flags: set[str] = set()
     start = exposure.start.first
-    covered = last.last_covered(course.record.as_of)
+    covered = last.last_covered(course.as_of)
     gap = (start - covered).days
     if exposure.drug in last.drugs() and not course.progressed(last.start, start):
         known = course.drug(exposure.drug)

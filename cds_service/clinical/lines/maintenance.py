@@ -45,13 +45,14 @@ def _rules(
             continue
         if rule.after_response and not course.may_have_responded(line.start, start):
             continue
-        yield rule, (start - line.last_covered(course.record.as_of, induction)).days
+        yield rule, (start - line.last_covered(course.as_of, induction)).days
 
 
 def _goes_on_after(start: date, drugs: Sequence[str], course: Course) -> bool:
     """Whether one of the drugs is still given in the two months from a day on."""
     until = start + timedelta(days=GOES_ON_DAYS)
-    return any(e.drug in drugs and start <= e.start.first < until for e in course.record.exposures)
+    last = until - timedelta(days=1)
+    return any(e.drug in drugs for e in course.begun_between(start, last))
 
 
 def _begins_alone(exposure: Exposure, line: Building, course: Course) -> bool:
@@ -64,11 +65,10 @@ def _begins_alone(exposure: Exposure, line: Building, course: Course) -> bool:
     return not any(
         e.drug != exposure.drug
         and e.drug not in line.drugs()
-        and start <= e.start.first <= until
         and not course.progressed(start, e.start.first)
         and not _is_corticosteroid(e, course)
         and is_agent(e, course)
-        for e in course.record.exposures
+        for e in course.begun_between(start, until)
     )
 
 

@@ -22,7 +22,7 @@ class EarlierUses:
     def add(self, line: Building) -> None:
         for e in line.exposures:
             name, start = e.drug, e.start.first
-            end = self._course.record.as_of if e.end is None else e.end.last
+            end = self._course.as_of if e.end is None else e.end.last
             self._used.add(e)
             self._last[name] = max(self._last.get(name, end), end)
             self._first_start[name] = min(self._first_start.get(name, start), start)

@@ -89,7 +89,5 @@ def _goes_on(use: Exposure, last: Building, course: Course) -> bool:
     if drug.routes != {"oral"}:
         return False
     before = [e for e in last.exposures if e.drug == use.drug and e.start < use.start]
-    covered = max(
-        (course.record.as_of if e.end is None else e.end.last for e in before), default=None
-    )
+    covered = max((course.as_of if e.end is None else e.end.last for e in before), default=None)
     return covered is not None and (use.start.first - covered).days <= GRACE_DAYS

@@ -58,10 +58,17 @@ TISSUE = frozenset({"biopsy", "bone-marrow-examination", "molecular-test"})
 OVER = frozenset({"inactive", "remission", "resolved"})
 
 
-def read_cautions(by_type: Mapping[str, Sequence[Source]], reader: Reader) -> tuple[Caution, ...]:
-    """Every caution of a chart, in order of kind, date and reference."""
+def read_cautions(
+    conditions: Sequence[tuple[str, Condition]],
+    by_type: Mapping[str, Sequence[Source]],
+    reader: Reader,
+) -> tuple[Caution, ...]:
+    """Every caution of a chart, in order of kind, date and reference.
+
+    `conditions` are those that could be read, with their references.
+    """
     found = [
-        *_of_conditions(by_type.get("Condition", ()), reader),
+        *_of_conditions(conditions, reader),
         *_of_observations(by_type.get("Observation", ()), reader),
         *_of_allergies(by_type.get("AllergyIntolerance", ()), reader),
         *_of_procedures(by_type.get("Procedure", ()), reader),
@@ -80,15 +87,17 @@ def _order(caution: Caution) -> tuple[object, ...]:
     return caution.kind, on.first.toordinal() if on else 0, caution.resource
 
 
-def _of_conditions(sources: Sequence[Source], reader: Reader) -> Iterator[Caution]:
-    for source in sources:
-        raw = optional(_raw(source), Condition)
-        if raw is None or raw.code is None or not _is_current(raw):
+def _of_conditions(
+    conditions: Sequence[tuple[str, Condition]], reader: Reader
+) -> Iterator[Caution]:
+    for reference, raw in conditions:
+        kinds = () if raw.code is None else reader.once(raw.code, _kinds_said)
+        if not kinds or not _is_current(raw):
             continue
-        on = _since(raw, source, reader)
-        for kind in _kinds_of(raw.code, reader):
+        on = _since(raw, reference, reader)
+        for kind in kinds:
             if _is_recent(kind, on, reader):
-                yield Caution(source.reference, kind, on)
+                yield Caution(reference, kind, on)
 
 
 def _is_current(raw: Condition) -> bool:
@@ -104,9 +113,9 @@ def _says(concept: CodeableConcept | None, words: set[str] | frozenset[str]) -> 
     return bool((said or {(concept.text or "").strip().lower()}) & words)
 
 
-def _since(raw: Condition, source: Source, reader: Reader) -> PartialDate | None:
-    begun = _quietly(raw.onsetDateTime, raw.onsetPeriod, source, reader)
-    return begun or _quietly(raw.recordedDate, None, source, reader)
+def _since(raw: Condition, reference: str, reader: Reader) -> PartialDate | None:
+    begun = _quietly(raw.onsetDateTime, raw.onsetPeriod, reference, reader)
+    return begun or _quietly(raw.recordedDate, None, reference, reader)
 
 
 _DAYS: dict[CautionKind, int] = {"pregnancy": PREGNANCY_DAYS, "red-flag": RED_FLAG_DAYS}
@@ -115,6 +124,10 @@ _DAYS: dict[CautionKind, int] = {"pregnancy": PREGNANCY_DAYS, "red-flag": RED_FL
 def _is_recent(kind: CautionKind, on: PartialDate | None, reader: Reader) -> bool:
     days = _DAYS.get(kind)
     return days is None or on is None or (reader.as_of - on.last).days <= days
+
+
+def _kinds_said(concept: CodeableConcept, reader: Reader) -> tuple[CautionKind, ...]:
+    return tuple(_kinds_of(concept, reader))
 
 
 def _kinds_of(concept: CodeableConcept, reader: Reader) -> Iterator[CautionKind]:
@@ -164,7 +177,7 @@ def _measured(source: Source, reader: Reader) -> tuple[PartialDate, Decimal, str
     raw = optional(_raw(source), Observation)
     if raw is None or raw.valueQuantity is None:
         return None
-    on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source, reader)
+    on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source.reference, reader)
     value = reader.number(raw.valueQuantity, source.reference)
     return None if on is None or value is None else (on, value, source.reference)
 
@@ -173,7 +186,7 @@ def _pregnancy(source: Source, reader: Reader) -> tuple[PartialDate, bool, str] 
     raw = optional(_raw(source), Observation)
     if raw is None or raw.valueCodeableConcept is None:
         return None
-    on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source, reader)
+    on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source.reference, reader)
     said = {code for _, code in raw.valueCodeableConcept.codes()}
     return None if on is None else (on, bool(said & PREGNANT), source.reference)
 
@@ -196,7 +209,7 @@ def _of_procedures(sources: Sequence[Source], reader: Reader) -> Iterator[Cautio
         if raw is None or kind_said(raw.code, reader) not in TISSUE:
             continue
         if any(map(_is_insufficient, several(raw.outcome, CodeableConcept))):
-            on = _quietly(raw.performedDateTime, raw.performedPeriod, source, reader)
+            on = _quietly(raw.performedDateTime, raw.performedPeriod, source.reference, reader)
             if on is not None:
                 yield Caution(source.reference, "insufficient-sample", on)
 
@@ -208,17 +221,17 @@ def _of_reports(sources: Sequence[Source], reader: Reader) -> Iterator[Caution]:
         if raw is None or kind_said(raw.code, reader) not in TISSUE:
             continue
         if any(map(_is_insufficient, several(raw.conclusionCode, CodeableConcept))):
-            on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source, reader)
+            on = _quietly(raw.effectiveDateTime, raw.effectivePeriod, source.reference, reader)
             if on is not None:
                 yield Caution(source.reference, "insufficient-sample", on)
 
 
 def _quietly(
-    at: str | None, period: Period | None, source: Source, reader: Reader
+    at: str | None, period: Period | None, reference: str, reader: Reader
 ) -> PartialDate | None:
     """The first day, without a word of doubt: the resource's own reader has said it already."""
     noted = len(reader.issues)
-    spoken = reader.period(at, period, source.reference, "effective")
+    spoken = reader.period(at, period, reference, "effective")
     del reader.issues[noted:]
     return spoken[0] if spoken else None
 

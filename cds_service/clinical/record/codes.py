@@ -21,13 +21,14 @@ _concept = msgspec.json.Decoder(CodeableConcept | None)
 class ObservationCode(Element):
     """What one code says: nothing that is read, for most codes of a chart.
 
-    `topic` is that of any disease; `is_missing`: there is no code.
+    `topic` is that of any disease; `is_missing`: there is no code; `is_silent`: of no meaning here.
     """
 
     topic: Topic | None = None
     is_missing: bool = False
     is_of_pregnancy: bool = False
     is_of_kidneys: bool = False
+    is_silent: bool = False
 
 
 class Codes:
@@ -39,24 +40,26 @@ class Codes:
     def __init__(self, knowledge: Knowledge) -> None:
         self._topics = knowledge.plan(_topics)
         self._names = knowledge.terms.observation_names
-        self._read: dict[bytes, ObservationCode] = {}
+        self.read: dict[bytes, ObservationCode] = {}
 
-    def read(self, raw: msgspec.Raw) -> ObservationCode:
+    def read_anew(self, written: bytes) -> ObservationCode:
         """What it says. Raises as `msgspec.json.Decoder` does where it is no CodeableConcept."""
-        written = bytes(raw)
-        known = self._read.get(written)
-        if known is None:
-            known = self._read[written] = self._said(_concept.decode(written) if written else None)
-        return known
+        said = self._said(_concept.decode(written) if written else None)
+        self.read[written] = said
+        return said
 
     def _said(self, concept: CodeableConcept | None) -> ObservationCode:
         if concept is None:
             return ObservationCode(is_missing=True)
         codes = {coding.code for coding in concept.coding}
+        topic = self._topic_of(concept)
+        is_of_pregnancy, is_of_kidneys = PREGNANCY_STATUS in codes, not codes.isdisjoint(EGFR)
+        is_silent = topic is None and not (is_of_pregnancy or is_of_kidneys)
         return ObservationCode(
-            self._topic_of(concept),
-            is_of_pregnancy=PREGNANCY_STATUS in codes,
-            is_of_kidneys=not codes.isdisjoint(EGFR),
+            topic,
+            is_of_pregnancy=is_of_pregnancy,
+            is_of_kidneys=is_of_kidneys,
+            is_silent=is_silent,
         )
 
     def _topic_of(self, concept: CodeableConcept) -> Topic | None:

@@ -69,7 +69,7 @@ def read_condition(raw: Condition, reference: str, reader: Reader) -> ReadCondit
     verification = _code(raw.verificationStatus)
     if verification in NOT_THERE:
         return None
-    places = several(raw.bodySite, CodeableConcept)
+    places = several(raw.bodySite, CodeableConcept) if raw.bodySite else ()
     term = condition_term(with_histology(raw), reader, places)
     if term is None:
         note_unknown_cancer(raw.code, reference, reader)
@@ -353,5 +353,7 @@ def _code(concept: CodeableConcept | None) -> str:
     """The code of a status concept, of whichever system; its text where that is all there is."""
     if concept is None:
         return ""
-    codes = concept.codes()
-    return codes[0][1].lower() if codes else (concept.text or "").strip().lower()
+    for coding in concept.coding:
+        if coding.code:
+            return coding.code.lower()
+    return (concept.text or "").strip().lower()

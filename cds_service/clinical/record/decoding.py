@@ -42,6 +42,9 @@ def several(raw: msgspec.Raw, into: type[T]) -> list[T]:
     """
     if not raw:
         return []
+    if bytes(raw)[:1] == b"{":
+        alone = optional(raw, into)
+        return [] if alone is None else [alone]
     decoder = _OF_SEVERAL.get(into)
     if decoder is None:
         decoder = _OF_SEVERAL[into] = msgspec.json.Decoder(list[into])  # type: ignore[valid-type]
@@ -54,7 +57,6 @@ def several(raw: msgspec.Raw, into: type[T]) -> list[T]:
 def _one_by_one(raw: msgspec.Raw, into: type[T]) -> list[T]:
     entries = optional(raw, list[msgspec.Raw])
     if entries is None:
-        alone = optional(raw, into)
-        return [] if alone is None else [alone]
+        return []
     read = (optional(entry, into) for entry in entries)
     return [entry for entry in read if entry is not None]

@@ -40,6 +40,8 @@ CARCINOMA = re.compile(r"8([0-4]\d|5[0-7])\d/3")
 
 def with_histology(raw: Condition) -> CodeableConcept | None:
     """The diagnosis with the codes of its histology beside its own."""
+    if not raw.extension:
+        return raw.code
     told = [
         coding
         for extension in several(raw.extension, Extension)
@@ -262,15 +264,19 @@ _ROLE_RANK = {"primary": 0, "secondary": 1, "history": 2, "in-situ": 3, "morphol
 
 
 def note_unknown_cancer(concept: CodeableConcept | None, reference: str, reader: Reader) -> None:
-    if concept is None:
-        return
-    if any(map(_is_of_a_tumour, concept.codes())) or any(map(MALIGNANT.search, concept.texts())):
+    if concept is not None and reader.once(concept, _is_like_a_cancer):
         reader.note(
             "warning",
             "unrecognised-condition",
             reference,
             "reads like a cancer, but none of its codes or words is known; left out",
         )
+
+
+def _is_like_a_cancer(concept: CodeableConcept, _: Reader) -> bool:
+    """Whether codes or words that name no known cancer read like one."""
+    codes, texts = concept.codes(), concept.texts()
+    return any(map(_is_of_a_tumour, codes)) or any(map(MALIGNANT.search, texts))
 
 
 def _is_of_a_tumour(code: Code) -> bool:

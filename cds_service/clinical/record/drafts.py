@@ -109,7 +109,7 @@ def read_drafts(
             named, missing = _drugs_of(name, order, found.medications, reader)
             drugs += named
             unread += missing
-    kinds = {kind_of(_concept(study.get("code")), knowledge.terms) for study in found.studies}
+    kinds = {kind_of(_concept(study.get("code")), knowledge) for study in found.studies}
     return Drafts(
         tuple(dict.fromkeys(drugs)),
         frozenset(kinds - {""}),

@@ -119,6 +119,10 @@ class Head(Element):
     # closed: most codes of a chart stand in it many times, and are read once
     code: msgspec.Raw = ABSENT
     status: str | None = None
+    # what a resource in the shape of R5 can be told by
+    medication: msgspec.Raw = ABSENT
+    reason: msgspec.Raw = ABSENT
+    contained: msgspec.Raw = ABSENT
 
 
 class OpenHead(Head):

@@ -117,7 +117,7 @@ def read_use(
     cycle_days = _cycle_days(dosages if kind in ("order", "dispense") else ())
     # of a combination nothing tells how much of each drug a dose holds
     dose = daily_dose_mg(raw, reference, reader) if len(recognised.drugs) == 1 else None
-    exposures = tuple(
+    exposures = [
         Exposure(
             resource=reference,
             drug=drug,
@@ -137,13 +137,13 @@ def read_use(
             daily_dose_mg=dose,
         )
         for drug in recognised.drugs or ("",)
-    )
+    ]
     doubts = (
         _doubts(recognised, reference, covered.end or covered.start)
         if reason == "adherence"
         else ()
     )
-    return ReadUse(exposures, doubts)
+    return ReadUse(tuple(exposures), doubts)
 
 
 def _was_used(raw: MedicationUse, kind: UseKind) -> bool:
@@ -190,12 +190,14 @@ def dosages_of(raw: MedicationUse, kind: UseKind) -> list[Dosage]:
 
 def is_local_route(dosages: Sequence[Dosage], reader: Reader) -> bool:
     """Whether the drug was given into a compartment and treats nothing else."""
-    local = reader.knowledge.value_sets["local-routes"]
     routes = [dosage.route for dosage in dosages if dosage.route is not None]
-    return bool(routes) and all(
-        any(code in local for _, code in route.codes())
-        or any(text.strip().lower() in local for text in route.texts())
-        for route in routes
+    return bool(routes) and all([reader.once(route, _is_local) for route in routes])
+
+
+def _is_local(route: CodeableConcept, reader: Reader) -> bool:
+    local = reader.knowledge.value_sets["local-routes"]
+    return any(code in local for _, code in route.codes()) or any(
+        text.strip().lower() in local for text in route.texts()
     )
 
 
@@ -341,6 +343,8 @@ def reasons_of(raw: MedicationUse, reader: Reader) -> tuple[tuple[str, ...], tup
 
     A code of something that is no cancer gives "not-cancer".
     """
+    if not (raw.reasonReference or raw.reasonCode):
+        return (), ()
     references = tuple(
         reader.local(reason.reference)
         for reason in several(raw.reasonReference, Reference)

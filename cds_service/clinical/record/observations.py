@@ -120,14 +120,18 @@ def read_measurement(
         on=on,
         marker=marker_id,
         quantity=converted,
-        as_recorded=str(recorded),
-        uln=_upper_limit(raw, reference, marker, reader),
-        laboratory=_laboratory(raw, reader),
-        code=next((coding.code for coding in raw.code.coding if coding.code), "")
-        if raw.code
-        else "",
+        uln=_upper_limit(raw, reference, marker, reader) if raw.referenceRange else None,
+        laboratory=_laboratory(raw, reader) if raw.performer else method_of(raw),
+        code=_first_code(raw.code),
         focus=conditions_in_focus(raw, reader),
     )
+
+
+def _first_code(concept: CodeableConcept | None) -> str:
+    for coding in concept.coding if concept else ():
+        if coding.code:
+            return coding.code
+    return ""
 
 
 def _laboratory(raw: Observation, reader: Reader) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from msgspec import Raw
 
@@ -24,6 +25,7 @@ from cds_service.clinical.record.medications import INTENT_EXTENSIONS
 from cds_service.clinical.record.reader import Reader
 from cds_service.clinical.record.record import Event, Request
 from cds_service.clinical.record.regions import regions_of
+from cds_service.knowledge.model import Knowledge
 from cds_service.knowledge.terms import Terminology
 
 DONE = frozenset({"completed", "in-progress"})
@@ -34,18 +36,47 @@ REFUSED = "105480006"
 """SNOMED CT: refusal of treatment by patient."""
 
 
-def kind_of(concept: CodeableConcept | None, terms: Terminology) -> str:
+def kind_of(concept: CodeableConcept | None, knowledge: Knowledge) -> str:
     """What a procedure or an order is, by code, else by a phrase in its words; else empty."""
     if concept is None:
         return ""
     for code in concept.codes():
-        if (kind := terms.procedures.get(code)) is not None:
+        if (kind := knowledge.terms.procedures.get(code)) is not None:
             return kind
-    for text in map(str.lower, concept.texts()):
-        for phrase, kind in terms.procedure_words.items():
-            if phrase in text:
-                return kind
+    phrases = knowledge.plan(_phrases)
+    for text in concept.texts():
+        if kind := phrases.kind_in(text.lower()):
+            return kind
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Phrases:
+    """The phrases that name procedures, by their first letters: few begin as a text goes on."""
+
+    letters: int
+    by_start: Mapping[str, Sequence[tuple[int, str, str]]]
+    """First letters → place in the table, phrase, kind."""
+
+    def kind_in(self, text: str) -> str:
+        """The kind of the first phrase of the table that stands in a text; else empty."""
+        starts = {text[at : at + self.letters] for at in range(len(text))}
+        found = [
+            phrase
+            for start in starts & self.by_start.keys()
+            for phrase in self.by_start[start]
+            if phrase[1] in text
+        ]
+        return min(found)[2] if found else ""
+
+
+def _phrases(knowledge: Knowledge) -> _Phrases:
+    words = knowledge.terms.procedure_words
+    letters = min(map(len, words), default=1)
+    by_start: dict[str, list[tuple[int, str, str]]] = {}
+    for place, (phrase, kind) in enumerate(words.items()):
+        by_start.setdefault(phrase[:letters], []).append((place, phrase, kind))
+    return _Phrases(letters, by_start)
 
 
 def kind_said(concept: CodeableConcept | None, reader: Reader) -> str:
@@ -54,7 +85,7 @@ def kind_said(concept: CodeableConcept | None, reader: Reader) -> str:
 
 
 def _kind_said(concept: CodeableConcept, reader: Reader) -> str:
-    return kind_of(concept, reader.knowledge.terms)
+    return kind_of(concept, reader.knowledge)
 
 
 def read_procedure(raw: Procedure, reference: str, reader: Reader) -> Event | Request | None:

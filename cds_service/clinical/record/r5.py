@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from cds_service.clinical.record.elements import Head
+
 Members = dict[str, msgspec.Raw]
 
 _MARKS: Mapping[str, tuple[bytes, ...]] = {
@@ -27,12 +29,34 @@ _MARKS: Mapping[str, tuple[bytes, ...]] = {
 }
 """Bytes without which a resource of a type cannot be in the shape of R5."""
 
+_SHOWN = frozenset({b'"medication"', b'"reason"', b'"item"'})
+_UNSHOWN: Mapping[str, tuple[bytes, ...]] = {
+    **{name: tuple(m for m in marks if m not in _SHOWN) for name, marks in _MARKS.items()},
+    "Medication": _MARKS["Medication"],
+}
+"""Those that a head does not show: it has the elements themselves, and what items stand in."""
+
 CHANGED = frozenset(_MARKS)
 """Types of resources that R5 changed."""
 
 ADHERENCE = (("not-taking", "not-taken"), ("taking", "active"), ("stopped", "stopped"),
              ("on-hold", "on-hold"), ("never", "not-taken"), ("unknown", "unknown"))  # fmt: skip
 """How codes of MedicationStatement.adherence begin → the statuses of R4."""
+
+
+def opened_in_r4_shape(raw: bytes | msgspec.Raw, head: Head) -> bytes | msgspec.Raw:
+    """`in_r4_shape` of a resource whose head is read: most of them show that they are not of R5."""
+    if not (head.medication or head.reason or head.contained):
+        marks = _UNSHOWN[head.resourceType]
+        if not marks:
+            return raw
+        text = bytes(raw)
+        for mark in marks:
+            if mark in text:
+                break
+        else:
+            return raw
+    return in_r4_shape(raw, head.resourceType)
 
 
 def in_r4_shape(raw: bytes | msgspec.Raw, resource_type: str) -> bytes | msgspec.Raw:

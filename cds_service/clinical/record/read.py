@@ -106,7 +106,7 @@ def read_record(
     by_type = _by_type(sources)
     gathered = _Gathered()
     person = _read_patient(by_type.get("Patient", ()), own, gathered, reader)
-    _read_conditions(by_type.get("Condition", ()), gathered, reader)
+    diagnoses = _read_conditions(by_type.get("Condition", ()), gathered, reader)
     conditions = gather_conditions(gathered.conditions, reader)
     diseases = [knowledge.disease(cancer.disease) for cancer in conditions.cancers]
     reader.systems = frozenset(
@@ -117,8 +117,8 @@ def read_record(
     reader.tumours = _read_tumours(by_type.get("BodyStructure", ()), gathered, reader)
     _read_observations(by_type.get("Observation", ()), gathered, reader)
     _read_events(by_type, gathered, reader)
-    cautions = read_cautions(by_type, reader)
-    gathered.used |= {caution.resource for caution in cautions}
+    cautions = read_cautions(diagnoses, by_type, reader)
+    gathered.used.update(caution.resource for caution in cautions)
     return Record(
         patient=person,
         as_of=as_of,
@@ -143,7 +143,8 @@ def read_record(
 def _by_type(sources: Iterable[Source]) -> dict[str, list[Source]]:
     by_type: dict[str, list[Source]] = {}
     for source in sources:
-        by_type.setdefault(source.head.resourceType, []).append(source)
+        if not source.code.is_silent:
+            by_type.setdefault(source.head.resourceType, []).append(source)
     # most of a chart is Observations, few of which are read: those alone are put in order
     return {t: found if t == "Observation" else in_order(found) for t, found in by_type.items()}
 
@@ -184,17 +185,23 @@ def _read_patient(
     return Patient(own)
 
 
-def _read_conditions(sources: Sequence[Source], gathered: _Gathered, reader: Reader) -> None:
+def _read_conditions(
+    sources: Sequence[Source], gathered: _Gathered, reader: Reader
+) -> list[tuple[str, elements.Condition]]:
+    """Reads the Conditions; hands them back with their references, for what else they say."""
+    read = []
     for source in sources:
         raw = read_source(source, elements.Condition, reader)
         if raw is None:
             continue
+        read.append((source.reference, raw))
         condition = read_condition(raw, source.reference, reader)
         if condition is None:
             gathered.other_conditions.add(source.reference)
         else:
             gathered.conditions.append(condition)
             gathered.used.add(source.reference)
+    return read
 
 
 def _read_medications(
@@ -216,7 +223,8 @@ def _read_medications(
             gathered.withheld += use.withheld
             if use.exposures or use.doubts or use.withheld:
                 gathered.used.add(source.reference)
-                gathered.used |= medications.keys() & {_named_by(raw, reader)}
+                if medications:
+                    gathered.used |= medications.keys() & {_named_by(raw, reader)}
 
 
 def _named_by(use: elements.MedicationUse, reader: Reader) -> str:
@@ -333,9 +341,11 @@ def _with_stage(cancer: Cancer, facts: Sequence[Fact]) -> Cancer:
         and fact.on is not None
         and (not fact.focus or set(fact.focus) & set(cancer.conditions))
     ]
+    if not days:
+        return cancer
     if cancer.metastatic_since is not None:
         days.append(cancer.metastatic_since)
-    return msgspec.structs.replace(cancer, metastatic_since=min(days, default=None))
+    return msgspec.structs.replace(cancer, metastatic_since=min(days))
 
 
 def _is_in_hospice(gathered: _Gathered) -> bool:
@@ -352,6 +362,8 @@ D = TypeVar("D", Statement, Measurement, Lesion, Event, Request, Fact, Doubt, Wi
 
 def _by_day(found: Sequence[D]) -> tuple[D, ...]:
     """Unique, in order of date and reference; what has no date comes first."""
+    if not found:
+        return ()
     if len({item.resource for item in found}) == len(found):
         return tuple(sorted(found, key=_day_order))
     return tuple(sorted(sorted(set(found), key=repr), key=_day_order))

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
-from cds_service.clinical.record.elements import ABSENT, CodeableConcept, Period, Quantity
+from cds_service.clinical.record.elements import CodeableConcept, Period, Quantity
 from cds_service.clinical.record.record import Issue, Severity
 from cds_service.dates import PartialDate
 from cds_service.knowledge.model import Knowledge
@@ -18,6 +18,8 @@ EARLIEST, LATEST = date(1850, 1, 1), date(9000, 1, 1)
 """Days outside are what software writes for "none" (0001-01-01): no patient's course has them."""
 MOST_PLACES = 15
 """Digits before or after the decimal point; a number that needs more is no measured value."""
+
+_UNSAID = object()
 
 
 @dataclass(slots=True)
@@ -45,9 +47,10 @@ class Reader:
     def once(self, concept: CodeableConcept, say: Callable[[CodeableConcept, Reader], T]) -> T:
         """What `say` reads in a concept, read once a chart: charts repeat the same concepts."""
         key = say, concept
-        if key not in self._said:
-            self._said[key] = say(concept, self)
-        return self._said[key]  # type: ignore[return-value]
+        known = self._said.get(key, _UNSAID)
+        if known is _UNSAID:
+            known = self._said[key] = say(concept, self)
+        return known  # type: ignore[return-value]
 
     def local(self, reference: str | None) -> str:
         """A reference as `Type/id`, whether it was relative, absolute, versioned or a URN."""
@@ -116,7 +119,7 @@ class Reader:
     def number(self, quantity: Quantity, resource: str) -> Decimal | None:
         """The value of a quantity with its digits; None, with an issue, where it is no number."""
         raw = bytes(quantity.value)
-        if quantity.value == ABSENT or raw == b"null":
+        if raw in (b"", b"null"):
             return None
         try:
             value = Decimal(raw.decode("ascii"))

@@ -155,7 +155,6 @@ class Measurement(msgspec.Struct, frozen=True, gc=False):
     on: PartialDate
     marker: str
     quantity: Quantity | None
-    as_recorded: str
     uln: Decimal | None = None
     laboratory: str = ""
     code: str = ""

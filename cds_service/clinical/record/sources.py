@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import pairwise
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
@@ -16,7 +15,7 @@ import msgspec
 from cds_service.clinical.record import elements
 from cds_service.clinical.record.codes import Codes, ObservationCode
 from cds_service.clinical.record.elements import ABSENT, decode, optional
-from cds_service.clinical.record.r5 import CHANGED, in_r4_shape
+from cds_service.clinical.record.r5 import CHANGED, opened_in_r4_shape
 from cds_service.clinical.record.reader import Reader
 from cds_service.errors import UnreadableInput
 
@@ -60,7 +59,8 @@ _FAULTS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Source]:
     """The head of each resource; what has none becomes an issue, if its type is read at all."""
     opened = []
-    head_of, code_of = _heads.decode, Codes(reader.knowledge).read
+    codes = Codes(reader.knowledge)
+    head_of, code_as_written = _heads.decode, codes.read.get
     for resource in resources:
         raw = getattr(resource, "raw", None)
         if raw is None:
@@ -71,7 +71,8 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
         try:
             head = head_of(raw)
             if head.resourceType == "Observation":
-                code = code_of(head.code)
+                written = bytes(head.code)
+                code = code_as_written(written) or codes.read_anew(written)
         except _FAULTS:
             repaired = _repaired(raw, reader)
             if repaired is None:
@@ -79,7 +80,7 @@ def open_sources(resources: Iterable[AnyResource], reader: Reader) -> list[Sourc
             head = repaired
         type_ = head.resourceType
         if type_ in CHANGED:
-            shaped = in_r4_shape(raw, type_)
+            shaped = opened_in_r4_shape(raw, head)
         elif type_ == "Bundle":
             raise UnreadableInput("a Bundle stands among the resources: pass its entries")
         else:
@@ -171,7 +172,7 @@ def _subject(source: Source) -> elements.Reference | None:
 def in_order(sources: Iterable[Source]) -> list[Source]:
     """By reference; of several versions of one resource, by content."""
     found = sorted(sources, key=attrgetter("reference"))
-    if any(one.reference == next_.reference for one, next_ in pairwise(found)):
+    if len({source.reference for source in found}) < len(found):
         found.sort(key=lambda source: (source.reference, bytes(source.raw)))
     return found
 

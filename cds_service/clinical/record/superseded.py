@@ -62,7 +62,7 @@ def _identifiers(found: ReadObservation) -> set[Hashable]:
 
 def _sample(found: ReadObservation) -> Iterable[Hashable]:
     """The sample of a marker's value on its day; only where it says when it was issued."""
-    if found.topic[0] != "marker" or not found.raw.issued:
+    if not found.raw.specimen or found.topic[0] != "marker" or not found.raw.issued:
         return ()
     specimen = optional(found.raw.specimen, Reference)
     day = (found.raw.effectiveDateTime or "")[:10]

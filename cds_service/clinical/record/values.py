@@ -29,13 +29,12 @@ RELATED = "mcode-related-condition"
 
 def effective(raw: Observation, reference: str, reader: Reader) -> PartialDate | None:
     """The day that a result speaks of; that of its issue, with an issue, where it has no other."""
-    spoken = reader.period(
-        raw.effectiveDateTime or raw.effectiveInstant, raw.effectivePeriod, reference, "effective"
-    )
-    if spoken is not None:
-        return spoken[0]
-    if raw.effectiveDateTime or raw.effectivePeriod or raw.effectiveInstant:
-        return None
+    at = raw.effectiveDateTime or raw.effectiveInstant
+    if at:
+        return reader.day(at, reference, "effectiveDateTime")
+    if raw.effectivePeriod:
+        spoken = reader.period(None, raw.effectivePeriod, reference, "effective")
+        return None if spoken is None else spoken[0]
     if raw.issued is None:
         reader.note("warning", "missing-date", reference, "has no date; left out")
         return None

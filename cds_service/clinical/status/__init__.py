@@ -37,7 +37,7 @@ from cds_service.clinical.status.line_status import (
 from cds_service.clinical.status.past import past_statuses
 from cds_service.clinical.status.told import Index, Told, is_favourable
 from cds_service.clinical.status.weighing import is_adverse
-from cds_service.clinical.status.windows import with_window_rules
+from cds_service.clinical.status.windows import window_rules
 
 __all__ = [
     "Answer",
@@ -72,9 +72,10 @@ def decide_status(case: Case) -> LineStatus:
     """
     index = Index(case.evidence)
     told = Told(index, len(case.evidence))
-    beside = Beside(case.record, case.cancer, case.line)
-    case = with_window_rules(replace(case, told=told, beside=beside))
-    case = replace(case, steady=steady_caveats(case))
+    values = case.all_values()
+    beside = Beside(case.record, case.cancer, case.line, values)
+    case = replace(case, told=told, beside=beside, values=values)
+    case = replace(case, window_rules=window_rules(case), steady=steady_caveats(case))
     present = judge(case)
     turns = _turns(case.evidence)
     history = past_statuses(case, turns) if turns else []

@@ -11,7 +11,8 @@ from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
-from cds_service.clinical.evidence.series import Series, series_of
+from cds_service.clinical.evidence import Values
+from cds_service.clinical.evidence.series import Series
 from cds_service.clinical.lines import AgentUse, Line
 from cds_service.clinical.record import Cancer, Event, Exposure, Record
 from cds_service.dates import PartialDate
@@ -23,12 +24,13 @@ LOCAL_THERAPY = frozenset({"radiotherapy", "surgery-resection", "ablation", "emb
 class Beside:
     """The record of a line's cancer by what is asked of it: days in order, extremes as they run."""
 
-    def __init__(self, record: Record, cancer: Cancer, line: Line) -> None:
+    def __init__(
+        self, record: Record, cancer: Cancer, line: Line, values: Values | None = None
+    ) -> None:
         self._record = record
         self._cancer = cancer
         self._line = line
-        self._values: dict[str, Sequence[tuple[PartialDate, Decimal]]] = {}
-        self._courses: dict[str, Series] = {}
+        self._values = values or Values(record.measurements)
         self._covered: dict[str, Covered] = {}
         self._answers: dict[Hashable, object] = {}
 
@@ -65,9 +67,7 @@ class Beside:
 
     def highest_near(self, marker: str, on: date, within_days: int) -> Decimal | None:
         """The highest of the values nearest to a day and not older than so many days."""
-        if marker not in self._values:
-            self._values[marker] = self._highest(marker)
-        values = self._values[marker]
+        values = self._values.once(("highest by day", marker), lambda: self._highest(marker))
         after = bisect_right(values, on, key=_first_of)
         near = list(values[after : after + 1])
         if after and (on - values[after - 1][0].first).days <= within_days:
@@ -79,22 +79,14 @@ class Beside:
 
     def _highest(self, marker: str) -> Sequence[tuple[PartialDate, Decimal]]:
         highest: dict[PartialDate, Decimal] = {}
-        for m in self._record.measurements:
-            if m.marker == marker and m.quantity is not None:
+        for m in self._values.of(marker):
+            if m.quantity is not None:
                 highest[m.on] = max(highest.get(m.on, m.quantity.value), m.quantity.value)
         return sorted(highest.items())
 
     def course_by(self, marker: str, day: date) -> Series:
         """Of the values of a marker by a day: the baseline, and the last two days."""
-        if marker not in self._courses:
-            start = self._line.start.first
-            self._courses[marker] = series_of(marker, self._record.measurements, start, date.max)
-        whole = self._courses[marker]
-        count = bisect_right(whole.days, day, key=attrgetter("on"))
-        if whole.days and whole.days[0].on <= whole.start:
-            count = max(count, 1)
-        last = whole.days[max(count - 2, 1) : count]
-        return Series((*whole.days[: min(count, 1)], *last), whole.start)
+        return self._values.ends(marker, self._line.start.first, day)
 
     def covered(self, use: AgentUse) -> Covered:
         """The uses of an agent that cover a time: between single doses there is no break."""

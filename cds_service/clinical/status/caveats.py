@@ -318,13 +318,16 @@ def _is_symptom_only(case: Case) -> bool:
 
 def has_unreadable_values(case: Case) -> bool:
     """Whether values of a marker that decides are in a unit or scale that no rule can read."""
+    values = case.all_values()
+    if not values.has_unreadable:
+        return False
     until = case.line.next_start or case.record.as_of
     markers = {rule.marker for rule in case.disease.marker_rules if not rule.is_unverified}
     markers |= {milestones.marker for milestones in case.disease.milestones}
-    unreadable = [m for m in case.record.measurements if m.quantity is None]
     return any(
-        m.marker in markers and case.line.start.first < m.on.last and m.on.first <= until
-        for m in unreadable
+        m.quantity is None
+        for marker in markers
+        for m in values.within(marker, case.line.start.first, until)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cds_service.clinical.evidence import RESPONSES
+from cds_service.clinical.evidence import RESPONSES, Values
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
 from cds_service.clinical.status.facts import known_facts
@@ -33,6 +33,8 @@ class History:
     disease: Disease
     knowledge: Knowledge
     judged: Sequence[Judged]
+    values: Values | None = None
+    """The values of markers in the record, where they are put in order already."""
 
 
 def find_composites(history: History) -> Composites:
@@ -142,12 +144,16 @@ def _castration_resistance(composite: Composite, history: History) -> bool:
     asked = next(
         (rule.requires for rule in history.disease.rules if rule.id in composite.rules), None
     )
+    values = history.values or Values(history.record.measurements)
     for line, status in history.judged:
         on = status.progressed_on
         if on is None or status.status not in ("possible-refractory", "relapsed"):
             continue
         running = [use for use in line.uses if composite.agents.include(use.drug)]
-        case = Case(history.record, history.cancer, history.disease, history.knowledge, line, ())
+        case = Case(
+            history.record, history.cancer, history.disease, history.knowledge, line, (),
+            values=values,
+        )  # fmt: skip
         if running and (asked is None or is_met(asked, on, case)):
             return True
     return any(

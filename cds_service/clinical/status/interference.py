@@ -19,18 +19,12 @@ def has_marker_interference(case: Case) -> bool:
 
 
 def _interferes(rule: MarkerRule, case: Case) -> bool:
-    spans = unreadable_spans(rule, case.record.measurements)
-    if not spans and rule.unusable_below is None:
+    if not rule.unreadable_with and rule.unusable_below is None:
         return False
+    spans = unreadable_spans(rule, case.all_values())
     until = case.line.next_start or case.record.as_of
-    values = [
-        m
-        for m in case.record.measurements
-        if m.marker == rule.marker
-        and m.quantity is not None
-        and m.on.last > case.line.start.first
-        and m.on.first <= until
-    ]
+    within = case.all_values().within(rule.marker, case.line.start.first, until)
+    values = [m for m in within if m.quantity is not None]
     if any(is_unreadable(m.on.first, spans) for m in values):
         return True
     limit = rule.unusable_below

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence import Evidence, Values
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Cancer, Record
 from cds_service.clinical.status.beside import Beside
@@ -144,8 +144,14 @@ class Case(msgspec.Struct, frozen=True, gc=False):
     beside: Beside | None = None
     """What the record holds beside the evidence, where it is gathered already."""
 
+    values: Values | None = None
+    """The values of markers in the record, where they are put in order already."""
+
     def record_beside(self) -> Beside:
-        return self.beside or Beside(self.record, self.cancer, self.line)
+        return self.beside or Beside(self.record, self.cancer, self.line, self.values)
+
+    def all_values(self) -> Values:
+        return self.values or Values(self.record.measurements)
 
     def so_far(self) -> Told:
         return self.told or Told(Index(self.evidence), len(self.evidence))

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Literal
 
 import msgspec
-from msgspec.structs import replace
 
 from cds_service.clinical.lines import CURATIVE_SETTINGS, AgentUse
 from cds_service.clinical.status.facts import known_facts
@@ -121,14 +120,13 @@ def rules_for(use: AgentUse, case: Case) -> tuple[Rule, ...]:
     return tuple(r for r in speaking if r.agents == first.agents and r.when == first.when)
 
 
-def with_window_rules(case: Case) -> Case:
-    """The case with the rules of each agent, which no evidence changes: they are asked often."""
-    rules = {
+def window_rules(case: Case) -> dict[str, tuple[Rule, ...]]:
+    """The rules of each agent, which no evidence changes: they are asked often."""
+    return {
         use.drug.name: rules_for(use, case)
         for use in case.line.uses
         if not use.drug.is_corticosteroid
     }
-    return replace(case, window_rules=rules)
 
 
 def applies(when: When, agents: Agents, case: Case) -> bool:

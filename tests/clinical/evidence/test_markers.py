@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from clinical.values import KNOWLEDGE, event, line, on, use, value
 
-from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence import Evidence, Values
 from cds_service.clinical.evidence.evidence import MARKER, MILESTONE, VALIDATED_MARKER
 from cds_service.clinical.evidence.falls import HALF
 from cds_service.clinical.evidence.marker_criteria import difference_of_light_chains
@@ -45,7 +45,7 @@ def read(
     events: Sequence[Event] = (),
     until: date = UNTIL,
 ) -> list[Evidence]:
-    return from_markers([rule], KNOWLEDGE.terms.markers, LINE, values, events, until)
+    return from_markers([rule], KNOWLEDGE.terms.markers, LINE, Values(values), events, until)
 
 
 def verdict(found: Sequence[Evidence]) -> str:
@@ -216,7 +216,7 @@ def test_without_any_limit_of_normal_the_rule_is_not_answered() -> None:
     no_limit = replace(KNOWLEDGE.terms.markers["psa"], typical_uln=None)
     values = series([("2024-03-01", "2"), ("2024-04-01", "50")])
     asked = [rule(min_uln=Decimal(1))]
-    assert from_markers(asked, {"psa": no_limit}, LINE, values, (), UNTIL) == []
+    assert from_markers(asked, {"psa": no_limit}, LINE, Values(values), (), UNTIL) == []
 
 
 @pytest.mark.parametrize(
@@ -646,7 +646,8 @@ def test_two_rules_of_one_marker_speak_of_one_course(later: Series, days: list[s
     by_half = rule(id="psa-by-half", multiplier=Decimal("1.5"))
     low = [("2024-01-01", "8"), ("2024-02-01", "2"), ("2024-03-01", "2")]
     values = series([*low, ("2024-04-01", "3"), ("2024-05-01", "3"), *later])
-    found = from_markers([responding, by_half], KNOWLEDGE.terms.markers, LINE, values, (), UNTIL)
+    rules = [responding, by_half]
+    found = from_markers(rules, KNOWLEDGE.terms.markers, LINE, Values(values), (), UNTIL)
     assert verdict(found) == "progression 2024-04-01"
     assert responses(found) == days
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from clinical.values import KNOWLEDGE, cancer, line, on, record, use, value
 
-from cds_service.clinical.evidence import Evidence, gather_evidence
+from cds_service.clinical.evidence import Evidence, Values, gather_evidence
 from cds_service.clinical.evidence.molecular import from_milestones, from_variants
 from cds_service.clinical.lines import Line
 from cds_service.clinical.record import Fact
@@ -27,7 +27,7 @@ def read(course: Course, of_line: Line = IMATINIB, until: date = UNTIL) -> list[
         value("bcr-abl-is", (START + timedelta(days=at)).isoformat(), amount)
         for at, amount in course
     ]
-    return from_milestones(MILESTONES, of_line, values, until)
+    return from_milestones(MILESTONES, of_line, Values(values), until)
 
 
 @pytest.mark.parametrize(
@@ -203,10 +203,10 @@ def test_a_resistance_mutation_found_on_therapy_is_failure(
     name: str, said: str, when: str | None, is_found: bool
 ) -> None:
     fact = Fact("Observation/v", name, said, on(when) if when else None)
-    found = from_variants(MILESTONES, IMATINIB, [fact], [], date(2025, 6, 17))
+    found = from_variants(MILESTONES, IMATINIB, [fact], Values([]), date(2025, 6, 17))
     assert [(e.finding, e.missed) for e in found] == [("progression", "mutation")] * is_found
     other = line(use("hydroxyurea", "2023-01-01"))
-    assert from_variants(MILESTONES, other, [fact], [], UNTIL) == []
+    assert from_variants(MILESTONES, other, [fact], Values([]), UNTIL) == []
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_mutation_after_a_response_is_new(course: Course, was_reached: bool) -
         for at, amount in course
     ]
     fact = Fact("Observation/v", "variant-abl1", "positive", on(when))
-    (found,) = from_variants(MILESTONES, IMATINIB, [fact], values, UNTIL)
+    (found,) = from_variants(MILESTONES, IMATINIB, [fact], Values(values), UNTIL)
     assert found.was_reached is was_reached
 
 

@@ -255,7 +255,7 @@ def test_a_value_that_names_another_cancer_is_left_out() -> None:
     assert gather_evidence(chart, man, of_line, KNOWLEDGE)
     foreign = tuple(
         value("psa", when, amount).__class__(
-            m.resource, m.on, m.marker, m.quantity, m.as_recorded, focus=("Condition/c9",)
+            m.resource, m.on, m.marker, m.quantity, focus=("Condition/c9",)
         )
         for (when, amount), m in zip(days, values, strict=True)
     )

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from clinical.values import day, event, line, use, value
 
-from cds_service.clinical.evidence import Evidence
+from cds_service.clinical.evidence import Evidence, Values
 from cds_service.clinical.evidence.targets import from_target
 from cds_service.clinical.record import Event, Measurement
 from cds_service.knowledge.model import Agents, Sign, Target
@@ -37,7 +37,7 @@ def read(
         is_intolerance=is_intolerance,
     )
     of_line = line(use("ruxolitinib", START))
-    found = from_target(target, of_line, values, events, day("2024-12-31"))
+    found = from_target(target, of_line, Values(values), events, day("2024-12-31"))
     return [_said(e) for e in found]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from datetime import date, timedelta
 
+from clinical.values import KNOWLEDGE, cancer
+
 from cds_service.clinical.lines.course import Building, Course, steps_of
 from cds_service.clinical.record import Exposure
 from cds_service.dates import PartialDate
@@ -54,10 +56,23 @@ def test_after_every_use_that_joins_or_goes() -> None:
 
 def a_course(signs: tuple[PartialDate, ...]) -> Course:
     """As far as signs of progression go."""
-    course = object.__new__(Course)
-    object.__setattr__(course, "signs", signs)
-    object.__setattr__(course, "sign_steps", steps_of(signs))
-    return course
+    return Course(
+        as_of=DAY,
+        exposures=(),
+        of_drug={},
+        cancer=cancer("prostate"),
+        disease=KNOWLEDGE.disease("prostate"),
+        knowledge=KNOWLEDGE,
+        statements=(),
+        signs=signs,
+        sign_steps=steps_of(signs),
+        transplants=(),
+        collections=(),
+        surgeries=(),
+        radiotherapies=(),
+        infusions=(),
+        regimens=(),
+    )
 
 
 def test_a_sign_lies_between_two_days_where_any_of_its_days_does() -> None:

@@ -16,7 +16,8 @@ from fixtures.stories import STORIES, Story
 from cds_service import assess
 from cds_service.clinical.assessment_json import to_json
 from cds_service.clinical.record import read_record
-from cds_service.clinical.record.r5 import in_r4_shape
+from cds_service.clinical.record.elements import Head, decode
+from cds_service.clinical.record.r5 import CHANGED, in_r4_shape, opened_in_r4_shape
 from cds_service.clinical.record.record import Record
 from cds_service.knowledge.load import load_knowledge
 
@@ -218,3 +219,24 @@ def test_a_resource_of_r4_passes_as_the_bytes_it_is(story: Story) -> None:
             continue
         raw = json.dumps(resource).encode()
         assert in_r4_shape(raw, resource["resourceType"]) is raw
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.slug)
+def test_a_head_shows_what_the_whole_resource_would(story: Story) -> None:
+    known = [r for r in copy.deepcopy(story.resources) if r["resourceType"] in CHANGED]
+    for resource in (*known, *map(as_r5, copy.deepcopy(known))):
+        raw = json.dumps(resource).encode()
+        shaped = in_r4_shape(raw, resource["resourceType"])
+        assert opened_in_r4_shape(raw, decode(raw, Head)) == shaped
+
+
+@pytest.mark.parametrize("item", [True, False], ids=["of R5", "of R4"])
+def test_a_medication_within_an_order_is_looked_into(item: bool) -> None:
+    part = {"concept" if item else "text": {"text": "dexamethasone"} if item else "dexamethasone"}
+    inside = {"resourceType": "Medication", "id": "m", "ingredient": [
+        {"item": part} if item else {"itemCodeableConcept": part}]}  # fmt: skip
+    order = of_p1(
+        "MedicationRequest", status="active", intent="order", authoredOn="2026-01-05",
+        contained=[inside], medicationReference={"reference": "#m"},
+    )  # fmt: skip
+    assert "dexamethasone" in {exposure.drug for exposure in read([order]).exposures}

@@ -17,7 +17,7 @@ from cds_service.clinical.status import Case, decide_status
 from cds_service.clinical.status.judge import judge
 from cds_service.clinical.status.line_status import Earlier
 from cds_service.clinical.status.past import ADVERSE, past_statuses
-from cds_service.clinical.status.windows import with_window_rules
+from cds_service.clinical.status.windows import window_rules
 from cds_service.dates import PartialDate
 
 SITES = ("", "", "", "", "left lung", "right lung", "liver", "bone", "brain")
@@ -31,7 +31,8 @@ def _case(number: int) -> Case | None:
     lines = [judged for cancer in cancers for judged in cancer.judged]
     if not lines:
         return None
-    return with_window_rules(replace(lines[number % len(lines)].case, told=None, steady=None))
+    case = replace(lines[number % len(lines)].case, told=None, steady=None)
+    return replace(case, window_rules=window_rules(case))
 
 
 def _finding(case: Case, number: int, span: int, chance: Random) -> Evidence:
