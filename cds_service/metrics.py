@@ -72,6 +72,11 @@ VERIFIED_AGE = Gauge(
     "refractory_cds_log_verified_age_seconds", "Time since the decision log was last verified.",
     registry=REGISTRY, multiprocess_mode="livemax",
 )  # fmt: skip
+PURGED_AGE = Gauge(
+    "refractory_cds_log_purged_age_seconds",
+    "Time since a purge of the decision log ended, as of its last verification; +Inf: none has.",
+    registry=REGISTRY, multiprocess_mode="livemax",
+)  # fmt: skip
 
 
 @cache

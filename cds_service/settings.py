@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.errors import UsageError
@@ -104,6 +104,21 @@ class Settings(BaseSettings):
         description="Time from one verification of the decision log by the service to the next: of "
         "what is new, and once a day of all. 0: never.",
     )
+    audit_purge: bool = Field(
+        default=False,
+        description="Whether `audit purge --yes` may remove what is past its time "
+        "(docs/auditor.md). The service itself never does.",
+    )
+    audit_keep_contents_months: int = Field(
+        default=12,
+        description="Months for which the decision log keeps what charts and cards said, where it "
+        "is purged; at least 6.",
+    )
+    audit_keep_entries_months: int = Field(
+        default=72,
+        description="Months for which it keeps whom an entry is about, and why it was read; at "
+        "least 6. Envelopes stay.",
+    )
     audit_two_persons: bool = Field(
         default=False,
         description="Whether `audit` names a patient only where another account has asked for the "
@@ -195,6 +210,12 @@ class Settings(BaseSettings):
             BaseUrl.parse(base)
         return bases
 
+    @model_validator(mode="after")
+    def _keeps_long_enough(self) -> Settings:
+        if self.model_fields_set & {"audit_keep_contents_months", "audit_keep_entries_months"}:
+            _refuse_short(self.audit_keep_contents_months, self.audit_keep_entries_months)
+        return self
+
     @field_validator("audit_url")
     @classmethod
     def _has_no_password(cls, url: str | None) -> str | None:
@@ -230,3 +251,13 @@ def _postgres(url: str) -> PostgresAddress:
     from cds_service.audit.address import PostgresAddress
 
     return PostgresAddress(url)
+
+
+def _refuse_short(contents_months: int, entries_months: int) -> None:
+    """The same, for the few sites that say how long: ValueError where that is too short."""
+    from cds_service.audit.retention import Retention
+
+    try:
+        Retention(contents_months, entries_months)
+    except UsageError as error:
+        raise ValueError(str(error)) from None

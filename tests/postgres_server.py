@@ -25,7 +25,12 @@ from cds_service.audit.postgres.migrating import migrate
 BOTH = ["file", pytest.param("server", marks=pytest.mark.real)]
 """Where a log may lie; the same is asked of both."""
 ADMINISTRATOR = "postgres"
-LOGINS = {"service": "writer", "auditor": "reader", "privacy": "eraser"}
+LOGINS = {
+    "service": "writer",
+    "auditor": "reader",
+    "privacy": "eraser",
+    "retention": "purger",
+}
 """Roles that log in, and the role of the log that each is a member of."""
 _MIGRATED = "migrated"
 

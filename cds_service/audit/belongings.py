@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Any, TypedDict, cast
 
@@ -11,6 +11,7 @@ import msgspec
 from cds_service.audit.envelope import index_of
 from cds_service.audit.events import EventType
 from cds_service.audit.findings import Kind
+from cds_service.audit.gone import Purge, Recount
 from cds_service.audit.reading import TERMS_APART, LogReader, StoredEvent
 from cds_service.audit.seal import digest_of
 
@@ -53,6 +54,8 @@ class Belongings:
 
     def __init__(self, reader: LogReader) -> None:
         self._erased = reader.erased()
+        self._purged = reader.purged()
+        self._recount = Recount(self._purged, reader.begins_after)
         self._has_key = lru_cache(_KEYS_REMEMBERED)(reader.has_key)
         self._terms = _InStep(reader.terms())
         self._payloads = _InStep(reader.payloads())
@@ -65,19 +68,35 @@ class Belongings:
         if not _are_derived(event, terms, members):
             yield Kind.INDEX_MISMATCH, "a column or search term is not what the event says"
         expected = dict(sealed.digests)
+        purged = self._purged_of(event, expected)
         for name, scheme, key_id, nonce, stored in self._payloads.of(event.seq):
             recorded = expected.pop(name, None)
             if digest_of(nonce, stored) != recorded or scheme != sealed.scheme:
                 yield Kind.PAYLOAD_ALTERED, "a payload is not the one that was recorded"
             elif key_id != sealed.keyId:  # `plain` has none, and no envelope names one
                 yield Kind.PAYLOAD_ALTERED, "a payload names a key that was not used"
-        if expected:
+            elif name in purged:
+                yield Kind.PAYLOAD_ALTERED, "a payload that was purged stands in the log again"
+        if not purged >= expected.keys():
             if members.get("patientPseudonym") in self._erased.pseudonyms:
                 yield Kind.PAYLOAD_SHREDDED, "payloads were deleted when the patient was erased"
             else:
                 yield Kind.PAYLOAD_MISSING, "a payload that was recorded is gone"
         if sealed.keyId is not None:
             yield from self._faults_of_key(sealed.keyId)
+        purge = Purge.of(event.seq, members) if event.event_type == EventType.PURGE else None
+        if purge is not None and self._recount.is_wrong(purge):
+            yield Kind.PAYLOAD_MISSING, "what a purge says that it removed is not what it names"
+
+    def _purged_of(self, event: StoredEvent, expected: Mapping[str, str]) -> Set[str]:
+        """Which of the payloads of an entry were purged."""
+        if not self._purged.over(event.seq):
+            return frozenset()
+        found = {name: self._purged.of(*event.known_by, name) for name in sorted(expected)}
+        for name, purge in found.items():
+            if purge is not None:
+                self._recount.add(purge, event.seq, name, expected[name])
+        return {name for name, purge in found.items() if purge is not None}
 
     def _faults_of_key(self, key_id: str) -> Iterator[tuple[Kind, str]]:
         is_there, is_erased = self._has_key(key_id), key_id in self._erased.keys
@@ -92,6 +111,7 @@ class Belongings:
         """The same walk past an event that cannot be asked."""
         self._terms.of(event.seq)
         self._payloads.of(event.seq)
+        self._recount.pass_over(event.seq)
 
     def strays(self) -> Iterator[tuple[Kind, int]]:
         """What belongs to no event, with the place it claims. To be asked last."""
@@ -179,7 +199,7 @@ def _are_derived(
 ) -> bool:
     try:
         index = index_of(members)
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return False
     return terms == index.terms and (
         event.event_id,

@@ -124,11 +124,30 @@ def print_report(report: Report) -> None:
 
 
 def _what(entry: Mapping[str, Any]) -> str:
+    gone = f"(purged {entry['purgedAt'][:10]})" if "purgedAt" in entry else ""
+    if entry["eventType"] == EventType.PURGE:
+        return _purge(entry)
     if entry["eventType"] != EventType.DECISION:
         said = (entry["eventType"], entry.get("outcome"), entry.get("overrideReason"))
         orphan = f"(orphan: {entry['orphan']})" if "orphan" in entry else ""
-        return " ".join(filter(None, (*said, orphan)))
-    return f"{entry.get('hook', entry.get('serviceId', ''))}: {entry.get('outcome', '')}"
+        return " ".join(filter(None, (*said, orphan, gone)))
+    asked = f"{entry.get('hook', entry.get('serviceId', ''))}: {entry.get('outcome', '')}"
+    return " ".join(filter(None, (asked, gone)))
+
+
+def _purge(entry: Mapping[str, Any]) -> str:
+    """What one purge removed, or what a whole run came to."""
+    if "purged" in entry:
+        of = entry["purged"]
+        return f"purge: {of['part']}, {of['payloads']} payloads of {of['entries']} entries"
+    result = entry.get("result", {})
+    parts = (result.get(name, {}) for name in ("contents", "identities"))
+    told = [f"run ended: {sum(part.get('payloads', 0) for part in parts)} payloads removed"]
+    if "held" in result:
+        told.append(f"{sum(result['held'].values())} under hold")
+    if "notAsRecorded" in result:
+        told.append(f"{result['notAsRecorded']['entries']} entries NOT AS RECORDED")
+    return f"purge: {', '.join(told)}"
 
 
 def _line_found(line: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ from cds_service.audit.hold_commands import hold_commands
 from cds_service.audit.listing import Wanted
 from cds_service.audit.migrate_command import migrate
 from cds_service.audit.proof_commands import anchors_in, keys_in, new_checkpoint, proof_commands
+from cds_service.audit.purge_commands import purge_commands
 from cds_service.audit.reading import open_reader
 from cds_service.audit.reidentifying_commands import reidentify_patient
 from cds_service.audit.review_commands import review
@@ -57,7 +58,7 @@ audit_app.command("migrate")(migrate)
 audit_app.command("feedback")(feedback)
 audit_app.command("review")(review)
 audit_app.command("reidentify")(reidentify_patient)
-for _name, _command in (proof_commands | erasing_commands | hold_commands).items():
+for _name, _command in (proof_commands | erasing_commands | hold_commands | purge_commands).items():
     audit_app.command(_name)(_command)
 
 
@@ -101,7 +102,7 @@ def list_entries(
                 limit=limit,
             )
             found = page(reader, wanted, asked.filter, look_at)
-            entries = [summary(event) for event in found.events]
+            entries = [summary(event, reader) for event in found.events]
         event = access_event(who(reason), command="list", query=query, rows=len(entries))
         record(db, event, data_key_file)
     if output is Format.JSON:

@@ -93,6 +93,11 @@ class Connection(Protocol):
         """Delete a patient's row and the payloads that its key did not seal; False where there is
         no such row."""
 
+    def purge(self, first: int, last: int, types: Sequence[str], names: Sequence[str]) -> int:
+        """Delete the payloads of these names of the entries of these types, from one number to
+        another; how many there were. Refused where no `purge` entry names them, or they are too
+        young."""
+
     def forget(self) -> bool:
         """See that no file keeps what was overwritten; False where readers prevent it."""
 

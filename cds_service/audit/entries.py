@@ -238,7 +238,7 @@ def review_event(
 def reidentification_event(
     reader: Reader,
     *,
-    state: Literal["asked", "answered", "erased", "unknown"],
+    state: Literal["asked", "answered", "erased", "purged", "unknown"],
     decision: Mapping[str, Json] | None = None,
     query: Mapping[str, Json] | None = None,
     rows: int = 0,

@@ -26,6 +26,9 @@ def print_entry(shown: Mapping[str, Any]) -> None:
         out.print(Text("NOT AS RECORDED: ", style="bold red") + harmless(fault))
     if shown.get("erased"):
         out.print(harmless(f"ERASED, and cannot be shown again: {', '.join(shown['erased'])}"))
+    for purge in shown.get("purged", ()):
+        names, by = ", ".join(purge["names"]), f"{_moment(purge['at'])}, entry {purge['by']}"
+        out.print(harmless(f"PURGED by age, and cannot be shown again ({by}): {names}"))
     standing = shown["standing"]
     out.print(harmless(f"{shown['eventType']} {members.get('eventId')}"), style="bold")
     at = f"entry {shown['seq']} of {standing['size']}, recorded {_moment(members['recordedAt'])}"

@@ -24,6 +24,7 @@ from cds_service.audit.events import (
     timestamp,
     utc_now,
 )
+from cds_service.audit.gone import runs_of
 from cds_service.audit.pseudonyms import PseudonymKey
 from cds_service.audit.seal import AES_256_GCM, Bond, Payload, pack, seal
 
@@ -198,6 +199,8 @@ def _terms(envelope: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "card", card["uuid"]
     for pseudonym in envelope.get("erased", {}).get("pseudonyms", ()):
         yield "erased", pseudonym
+    for run in runs_of(envelope):
+        yield "purged", run
     key = call_key(envelope)
     if key is not None:
         yield "call", key

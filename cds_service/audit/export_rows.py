@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from cds_service.audit.events import EventType
-from cds_service.audit.reading import LogReader, StoredEvent, current_feedback
+from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.said_last import current_feedback
 
 Row = dict[str, Any]
 

@@ -17,7 +17,8 @@ from cds_service.audit.events import EventType
 from cds_service.audit.export_rows import line_of
 from cds_service.audit.filters import LIVE, Filter
 from cds_service.audit.listing import Wanted
-from cds_service.audit.reading import LogReader, current_feedback
+from cds_service.audit.reading import LogReader
+from cds_service.audit.said_last import current_feedback
 from cds_service.audit.searching import in_batches, matching, what_followed
 from cds_service.audit.wilson import wilson_95
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cds_service.audit.events import EventType
-from cds_service.audit.reading import StoredEvent, current_feedback
+from cds_service.audit.reading import StoredEvent
+from cds_service.audit.said_last import current_feedback
 
 ANY: Final = "any"
 """Asks that there is something, whatever it is."""

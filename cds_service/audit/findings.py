@@ -29,6 +29,7 @@ class Kind(StrEnum):
     PAYLOAD_MISSING = "payload-missing"
     SPOOL_UNACCOUNTED = "spool-unaccounted"
     PAYLOAD_SHREDDED = "payload-shredded"
+    PAYLOAD_PURGED = "payload-purged"
     CLOCK_REGRESSION = "clock-regression"
     GUARDS_MISSING = "guards-missing"
     ANCHOR_DAMAGED = "anchor-damaged"
@@ -39,6 +40,7 @@ class Kind(StrEnum):
 INFORMATIVE = frozenset(
     {
         Kind.PAYLOAD_SHREDDED,
+        Kind.PAYLOAD_PURGED,
         Kind.CLOCK_REGRESSION,
         Kind.GUARDS_MISSING,
         Kind.ANCHOR_DAMAGED,
@@ -99,6 +101,7 @@ class Findings:
     def __init__(self) -> None:
         self.all: list[Finding] = []
         self.left_out = 0
+        self._counts = {True: 0, False: 0}  # apart, so that notes take no finding's place
         self._good: tuple[Standing, ...] = ()  # the newest two events without a finding
         self._now: Standing | None = None
         self._now_is_good = True
@@ -138,7 +141,8 @@ class Findings:
             if _continues(earlier, finding):
                 self.all[index] = replace(earlier, last=finding.last, before=finding.before)
                 return
-        if len(self.all) < _MOST_FINDINGS:
+        if self._counts[finding.informs] < _MOST_FINDINGS:
+            self._counts[finding.informs] += 1
             self.all.append(finding)
         else:
             self.left_out += 1

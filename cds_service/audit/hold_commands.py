@@ -49,7 +49,8 @@ def hold(
     ] = None,
     data_key_file: DataKeyFile = None,
 ) -> None:
-    """Place a legal hold: the patients of these decisions are not erased until it is released.
+    """Place a legal hold: until it is released, the patients of these decisions are not erased, and
+    what is about them is not purged.
 
     Without any condition it covers everybody.
     """

@@ -1,7 +1,7 @@
 """Legal holds: whose payloads may not be destroyed, until two persons say that they may.
 
 A hold is an entry, and so is its release: nothing stands anywhere else. It covers the patients of
-the decisions that it names; an erasure of one of them does nothing.
+the decisions that it names; an erasure of one of them does nothing, and a purge passes over them.
 """
 
 from __future__ import annotations

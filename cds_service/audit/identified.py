@@ -3,7 +3,8 @@
 A decision brings its AuditEvent with each resource that it rests on, the resources themselves where
 the log kept them, reads and searches of the service, and for each card that was returned a
 GuidanceResponse with its Provenance. What was erased, or was never kept, is left out; then the
-AuditEvent is the pseudonymous one.
+AuditEvent is the pseudonymous one. Of a decision whose contents were purged the patient is named,
+and when that was.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import msgspec
 
 from cds_service.audit.audit_entities import details, patient_entity
 from cds_service.audit.audit_events import Frame, audit_event, network, user_agent
-from cds_service.audit.canonical import content_hashes
 from cds_service.audit.events import EventType
 from cds_service.audit.fhir_codes import (
     ADVICE,
@@ -37,79 +37,10 @@ from cds_service.audit.fhir_codes import (
     coding,
 )
 from cds_service.audit.filters import LIVE
+from cds_service.audit.identified_contents import IN_BUNDLE, Opened, Used, opened_of
 from cds_service.audit.reading import LogReader, StoredEvent
-from cds_service.audit.reidentifying import Identity, identity_of
-from cds_service.audit.seal import PayloadErased
-from cds_service.audit.snapshot import Snapshot, read_snapshot
 
-_IN_BUNDLE: Final = "urn:uuid:"
 _OTHER_DATA: Final = ROLE_OF["data"]
-
-
-class _Used(msgspec.Struct, rename="camel"):
-    """One resource that a decision rests on."""
-
-    reference: str
-    origin: str = ""
-    version_id: str | None = None
-    last_updated: str | None = None
-    url: str | None = None
-    whole: str = ""
-    statement: str = ""
-
-
-class _Inputs(msgspec.Struct):
-    resources: tuple[_Used, ...] = ()
-
-
-class _Named(msgspec.Struct, rename="camel"):
-    """As much of a resource as tells which one it is, and what it holds."""
-
-    resource_type: str = ""
-    id: str = ""
-    entry: tuple[dict[str, msgspec.Raw], ...] = ()
-
-
-class _Request(msgspec.Struct, rename="camel"):
-    prefetch: dict[str, msgspec.Raw] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What was sealed of a decision. `kept`: the resources as they came, by reference."""
-
-    identity: Identity
-    used: tuple[_Used, ...]
-    kept: Mapping[str, bytes]
-    cards: Mapping[str, Json]
-    decision_id: str
-
-    def full_url(self, reference: str) -> str:
-        """Where a resource is: on its server; without one, under a name of its own."""
-        if self.identity.fhir_server:
-            return f"{self.identity.fhir_server.rstrip('/')}/{reference}"
-        return _IN_BUNDLE + str(uuid5(UUID(self.decision_id), reference))
-
-    def reference(self, used: _Used) -> Json:
-        """A resource in the version that was read; one that the bundle has not by its name only."""
-        kind = used.reference.partition("/")[0]
-        if used.reference not in self.kept:
-            return {"type": kind, "identifier": {"value": _versioned(used)}}
-        url = self.full_url(used.reference)
-        is_versioned = used.version_id and not url.startswith(_IN_BUNDLE)
-        return {
-            "type": kind,
-            "reference": f"{url}/_history/{used.version_id}" if is_versioned else url,
-        }
-
-    @property
-    def patient(self) -> Json | None:
-        if self.identity.patient_id is None:
-            return None
-        return {
-            "type": "Patient",
-            "reference": self.full_url(f"Patient/{self.identity.patient_id}"),
-        }
 
 
 @dataclass(slots=True)
@@ -138,15 +69,19 @@ def bundle_of(
     Raises KeysNeeded where what is sealed cannot be opened here.
     """
     members = event.read()
-    url = _IN_BUNDLE + str(uuid5(NAMESPACE_URL, log_id))
+    url = IN_BUNDLE + str(uuid5(NAMESPACE_URL, log_id))
     frame = Frame(log_id, {"type": "Device", "reference": url})
-    opened = _opened(reader, event, members)
-    ours = [(_IN_BUNDLE + event.event_id, _audit_event(event, frame, members, opened))]
+    opened = opened_of(reader, event, members)
+    ours = [(IN_BUNDLE + event.event_id, _audit_event(event, frame, members, opened))]
     ours.append((url, _device(log_id, members)))
     if opened is not None:
         ours += _of_server(members, frame, opened)
         left = members.get("mode", LIVE) == LIVE
-        if left and not any(one.event_type == EventType.DELIVERY for one in followed):
+        if (
+            left
+            and not opened.purge
+            and not any(one.event_type == EventType.DELIVERY for one in followed)
+        ):
             ours += _of_cards(members, frame, opened)
     bundle = _Bundle()
     for place, resource in ours:
@@ -169,77 +104,8 @@ def _device(log_id: str, members: Mapping[str, Any]) -> Json:
     return made
 
 
-def _opened(reader: LogReader, event: StoredEvent, members: Mapping[str, Any]) -> _Opened | None:
-    if event.event_type != EventType.DECISION:
-        return None
-    try:
-        identity = identity_of(reader, event)
-        used = _read(reader.content(event, "inputs"), _Inputs).resources
-        request = reader.content(event, "request")
-        snapshot = reader.content(event, "snapshot")
-        response = _read(reader.content(event, "response"), dict)
-    except PayloadErased:
-        return None
-    kept = _kept(used, request, read_snapshot(snapshot) if snapshot else None)
-    named = f"Patient/{identity.patient_id}"
-    if identity.patient_id is not None and named not in kept:
-        kept[named] = msgspec.json.encode({"resourceType": "Patient", "id": identity.patient_id})
-    cards = {
-        str(one.get("uuid")): one for one in response.get("cards", ()) if isinstance(one, dict)
-    }
-    return _Opened(identity, used, kept, cards, members["decisionId"])
-
-
-def _read(content: bytes | None, kind: Any) -> Any:
-    return msgspec.json.decode(content or b"{}", type=kind)
-
-
-def _kept(
-    used: Sequence[_Used], request: bytes | None, snapshot: Snapshot | None
-) -> dict[str, bytes]:
-    """Those of the resources that the log has in full, each the very one that was used."""
-    wanted = {one.reference: one.whole for one in used}
-    found: dict[str, bytes] = {}
-    for content in _contents(request, snapshot):
-        named = msgspec.json.decode(content, type=_Named)
-        reference = f"{named.resource_type}/{named.id}"
-        if reference not in wanted or reference in found:
-            continue
-        if content_hashes(content).whole == wanted[reference]:
-            found[reference] = content.replace(b"\n", b" ").replace(b"\r", b" ")
-    return found
-
-
-def _contents(request: bytes | None, snapshot: Snapshot | None) -> Iterator[bytes]:
-    for one in (*snapshot.read, *snapshot.medications) if snapshot else ():
-        yield from _in_bundle(one.raw.encode())
-    if request is None:
-        return
-    prefetched = msgspec.json.decode(request, type=_Request).prefetch.values()
-    for raw in (*prefetched, msgspec.Raw(request)):
-        yield from _in_bundle(bytes(raw))
-
-
-def _in_bundle(content: bytes) -> Iterator[bytes]:
-    """The resource, or those in it where it is a Bundle; nothing where it is none."""
-    try:
-        named = msgspec.json.decode(content, type=_Named)
-    except msgspec.ValidationError:  # null, or of another form than FHIR's
-        return
-    if named.resource_type == "Bundle":
-        for entry in named.entry:
-            if "resource" in entry:
-                yield from _in_bundle(bytes(entry["resource"]))
-    elif named.id:
-        yield content
-
-
-def _versioned(used: _Used) -> str:
-    return f"{used.reference}/_history/{used.version_id}" if used.version_id else used.reference
-
-
 def _audit_event(
-    event: StoredEvent, frame: Frame, members: Mapping[str, Any], opened: _Opened | None
+    event: StoredEvent, frame: Frame, members: Mapping[str, Any], opened: Opened | None
 ) -> Json:
     made = audit_event(event, frame)
     if opened is None:
@@ -260,7 +126,11 @@ def _audit_event(
         }
         for one in opened.used
     ]
-    others = [one for one in made["entity"] if one.get("role") not in (_OTHER_DATA, _PATIENT)]
+    replaced = (_PATIENT,) if opened.purge else (_PATIENT, _OTHER_DATA)
+    others = [one for one in made["entity"] if one.get("role") not in replaced]
+    if opened.purge:
+        log = next(one for one in others if one.get("role") == ROLE_OF["log"])
+        log["detail"] += details(purgedAt=opened.purge.at, purgedBy=opened.purge.seq)
     made["entity"] = patient + others + data
     return made
 
@@ -269,7 +139,7 @@ _PATIENT: Final = ROLE_OF["patient"]
 
 
 def _of_server(
-    members: Mapping[str, Any], frame: Frame, opened: _Opened
+    members: Mapping[str, Any], frame: Frame, opened: Opened
 ) -> Iterator[tuple[str, Json]]:
     """What the service itself got from the FHIR server: an event for each resource it read, and one
     for all that it searched. Which searches it sent is not on record, so none is claimed."""
@@ -284,7 +154,7 @@ def _of_server(
 
 
 def _server_event(
-    members: Mapping[str, Any], frame: Frame, opened: _Opened, how: str, used: Sequence[_Used]
+    members: Mapping[str, Any], frame: Frame, opened: Opened, how: str, used: Sequence[Used]
 ) -> tuple[str, Json]:
     """In a read the data flow to the client, in a search the question to the server."""
     is_read = how == "read"
@@ -337,30 +207,30 @@ def _server_event(
             *data,
         ],
     }
-    return _IN_BUNDLE + name, made
+    return IN_BUNDLE + name, made
 
 
 def _of_cards(
-    members: Mapping[str, Any], frame: Frame, opened: _Opened
+    members: Mapping[str, Any], frame: Frame, opened: Opened
 ) -> Iterator[tuple[str, Json]]:
     """What each card said, and what it rests on."""
     knowledge = f"{KNOWLEDGE}|{members['knowledge']['version']}"
     for card in members.get("cards", ()):
-        place = _IN_BUNDLE + card["uuid"]
+        place = IN_BUNDLE + card["uuid"]
         yield place, _guidance(members, frame, opened, card, knowledge)
         name = str(uuid5(UUID(card["uuid"]), "provenance"))
-        yield _IN_BUNDLE + name, _provenance(members, frame, opened, place, name, knowledge)
+        yield IN_BUNDLE + name, _provenance(members, frame, opened, place, name, knowledge)
 
 
 def _guidance(
-    members: Mapping[str, Any], frame: Frame, opened: _Opened, card: Mapping[str, Any], module: str
+    members: Mapping[str, Any], frame: Frame, opened: Opened, card: Mapping[str, Any], module: str
 ) -> Json:
     made: Json = {
         "resourceType": "GuidanceResponse",
         "id": card["uuid"],
         "meta": {"profile": [f"{PROFILES}/returned-card"]},
         "requestIdentifier": {"value": opened.decision_id},
-        "identifier": [{"system": "urn:ietf:rfc:3986", "value": _IN_BUNDLE + card["uuid"]}],
+        "identifier": [{"system": "urn:ietf:rfc:3986", "value": IN_BUNDLE + card["uuid"]}],
         "moduleCanonical": module,
         "status": "success",
         "occurrenceDateTime": members["receivedAt"],
@@ -383,7 +253,7 @@ def _guidance(
 def _provenance(
     members: Mapping[str, Any],
     frame: Frame,
-    opened: _Opened,
+    opened: Opened,
     target: str,
     name: str,
     knowledge: str,

@@ -23,6 +23,9 @@ def migrate(
     eraser: Annotated[
         str, typer.Option(help="Role that also erases patients and wraps keys anew.")
     ] = "refractory_cds_eraser",
+    purger: Annotated[
+        str, typer.Option(help="Role that removes payloads past their time.")
+    ] = "refractory_cds_purger",
 ) -> None:
     """Make or bring up the log's tables in PostgreSQL, and what each role may do.
 
@@ -36,6 +39,6 @@ def migrate(
         from cds_service.audit.postgres.migrating import migrate as migrate_log
         from cds_service.audit.postgres.roles import Roles
 
-        done = migrate_log(db, Roles(owner, writer, reader, eraser))
+        done = migrate_log(db, Roles(owner, writer, reader, eraser, purger))
     for line in done or ["nothing to do: tables and roles are those of this version"]:
         typer.echo(line)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -16,25 +15,27 @@ from cds_service.audit.address import Address, connect
 from cds_service.audit.cabinet import key_named
 from cds_service.audit.data_keys import DataKeys, KeysNeeded, default_data_key_file
 from cds_service.audit.database import UNREADABLE, Connection
-from cds_service.audit.events import EventType, timestamp
+from cds_service.audit.events import EventType
+from cds_service.audit.gone import Erased, Purge, Purged
+from cds_service.audit.gone_rows import purge_of
 from cds_service.audit.listing import FEW, Wanted, conditions
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
-from cds_service.audit.seal import PLAIN, Bond, Payload, PayloadErased, unseal
+from cds_service.audit.seal import PLAIN, Bond, Payload, PayloadErased, PayloadPurged, unseal
 from cds_service.errors import AuditError
 
 # Cast, so that a value somebody stored with another type is still read, and judged by its bytes.
-_COLUMNS = (
+EVENT_COLUMNS = (
     "coalesce(CAST(e.seq AS INTEGER), 0) AS seq, CAST(e.prev_hash AS BLOB),"
     " CAST(e.leaf_hash AS BLOB), e.event_id, e.event_type, e.decision_id, e.recorded_at,"
     " coalesce(CAST(e.envelope AS BLOB), x'')"
 )
-_CHECKPOINT = (
+CHECKPOINT_COLUMNS = (
     "coalesce(CAST(number AS INTEGER), 0), coalesce(CAST(size AS INTEGER), 0),"
     " coalesce(CAST(note AS TEXT), ''), coalesce(CAST(frontier AS BLOB), x'')"
 )
 TERMS_APART = "\x1f"
 """Stands between the search terms of one entry; no term of ours has it in it."""
-_TERMS = (
+TERM_COLUMNS = (
     "seq, count(*),"
     " count(*) FILTER (WHERE field = CAST(field AS TEXT) AND value = CAST(value AS TEXT)),"
     f" group_concat(field, '{TERMS_APART}'), group_concat(value, '{TERMS_APART}')"
@@ -43,7 +44,7 @@ StoredTerms: TypeAlias = tuple[int, int, int, str, str]
 """The number of an entry, how many search terms it has and how many of these are text, then their
 fields and their values in one order. One row an entry is read three times as fast as one a term."""
 _BEYOND = (1 << 63) - 1
-_PAYLOAD = (
+PAYLOAD_COLUMNS = (
     "name, scheme, key_id, coalesce(CAST(nonce AS BLOB), x''), coalesce(CAST(stored AS BLOB), x'')"
 )
 
@@ -59,6 +60,11 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     decision_id: str | None
     recorded_at: str
     envelope: bytes
+
+    @property
+    def known_by(self) -> tuple[int, str, str]:
+        """Number, type and time: what a purge goes by."""
+        return self.seq, self.event_type, self.recorded_at
 
     def read(self) -> dict[str, Any]:
         """The members of the envelope; AuditError where the bytes are none."""
@@ -81,19 +87,14 @@ class StoredCheckpoint:
     frontier: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Erased:
-    """What the log's redactions name: pseudonyms, and the ids of data keys that were destroyed."""
-
-    pseudonyms: frozenset[str]
-    keys: frozenset[str]
-
-
 class LogReader:
     """One consistent view of a log, as it was when it was opened, however long it is read.
 
     `data_keys` open its payloads; they are looked for when the first one is opened.
     """
+
+    begins_after = 0
+    """The entry before the first that `events` has."""
 
     def __init__(
         self,
@@ -128,22 +129,22 @@ class LogReader:
 
     def events(self) -> Iterator[StoredEvent]:
         """Every entry in its stored order."""
-        rows = self._db.stream(f"SELECT {_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
+        rows = self._db.stream(f"SELECT {EVENT_COLUMNS} FROM events e ORDER BY e.seq")  # noqa: S608
         return (StoredEvent(*row) for row in rows)
 
     def terms(self) -> Iterator[StoredTerms]:
         """The search terms of each entry that has any, in the order of the entries."""
-        return self._db.stream(f"SELECT {_TERMS} FROM terms GROUP BY seq ORDER BY seq")  # noqa: S608
+        return self._db.stream(f"SELECT {TERM_COLUMNS} FROM terms GROUP BY seq ORDER BY seq")  # noqa: S608
 
     def payloads(self) -> Iterator[tuple[Any, ...]]:
         """The members of every payload after its entry, in the order of the entries."""
-        return self._db.stream(f"SELECT seq, {_PAYLOAD} FROM payloads ORDER BY seq")  # noqa: S608
+        return self._db.stream(f"SELECT seq, {PAYLOAD_COLUMNS} FROM payloads ORDER BY seq")  # noqa: S608
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         """Every checkpoint by its number; none in a log of before there were any."""
         if not self.has_checkpoints:
             return iter(())
-        rows = self._db.stream(f"SELECT {_CHECKPOINT} FROM checkpoints ORDER BY number")  # noqa: S608
+        rows = self._db.stream(f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints ORDER BY number")  # noqa: S608
         return (StoredCheckpoint(*row) for row in rows)
 
     def latest_checkpoint(self) -> StoredCheckpoint | None:
@@ -151,14 +152,14 @@ class LogReader:
         if not self.has_checkpoints:
             return None
         row = self._db.execute(
-            f"SELECT {_CHECKPOINT} FROM checkpoints ORDER BY number DESC LIMIT 1"  # noqa: S608
+            f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints ORDER BY number DESC LIMIT 1"  # noqa: S608
         ).fetchone()
         return StoredCheckpoint(*row) if row else None
 
     def checkpoint_of(self, size: int) -> StoredCheckpoint | None:
         """The checkpoint over the first `size` entries."""
         row = self._db.execute(
-            f"SELECT {_CHECKPOINT} FROM checkpoints WHERE size = ?",  # noqa: S608
+            f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints WHERE size = ?",  # noqa: S608
             (size,),
         ).fetchone()
         return StoredCheckpoint(*row) if row else None
@@ -180,8 +181,15 @@ class LogReader:
 
     def erased(self) -> Erased:
         """Whom the log's redactions have erased."""
-        found = [members.get("erased") for _, members in self.entries_of(EventType.REDACTION)]
-        return Erased(_names(found, "pseudonyms"), _names(found, "dataKeys"))
+        return Erased.by(members for _, members in self.entries_of(EventType.REDACTION))
+
+    def purged(self) -> Purged:
+        """What all of the log's purges have removed."""
+        return Purged(self.entries_of(EventType.PURGE))
+
+    def purge_of(self, event: StoredEvent, name: str) -> Purge | None:
+        """The purge that removed this payload of an entry; None where none did."""
+        return purge_of(self._db, *event.known_by, name)
 
     def has_key(self, key_id: str) -> bool:
         """Whether the data key with this id is in the log, however it is wrapped."""
@@ -202,13 +210,15 @@ class LogReader:
     def newest(self, wanted: Wanted) -> Iterator[StoredEvent]:
         """The same one by one, so that a reader may stop before the end."""
         where, values = self._where(wanted)
-        query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
+        query = (
+            f"SELECT {EVENT_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq DESC LIMIT :limit"  # noqa: S608
+        )
         return (StoredEvent(*row) for row in self._db.execute(query, values))
 
     def matching(self, wanted: Wanted) -> Iterator[StoredEvent]:
         """All entries of a list, the oldest first, however many there are."""
         where, values = self._where(wanted)
-        query = f"SELECT {_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq"  # noqa: S608
+        query = f"SELECT {EVENT_COLUMNS} FROM events e WHERE {where} ORDER BY e.seq"  # noqa: S608
         return (StoredEvent(*row) for row in self._db.stream(query, values))
 
     def count(self, wanted: Wanted) -> int:
@@ -233,7 +243,7 @@ class LogReader:
         column = "seq" if is_number else "event_id"
         value: int | str = min(int(name), _BEYOND) if is_number else name.lower()
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM events e WHERE e.{column} = ?",  # noqa: S608
+            f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.{column} = ?",  # noqa: S608
             (value,),
         ).fetchone()
         return StoredEvent(*row) if row else None
@@ -244,9 +254,9 @@ class LogReader:
         cards = [card["uuid"] for card in decision.read().get("cards", ())]
         places = ", ".join("?" * len(cards)) or "NULL"  # PostgreSQL takes no empty list
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
+            f"SELECT {EVENT_COLUMNS} FROM events e"  # noqa: S608
             " WHERE e.decision_id = ? AND e.decision_id <> e.event_id"
-            f" UNION SELECT {_COLUMNS} FROM terms t JOIN events e ON e.seq = t.seq"
+            f" UNION SELECT {EVENT_COLUMNS} FROM terms t JOIN events e ON e.seq = t.seq"
             f" WHERE t.field = 'card' AND t.value IN ({places}) AND e.event_type = 'feedback'"
             " ORDER BY 1",
             (decision.decision_id, *cards),
@@ -260,7 +270,7 @@ class LogReader:
             return []
         places = ", ".join("?" * len(decisions))
         rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM events e"  # noqa: S608
+            f"SELECT {EVENT_COLUMNS} FROM events e"  # noqa: S608
             f" WHERE e.decision_id IN ({places}) AND e.decision_id <> e.event_id ORDER BY e.seq",
             tuple(decisions),
         )
@@ -270,18 +280,21 @@ class LogReader:
         """The bytes that were sealed under this name; None where the entry has none.
 
         Raises AuditError where they are missing or are not the ones that were recorded,
-        PayloadErased where they were erased, KeysNeeded where the keys cannot be had here.
+        PayloadErased where they were erased, PayloadPurged where they were purged by age,
+        KeysNeeded where the keys cannot be had here.
         """
         members = event.read()
         expected = members.get("sealed", {}).get("digests", {}).get(name)
         if expected is None:
             return None
         row = self._db.execute(
-            f"SELECT {_PAYLOAD} FROM payloads WHERE seq = ? AND name = ?",  # noqa: S608
+            f"SELECT {PAYLOAD_COLUMNS} FROM payloads WHERE seq = ? AND name = ?",  # noqa: S608
             (event.seq, name),
         ).fetchone()
         if row is None and members.get("patientPseudonym") in self.erased().pseudonyms:
             raise PayloadErased(f"the {name} of event {event.seq} was erased")
+        if row is None and (purge := self.purge_of(event, name)) is not None:
+            raise PayloadPurged(name, event.seq, purge)
         if row is None or (payload := Payload(*row)).digest != expected:
             raise AuditError(f"the {name} of event {event.seq} is missing or was altered")
         if payload.scheme == PLAIN or payload.key_id is None:
@@ -342,19 +355,12 @@ class LogReader:
 def entries_of(db: Connection, event_type: EventType) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and members of each entry of a type, in order. What cannot be read is for `verify`."""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM events e WHERE e.event_type = ? ORDER BY e.seq",  # noqa: S608
+        f"SELECT {EVENT_COLUMNS} FROM events e WHERE e.event_type = ? ORDER BY e.seq",  # noqa: S608
         (event_type.value,),
     )
     for event in (StoredEvent(*row) for row in rows):
         with suppress(AuditError):
             yield event.seq, event.read()
-
-
-def _names(erased: Sequence[Any], member: str) -> frozenset[str]:
-    """What redactions name under this member; whatever else somebody wrote there names nobody."""
-    lists = [one.get(member) for one in erased if isinstance(one, dict)]
-    named = [name for names in lists if isinstance(names, list) for name in names]
-    return frozenset(name for name in named if isinstance(name, str))
 
 
 def _complaints_of(path: Path) -> list[str]:
@@ -377,30 +383,3 @@ def open_reader(address: Address, data_key_file: Path | None = None) -> Iterator
         raise AuditError(f"the decision log cannot be read: {error}") from error
     finally:
         db.close()
-
-
-def current_feedback(feedback: Sequence[StoredEvent]) -> dict[str, dict[str, Any]]:
-    """What holds for each card: the feedback with the latest time of its own, then of ours.
-
-    A card that is not in the result had no feedback, which is not an override. Orphaned feedback
-    counts for nothing.
-
-    Source: CDS Hooks 2.0, Feedback (the same card may be reported several times).
-    """
-    current: dict[str, dict[str, Any]] = {}
-    for event in feedback:
-        members = event.read()
-        if event.event_type != EventType.FEEDBACK or "orphan" in members:
-            continue
-        standing = current.get(members["card"])
-        if standing is None or _when(members) >= _when(standing):
-            current[members["card"]] = members
-    return current
-
-
-def _when(feedback: Mapping[str, Any]) -> tuple[str, int]:
-    try:
-        at = timestamp(datetime.fromisoformat(feedback["outcomeTimestamp"].upper()))
-    except (KeyError, ValueError):
-        at = feedback["receivedAt"]
-    return at, feedback["seq"]

@@ -16,7 +16,7 @@ from cds_service.audit.entries import Reader, reidentification_event
 from cds_service.audit.events import Event, EventType
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import LogReader, StoredEvent
-from cds_service.audit.seal import PayloadErased
+from cds_service.audit.seal import PayloadErased, PayloadPurged
 from cds_service.errors import AuditError
 
 PRIVACY_OFFICER: Final = "privacy-officer"
@@ -51,7 +51,8 @@ def identity_of(reader: LogReader, event: StoredEvent) -> Identity:
     """The identity that was sealed with a decision. For the two callers who put on record that
     they name a patient: `reidentify`, and the identifiable export.
 
-    Raises PayloadErased where the patient was erased, KeysNeeded without the keys.
+    Raises PayloadErased where the patient was erased, PayloadPurged where the entry is too old,
+    KeysNeeded without the keys.
     """
     return msgspec.json.decode(reader.content(event, "identity") or b"{}", type=Identity)
 
@@ -60,18 +61,21 @@ def reidentify(reader: LogReader, event: StoredEvent, asking: Asking) -> Identit
     """Who one decision is about. The entry about that is written before this returns; where it
     cannot be, it raises.
 
-    Raises AuditError for a wrong role, without a reason, where the patient was erased or none was
-    named, and SecondPersonNeeded for the first of two persons.
+    Raises AuditError for a wrong role, without a reason, where the patient was erased, was purged
+    or none was named, and SecondPersonNeeded for the first of two persons.
     """
     demand_right(asking.by)
     members = event.read()
     asked_in = second_of_two(reader, asking, decision=members)
     identity = Identity()
-    state: Literal["answered", "erased", "unknown"] = "answered"
+    state: Literal["answered", "erased", "purged", "unknown"] = "answered"
+    why = "the call named no patient"
     try:
         identity = identity_of(reader, event)
     except PayloadErased:
-        state = "erased"
+        state, why = "erased", "the patient was erased: nobody can say any more who it was"
+    except PayloadPurged as gone:
+        state, why = "purged", f"who it was about was {gone.purge.told}"
     if state == "answered" and identity.patient_id is None:
         state = "unknown"
     rows = 1 if state == "answered" else 0
@@ -81,9 +85,9 @@ def reidentify(reader: LogReader, event: StoredEvent, asking: Asking) -> Identit
         )
     )
     if state == "erased":
-        raise PayloadErased("the patient was erased: nobody can say any more who it was")
-    if state == "unknown":
-        raise AuditError("the call named no patient")
+        raise PayloadErased(why)
+    if state != "answered":
+        raise AuditError(why)
     return identity
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cds_service.audit.canonical import digest
 from cds_service.audit.data_keys import DataKey
+from cds_service.audit.gone import Purge
 from cds_service.errors import AuditError
 
 try:
@@ -30,8 +31,20 @@ _SALT_BYTES = 32
 _NONCE_BYTES = 12
 
 
-class PayloadErased(AuditError):
-    """The payload's key was destroyed, or the payload itself: what it held cannot be had again."""
+class PayloadGone(AuditError):
+    """What the payload held cannot be had again, and an entry says why."""
+
+
+class PayloadErased(PayloadGone):
+    """The patient was erased: the payload's key was destroyed, or the payload itself."""
+
+
+class PayloadPurged(PayloadGone):
+    """The payload was older than the log keeps them."""
+
+    def __init__(self, name: str, seq: int, purge: Purge) -> None:
+        super().__init__(f"the {name} of event {seq} was {purge.told}")
+        self.purge = purge
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ reason. What is opened is checked against its digest first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,11 +18,18 @@ from cds_service.audit.chain import leaf_hash
 from cds_service.audit.data_keys import KeysNeeded
 from cds_service.audit.events import EventType
 from cds_service.audit.listing import Wanted
-from cds_service.audit.reading import LogReader, StoredEvent, current_feedback
-from cds_service.audit.seal import PayloadErased
+from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.said_last import current_feedback
+from cds_service.audit.seal import PayloadErased, PayloadPurged
 from cds_service.errors import AuditError
 
 _READINGS = 1_000
+_CONTENT_OF: Mapping[str, str] = {
+    EventType.DECISION: "response",
+    EventType.FEEDBACK: "feedback",
+    EventType.REVIEW: "comment",
+}
+"""The payload that tells of an entry whether its contents are there."""
 _CARD_MEMBERS = ("uuid", "indicator", "summary", "detail")
 _INPUT_MEMBERS = ("reference", "versionId", "lastUpdated", "origin", "whole", "statement")
 
@@ -35,9 +44,46 @@ class _Feedback(msgspec.Struct, rename="camel"):
     override_reason: _Reason | None = None
 
 
-def summary(event: StoredEvent) -> dict[str, Any]:
-    """One line of a list: what a reader needs to pick an entry."""
+@dataclass(slots=True)
+class _Lost:
+    """What could not be shown: because it is not what was recorded, because its patient was erased,
+    or because it was past its time; the last with when and by which entry."""
+
+    faults: list[str] = field(default_factory=list)
+    erased: set[str] = field(default_factory=set)
+    purged: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+
+    @contextmanager
+    def without(self, name: str) -> Iterator[None]:
+        """Note what is raised in the block; KeysNeeded goes on."""
+        try:
+            yield
+        except KeysNeeded:
+            raise
+        except PayloadErased:
+            self.erased.add(name)
+        except PayloadPurged as gone:
+            self.purged.setdefault((gone.purge.at, gone.purge.seq), set()).add(name)
+        except (AuditError, msgspec.DecodeError) as error:
+            self.faults.append(str(error))
+
+    def as_json(self) -> dict[str, Any]:
+        told = {
+            "faults": self.faults,
+            "erased": sorted(self.erased),
+            "purged": [
+                {"at": at, "by": seq, "names": sorted(names)}
+                for (at, seq), names in sorted(self.purged.items())
+            ],
+        }
+        return {name: what for name, what in told.items() if what}
+
+
+def summary(event: StoredEvent, reader: LogReader) -> dict[str, Any]:
+    """One line of a list: what a reader needs to pick an entry; also since when it is gone."""
     members = event.read()
+    content = _CONTENT_OF.get(event.event_type)
+    purge = reader.purge_of(event, content) if content else None
     lines = [
         {"disease": cancer["disease"], "line": line["number"], "status": line["status"]}
         for cancer in members.get("cancers", ())
@@ -65,20 +111,28 @@ def summary(event: StoredEvent) -> dict[str, Any]:
         "verdict": members.get("verdict"),
         "duplicateOf": members.get("duplicateOf"),
         "orphan": members.get("orphan"),
+        "purgedAt": purge.at if purge else None,
+        "purged": _counts(members.get("purged", {})),
+        "result": members.get("result") if event.event_type == EventType.PURGE else None,
     }
-    return {name: value for name, value in picked.items() if value not in (None, [])}
+    return {name: value for name, value in picked.items() if value not in (None, [], {})}
+
+
+def _counts(purged: Any) -> dict[str, Any]:
+    names = ("part", "entries", "payloads", "bytes", "before")
+    return {name: purged[name] for name in names if name in purged}
 
 
 def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
     """The envelope, what was sealed beside it, and what followed. `faults` says what could not be
-    shown because it is not what was recorded, `erased` what was erased.
+    shown because it is not what was recorded, `erased` what was erased, `purged` what was past its
+    time.
 
     Raises KeysNeeded where the keys to what was sealed cannot be had.
     """
-    faults: list[str] = []
-    erased: list[str] = []
+    lost = _Lost()
     if leaf_hash(event.envelope) != event.leaf_hash:
-        faults.append(f"event {event.seq} is not what was recorded: run verify")
+        lost.faults.append(f"event {event.seq} is not what was recorded: run verify")
     shown: dict[str, Any] = {
         "seq": event.seq,
         "eventType": event.event_type,
@@ -88,32 +142,22 @@ def whole_entry(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
     }
 
     def opened(name: str, pick: Callable[[Any], Any]) -> None:
-        try:
+        with lost.without(name):
             content = reader.content(event, name)
             if content is not None:
                 shown[name] = pick(msgspec.json.decode(content))
-        except KeysNeeded:
-            raise
-        except PayloadErased:
-            erased.append(name)
-        except (AuditError, msgspec.DecodeError) as error:
-            faults.append(str(error))
 
     if event.event_type == EventType.DECISION:
         opened("response", _cards)
         opened("inputs", _inputs)
         opened("assessment", _assessment)
         followed = reader.about(event)
-        shown["followed"] = [_followed(reader, one, faults, erased) for one in followed]
+        shown["followed"] = [_followed(reader, one, lost) for one in followed]
         shown["feedbackByCard"] = {
             card: members["outcome"] for card, members in current_feedback(followed).items()
         }
         shown["readings"] = _readings(reader, event)
-    if faults:
-        shown["faults"] = faults
-    if erased:
-        shown["erased"] = sorted(set(erased))
-    return shown
+    return shown | lost.as_json()
 
 
 def _standing(reader: LogReader, event: StoredEvent) -> dict[str, Any]:
@@ -174,17 +218,9 @@ def _comment(reader: LogReader, event: StoredEvent) -> str | None:
     return given.override_reason.user_comment if given.override_reason else None
 
 
-def _followed(
-    reader: LogReader, event: StoredEvent, faults: list[str], erased: list[str]
-) -> dict[str, Any]:
+def _followed(reader: LogReader, event: StoredEvent, lost: _Lost) -> dict[str, Any]:
     entry: dict[str, Any] = {"seq": event.seq, **event.read()}
     if event.event_type in (EventType.FEEDBACK, EventType.REVIEW):
-        try:
+        with lost.without("comment"):
             entry["comment"] = _comment(reader, event)
-        except KeysNeeded:
-            raise
-        except PayloadErased:
-            erased.append("comment")
-        except (AuditError, msgspec.DecodeError) as error:
-            faults.append(str(error))
     return {name: value for name, value in entry.items() if value is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import datetime
 from functools import partial
@@ -20,8 +20,8 @@ from cds_service.audit.events import timestamp
 from cds_service.audit.files import new_file, refuse_network_file_system
 from cds_service.errors import AuditError
 
-SCHEMA_VERSION = 3
-_SCRIPTS = ("schema.sql", "checkpoints.sql", "data_keys.sql")
+SCHEMA_VERSION = 4
+_SCRIPTS = ("schema.sql", "checkpoints.sql", "data_keys.sql", "purges.sql")
 """What makes each version out of the one before it."""
 
 _TRIES, _PAUSE_SECONDS = 50, 0.1
@@ -31,6 +31,13 @@ _NOT_BY_KEY = """
 DELETE FROM payloads
  WHERE seq IN (SELECT seq FROM terms WHERE field = 'patient' AND value = ?)
    AND (key_id IS NULL OR key_id IS NOT ?)
+"""
+
+_PURGED = """
+DELETE FROM payloads
+ WHERE seq BETWEEN :first AND :last AND name IN ({names})
+   AND seq IN (SELECT seq FROM events
+                WHERE seq BETWEEN :first AND :last AND event_type IN ({types}))
 """
 
 
@@ -75,8 +82,8 @@ class SqliteConnection(sqlite3.Connection):
         return nullcontext()
 
     def schema_version(self) -> int:
-        """1: a log of before there were checkpoints, 2: of before payloads were encrypted. Such a
-        log is read as it is, and added to once written."""
+        """1: a log of before there were checkpoints, 2: of before payloads were encrypted, 3: of
+        before they could be purged. Such a log is read as it is, and added to once written."""
         (version,) = self.execute("SELECT version FROM schema_version").fetchone() or (None,)
         if not isinstance(version, int):
             raise AuditError("the decision log does not say what schema version it has")
@@ -101,6 +108,15 @@ class SqliteConnection(sqlite3.Connection):
             "DELETE FROM patients WHERE lookup_id = ? AND data_key_id IS ?", (lookup_id, key_id)
         )
         return gone.rowcount == 1
+
+    def purge(self, first: int, last: int, types: Sequence[str], names: Sequence[str]) -> int:
+        values: dict[str, object] = {"first": first, "last": last}
+        places = {}
+        for what, among in (("types", types), ("names", names)):
+            keyed = {f"{what}{number}": value for number, value in enumerate(among)}
+            values |= keyed
+            places[what] = ", ".join(f":{key}" for key in keyed)
+        return self.execute(_PURGED.format(**places), values).rowcount
 
     def forget(self) -> bool:
         """Empty the write-ahead log; False where readers kept it from that all the time."""

@@ -22,6 +22,7 @@ from cds_service.audit.canonical import canonical_json
 from cds_service.audit.chain import FORMAT_VERSION, leaf_hash
 from cds_service.audit.events import EventType
 from cds_service.audit.findings import Findings, Kind, Report, Standing
+from cds_service.audit.gone import Purge
 from cds_service.audit.key_events import KeyRing, is_of_checkpoints
 from cds_service.audit.notes import PublicKey
 from cds_service.audit.reading import LogReader, StoredEvent
@@ -324,10 +325,18 @@ class Walk:
         """What an entry tells of the log's keys, and of what was spooled."""
         for place, detail in self._spools.take_in(row.place, row.members):
             self._findings.add(Kind.SPOOL_UNACCOUNTED, detail, first=place)
+        if row.members.get("eventType") == EventType.PURGE:
+            self._note_purge(row)
         if row.members.get("eventType") == EventType.KEY_EVENT and is_of_checkpoints(row.members):
             fault = self._ring.learn(row.place, row.members)
             if fault:
                 self._findings.add(Kind.CHECKPOINT_SIGNATURE, fault)
+
+    def _note_purge(self, row: _Row) -> None:
+        purge = Purge.of(row.place, row.members)
+        if purge is not None:
+            detail = f"{purge.removed.part} were purged by age, as an entry says"
+            self._findings.add(Kind.PAYLOAD_PURGED, detail, first=purge.first, last=purge.last)
 
     def _judge_time(self, at: str) -> None:
         self._first_at = self._first_at or at

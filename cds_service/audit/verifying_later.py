@@ -12,9 +12,9 @@ from cds_service.audit.findings import Findings, Kind, Report
 from cds_service.audit.key_events import is_of_checkpoints
 from cds_service.audit.listing import Wanted
 from cds_service.audit.reading import (
-    _CHECKPOINT,
-    _PAYLOAD,
-    _TERMS,
+    CHECKPOINT_COLUMNS,
+    PAYLOAD_COLUMNS,
+    TERM_COLUMNS,
     LogReader,
     StoredCheckpoint,
     StoredEvent,
@@ -62,23 +62,23 @@ class _Later(LogReader):
     def __init__(self, reader: LogReader, size: int) -> None:
         self.__dict__.update(reader.__dict__)
         self._path = None  # nobody else reads it just so
-        self._size = size
+        self._size = self.begins_after = size
 
     def events(self) -> Iterator[StoredEvent]:
         return self.matching(Wanted(event_type=None, after=self._size))
 
     def terms(self) -> Iterator[StoredTerms]:
-        query = f"SELECT {_TERMS} FROM terms WHERE seq > ? GROUP BY seq ORDER BY seq"  # noqa: S608
+        query = f"SELECT {TERM_COLUMNS} FROM terms WHERE seq > ? GROUP BY seq ORDER BY seq"  # noqa: S608
         return self._db.stream(query, (self._size,))
 
     def payloads(self) -> Iterator[tuple[Any, ...]]:
-        query = f"SELECT seq, {_PAYLOAD} FROM payloads WHERE seq > ? ORDER BY seq"  # noqa: S608
+        query = f"SELECT seq, {PAYLOAD_COLUMNS} FROM payloads WHERE seq > ? ORDER BY seq"  # noqa: S608
         return self._db.stream(query, (self._size,))
 
     def checkpoints(self) -> Iterator[StoredCheckpoint]:
         if not self.has_checkpoints:
             return iter(())
-        query = f"SELECT {_CHECKPOINT} FROM checkpoints WHERE size > ? ORDER BY number"  # noqa: S608
+        query = f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints WHERE size > ? ORDER BY number"  # noqa: S608
         return (StoredCheckpoint(*row) for row in self._db.stream(query, (self._size,)))
 
     def last_checkpoint_before(self) -> StoredCheckpoint | None:
@@ -86,7 +86,7 @@ class _Later(LogReader):
         if not self.has_checkpoints:
             return None
         query = (
-            f"SELECT {_CHECKPOINT} FROM checkpoints WHERE size <= ?"  # noqa: S608
+            f"SELECT {CHECKPOINT_COLUMNS} FROM checkpoints WHERE size <= ?"  # noqa: S608
             " ORDER BY size DESC LIMIT 1"
         )
         row = self._db.execute(query, (self._size,)).fetchone()

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -52,6 +52,8 @@ class Verified:
     findings: tuple[str, ...] = ()
     all_at: datetime | None = None
     reached: Reached | None = None
+    purged_at: datetime | None = None
+    """When a purge of the log ended last, whoever ran it."""
 
     @property
     def is_whole(self) -> bool:
@@ -162,8 +164,16 @@ class Watch:
         return datetime.fromisoformat(first.recorded_at) if first else None
 
     def _take_in(self, verified: Verified) -> None:
-        self._known = verified
-        self._tell(verified)
+        self._known = replace(verified, purged_at=self._purged_at())
+        self._tell(self._known)
+
+    def _purged_at(self) -> datetime | None:
+        wanted = Wanted(event_type=EventType.PURGE, limit=_LOOKED_THROUGH)
+        with suppress(AuditError), open_reader(self._watching.db) as reader:
+            for event in reader.newest(wanted):
+                if "result" in event.read():
+                    return datetime.fromisoformat(event.recorded_at)
+        return None
 
     def _age(self, moment: datetime) -> float:
         """Seconds between then and now, whichever way the clock was set."""

@@ -13,6 +13,7 @@ from cds_service.audit import MissingInput
 from cds_service.audit.chain import leaf_hash
 from cds_service.audit.events import EventType
 from cds_service.audit.reading import LogReader, StoredEvent
+from cds_service.audit.seal import PayloadPurged
 from cds_service.audit.snapshot import Snapshot, read_snapshot
 from cds_service.errors import AuditError
 
@@ -77,6 +78,8 @@ def stored_decision(reader: LogReader, event: StoredEvent) -> StoredDecision:
             assessment=reader.content(event, "assessment"),
             inputs=_inputs(reader.content(event, "inputs")),
         )
+    except PayloadPurged as gone:
+        raise NotReplayable(f"what it rests on was {gone.purge.told}") from None
     except AuditError as fault:
         raise NotReplayable(str(fault)) from None
     except (KeyError, TypeError, ValueError) as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from cds_service.audit.spool import SpoolState
 from cds_service.metrics import (
+    PURGED_AGE,
     SPOOL_AGE,
     SPOOL_BYTES,
     SPOOL_EVENTS,
@@ -99,9 +101,14 @@ def operations_routes(service: Service) -> APIRouter:
         if (verified := service.log_state.verified) is not None:
             TAMPERED.set(not verified.is_whole)
             VERIFIED_AGE.set(abs((service.clock() - verified.at).total_seconds()))
+            PURGED_AGE.set(_age(service, verified.purged_at))
         return Response(exposition(), media_type=CONTENT_TYPE_LATEST)
 
     return routes
+
+
+def _age(service: Service, moment: datetime | None) -> float:
+    return float("inf") if moment is None else abs((service.clock() - moment).total_seconds())
 
 
 def _is_degraded(spool: SpoolState | None) -> bool:

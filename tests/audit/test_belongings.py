@@ -60,7 +60,13 @@ ERASURE = {
     "recordedAt": "2026-11-21T12:00:02.000000Z",
     "erased": {"pseudonyms": ["ab" * 32, "cd" * 32], "dataKeys": ["k1"]},
 }
-ENVELOPES: list[dict[str, Any]] = [DECISION, FEEDBACK, REPEATED, ERASURE]
+PURGE = {
+    "eventId": "e5",
+    "eventType": "purge",
+    "recordedAt": "2026-11-21T12:00:03.000000Z",
+    "purged": {"part": "contents", "runs": [[1, 2], [4, 4]]},
+}
+ENVELOPES: list[dict[str, Any]] = [DECISION, FEEDBACK, REPEATED, ERASURE, PURGE]
 
 
 def stored(envelope: Any) -> StoredEvent:
@@ -105,7 +111,7 @@ def test_everything_that_the_index_asks_an_entry_for_is_read() -> None:
         index_of(members)
         asked |= members.names
     assert asked <= set(_Found.__annotations__)
-    assert {"cancers", "onCard", "erased", "hookInstance"} <= asked
+    assert {"cancers", "onCard", "erased", "purged", "hookInstance"} <= asked
 
 
 @pytest.mark.parametrize(

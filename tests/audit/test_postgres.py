@@ -180,9 +180,13 @@ def test_the_grants_are_these_and_no_others(postgres: Server) -> None:
         "eraser INSERT": added,
         "writer EXECUTE": verbs,
         "eraser EXECUTE": verbs | {"wrap_anew", "erase_patient"},
+        "purger SELECT": read,
+        "purger INSERT": {"events", "terms", "payloads", "log_keys"},
+        "purger EXECUTE": {"lock_head", "purge_payloads"},
         "writer USAGE": {"refractory_cds"},
         "reader USAGE": {"refractory_cds"},
         "eraser USAGE": {"refractory_cds"},
+        "purger USAGE": {"refractory_cds"},
     }
 
 
@@ -223,12 +227,12 @@ def test_the_owner_owns_everything_and_functions_trust_no_search_path(postgres: 
 
 def test_migrating_says_what_it_did_and_a_second_time_does_nothing(postgres: Server) -> None:
     address = postgres.address(postgres.new_database(), ADMINISTRATOR)
-    roles = Roles("an_owner", "a_writer", "a_reader", 'an "eraser"')
+    roles = Roles("an_owner", "a_writer", "a_reader", 'an "eraser"', "a_purger")
     done = migrate(address, roles, clock=lambda: NOON, make_id=lambda: "log-9")
     assert done == [
-        'made the roles an_owner, a_writer, a_reader, an "eraser"',
+        'made the roles an_owner, a_writer, a_reader, an "eraser", a_purger',
         "made the schema refractory_cds",
-        "brought the tables from version none to 0001",
+        "brought the tables from version none to 0002",
         "began the log log-9",
     ]
     assert migrate(address, roles, make_id=lambda: "log-10") == []
@@ -248,14 +252,17 @@ def test_who_may_make_no_roles_is_told_which(postgres: Server) -> None:
         migrate(postgres.address(name, "humble"), Roles("other_owner"))
 
 
+GIVEN = ("owner", "writer", "reader", "eraser", "purger")
+
+
 def test_roles_that_an_administrator_made_are_enough(postgres: Server) -> None:
     name = postgres.new_database()
     postgres.run(
-        *(f"CREATE ROLE given_{one} NOLOGIN" for one in ("owner", "writer", "reader", "eraser")),
+        *(f"CREATE ROLE given_{one} NOLOGIN" for one in GIVEN),
         "CREATE ROLE migrator LOGIN IN ROLE given_owner",
         f"GRANT CREATE ON DATABASE {name} TO migrator",
     )
-    roles = Roles("given_owner", "given_writer", "given_reader", "given_eraser")
+    roles = Roles(*(f"given_{one}" for one in GIVEN))
     done = migrate(postgres.address(name, "migrator"), roles)
     assert [line.partition(" ")[0] for line in done] == ["made", "brought", "began"]
 
@@ -264,7 +271,7 @@ def test_roles_that_an_administrator_made_are_enough(postgres: Server) -> None:
     ("harm", "why"),
     [
         pytest.param(None, "holds no decision log: run refractory-cds audit migrate", id="missing"),
-        pytest.param("0000", "of an older version .0000, not 0001.*audit migrate", id="too old"),
+        pytest.param("0000", "of an older version .0000, not 0002.*audit migrate", id="too old"),
         pytest.param("0099", "of a newer version .0099.", id="too new"),
     ],
 )

@@ -184,7 +184,7 @@ def test_serve_does_not_start_before_migrate_and_starts_after(
     assert refused.returncode == 2
     assert "run refractory-cds audit migrate" in refused.stderr
     by_administrator = as_role(address, ADMINISTRATOR)
-    for said in ("brought the tables from version none to 0001", "nothing to do"):
+    for said in ("brought the tables from version none to 0002", "nothing to do"):
         done = command("audit", "migrate", AUDIT_URL=str(by_administrator))
         assert (done.returncode, done.stderr) == (0, "")
         assert said in done.stdout

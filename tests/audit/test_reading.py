@@ -39,7 +39,8 @@ from cds_service.audit import (
 )
 from cds_service.audit.address import Address
 from cds_service.audit.listing import Wanted
-from cds_service.audit.reading import StoredEvent, current_feedback, open_reader
+from cds_service.audit.reading import StoredEvent, open_reader
+from cds_service.audit.said_last import current_feedback
 from cds_service.errors import AuditError
 
 DISEASES = ("multiple-myeloma", "dlbcl", "colorectal")

@@ -308,9 +308,9 @@ def test_a_log_of_a_newer_schema_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     a_log_of(path, 1)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE schema_version SET version = 4")
+        db.execute("UPDATE schema_version SET version = 5")
         db.commit()
-    with pytest.raises(AuditError, match="schema version 4"):
+    with pytest.raises(AuditError, match="schema version 5"):
         open_log(path, patience_seconds=1)
 
 

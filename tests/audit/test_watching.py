@@ -24,14 +24,18 @@ from audit.samples import (
     a_recorder,
     a_store,
     an_event,
+    data_keys_of,
     envelopes,
     record,
     sign_log,
     verified,
 )
 from audit.tampering import change_a_byte, make_unreadable
+from audit.test_purging import BY
 from cds_service.audit.events import Event
+from cds_service.audit.purging import purge
 from cds_service.audit.reading import open_reader
+from cds_service.audit.retention import Retention
 from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.watching import Verified, Watch, Watching, _newest
 
@@ -125,6 +129,21 @@ def test_every_hour_what_is_new_and_every_day_all_of_it(path: Path) -> None:
     assert [one["result"].get("from") for one in found] == [None, 6, 7, None, 9]
     assert {one["reader"]["role"] for one in found} == {"service"}
     assert verified(path).exit_code == 3
+
+
+def test_with_each_verification_it_is_told_when_a_purge_ended_last(path: Path) -> None:
+    clock = Hours()
+    with worker(path, clock) as one:
+        clock.pass_by(1.1)
+        one.watch.look()
+        purge(path, Retention(), by=BY, data_keys=data_keys_of(path), clock=clock)
+        ended = clock.now
+        clock.pass_by(1.1)
+        one.watch.look()
+        assert [known.purged_at for known in one.told] == [None, ended]
+    with worker(path, clock) as other:
+        other.watch.look()
+        assert {known.purged_at for known in other.told} == {ended}
 
 
 def test_a_restart_goes_on_where_the_log_says(path: Path) -> None:

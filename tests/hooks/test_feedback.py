@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from cds_service.audit.reading import current_feedback, open_reader
+from cds_service.audit.reading import open_reader
+from cds_service.audit.said_last import current_feedback
 from hooks.calls import SERVICE, call, myeloma, prefetch_of
 from hooks.serving import Served, issue_of, serving
 

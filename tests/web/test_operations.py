@@ -30,6 +30,7 @@ LABELS = {
     "refractory_cds_spool_faults": set[str](),
     "refractory_cds_log_tampered": set[str](),
     "refractory_cds_log_verified_age_seconds": set[str](),
+    "refractory_cds_log_purged_age_seconds": set[str](),
 }
 WITH_CARD = call(prefetch_of(myeloma()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -21,7 +21,7 @@ from cds_service.audit.postgres.revisions import HEAD, is_newer
 from cds_service.audit.postgres.statements import SCHEMA, translated
 from cds_service.errors import AuditError, LogUnavailable
 
-TABLES_VERSION = 3
+TABLES_VERSION = 4
 """The version of SQLite's tables that these are like."""
 _ROWS_AT_ONCE = 500
 _RACES = ("23", "40")  # SQLSTATE classes: integrity constraint violation, transaction rollback
@@ -144,6 +144,11 @@ class PostgresConnection:
         asked = (lookup_id, key_id, pseudonym)
         (is_gone,) = _row(self.execute(f"SELECT {SCHEMA}.erase_patient(?, ?, ?)", asked))
         return bool(is_gone)
+
+    def purge(self, first: int, last: int, types: Sequence[str], names: Sequence[str]) -> int:
+        asked = (first, last, list(types), list(names))
+        (done,) = _row(self.execute(f"SELECT {SCHEMA}.purge_payloads(?, ?, ?, ?)", asked))
+        return int(done)
 
     def forget(self) -> bool:
         """A server keeps old rows and its write-ahead log for a while, whoever asks."""

@@ -26,17 +26,22 @@ _OF_ERASERS = (
     "wrap_anew(text, text, bytea, bytea)",
     "erase_patient(bytea, text, text)",
 )
+_ALL = "{writer}, {reader}, {eraser}, {purger}"
+_OF_PURGERS = ("lock_head()", "purge_payloads(bigint, bigint, text[], text[])")
+_ADDED_TO_BY_PURGERS = ("events", "terms", "payloads", "log_keys")
 
 
 @dataclass(frozen=True, slots=True)
 class Roles:
     """`owner` has the tables; `writer` is the service's; `reader` changes nothing; `eraser` may
-    also destroy patients' keys and wrap keys anew."""
+    also destroy patients' keys and wrap keys anew; `purger` adds entries about its own doing and
+    removes payloads past their time, no more."""
 
     owner: str = "refractory_cds_owner"
     writer: str = "refractory_cds_writer"
     reader: str = "refractory_cds_reader"
     eraser: str = "refractory_cds_eraser"
+    purger: str = "refractory_cds_purger"
 
 
 DEFAULT = Roles()
@@ -85,6 +90,7 @@ def grants(roles: Roles) -> Iterator[Composed]:
         writer=Identifier(roles.writer),
         reader=Identifier(roles.reader),
         eraser=Identifier(roles.eraser),
+        purger=Identifier(roles.purger),
         schema=Identifier(SCHEMA),
     )
     for statement in _statements():
@@ -93,14 +99,18 @@ def grants(roles: Roles) -> Iterator[Composed]:
 
 def _statements() -> Iterator[Any]:
     yield "REVOKE ALL ON SCHEMA {schema} FROM PUBLIC"
-    yield "GRANT USAGE ON SCHEMA {schema} TO {writer}, {reader}, {eraser}"
-    yield "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {writer}, {reader}, {eraser}"
-    yield "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC, {writer}, {reader}, {eraser}"
+    yield f"GRANT USAGE ON SCHEMA {{schema}} TO {_ALL}"
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {{schema}} FROM PUBLIC, {_ALL}"
+    yield f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{schema}} FROM PUBLIC, {_ALL}"
     for table in (*_READ, "alembic_version"):
-        yield f"GRANT SELECT ON {{schema}}.{table} TO {{writer}}, {{reader}}, {{eraser}}"
+        yield f"GRANT SELECT ON {{schema}}.{table} TO {_ALL}"
     for table in _ADDED_TO:
         yield f"GRANT INSERT ON {{schema}}.{table} TO {{writer}}, {{eraser}}"
+    for table in _ADDED_TO_BY_PURGERS:
+        yield f"GRANT INSERT ON {{schema}}.{table} TO {{purger}}"
     for function in _OF_WRITERS:
         yield f"GRANT EXECUTE ON FUNCTION {{schema}}.{function} TO {{writer}}, {{eraser}}"
     for function in _OF_ERASERS:
         yield f"GRANT EXECUTE ON FUNCTION {{schema}}.{function} TO {{eraser}}"
+    for function in _OF_PURGERS:
+        yield f"GRANT EXECUTE ON FUNCTION {{schema}}.{function} TO {{purger}}"
