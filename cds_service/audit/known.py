@@ -27,19 +27,25 @@ _SAID_BEFORE = """
 SELECT event_id FROM terms JOIN events USING (seq)
  WHERE field = 'said' AND value = ? ORDER BY seq LIMIT 1
 """
-# The same of several events. The first of each value counts.
-_IDS = "SELECT event_id FROM events WHERE event_id IN ({})"
+# The same of several events: the first of each value, however often it stands there.
+_IDS = (
+    "WITH asked (value) AS (VALUES {}) SELECT event_id FROM asked JOIN events ON event_id = value"
+)
 _CALLS = """
-SELECT value, decision_id FROM terms JOIN events USING (seq)
- WHERE field = 'call' AND value IN ({}) ORDER BY seq
+WITH asked (value) AS (VALUES {})
+SELECT asked.value, (SELECT decision_id FROM terms JOIN events USING (seq)
+  WHERE field = 'call' AND terms.value = asked.value ORDER BY seq LIMIT 1) FROM asked
 """
 _CARDS = """
-SELECT value, envelope FROM terms JOIN events USING (seq)
- WHERE field = 'card' AND value IN ({}) AND event_type = 'decision' ORDER BY seq
+WITH asked (value) AS (VALUES {})
+SELECT asked.value, (SELECT envelope FROM terms JOIN events USING (seq)
+  WHERE field = 'card' AND terms.value = asked.value AND event_type = 'decision'
+  ORDER BY seq LIMIT 1) FROM asked
 """
 _SAID = """
-SELECT value, event_id FROM terms JOIN events USING (seq)
- WHERE field = 'said' AND value IN ({}) ORDER BY seq
+WITH asked (value) AS (VALUES {})
+SELECT asked.value, (SELECT event_id FROM terms JOIN events USING (seq)
+  WHERE field = 'said' AND terms.value = asked.value ORDER BY seq LIMIT 1) FROM asked
 """
 
 Known: TypeAlias = tuple[bool, str | None, bytes | None]
@@ -85,8 +91,7 @@ class KnownOfMany:
             (known.cards, _CARDS, [_card_of(one) for one in feedback]),
             (known.said, _SAID, [feedback_key(one.members) for one in feedback]),
         ):
-            for value, answer in _rows(db, query, values):
-                found.setdefault(value, answer)
+            found |= {value: one for value, one in _rows(db, query, values) if one is not None}
         return known
 
     def about(self, draft: Draft) -> Known:
@@ -128,4 +133,4 @@ def _rows(db: Connection, query: str, values: Iterable[str | None]) -> list[Any]
     asked = sorted({value for value in values if value is not None})
     if not asked:
         return []
-    return db.execute(query.format(", ".join("?" * len(asked))), asked).fetchall()
+    return db.execute(query.format(", ".join(["(?)"] * len(asked))), asked).fetchall()

@@ -105,6 +105,37 @@ def test_together_or_one_by_one_the_log_says_the_same(
         assert len(list(reader.payloads())) == len(list(other.payloads()))
 
 
+def test_a_call_that_was_repeated_a_thousand_times_is_looked_up_like_any_other(
+    tmp_path: Path,
+) -> None:
+    """A client may try again and again; the log must not get slower by it."""
+    steps = []
+    with closing(a_store(tmp_path / "log.db")) as store:
+        number = 0
+        for repeats in (10, 1_000):
+            store.append([an_event(n, call=CALL) for n in range(number + 1, number + repeats)])
+            number += repeats
+            counted = _Counted()
+            db: Any = store._db
+            db.set_progress_handler(counted, 10)
+            store.append([an_event(number + 1, call=CALL), an_event(number + 2, call=CALL)])
+            db.set_progress_handler(None, 0)
+            number += 2
+            steps.append(counted.times)
+    assert steps[1] < steps[0] * 1.5
+
+
+class _Counted:
+    """How often SQLite has taken ten more of its steps."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self) -> int:
+        self.times += 1
+        return 0
+
+
 def test_what_a_batch_repeats_of_itself_is_told(where: Address) -> None:
     """What the table above compares is not nothing."""
     events = [an_event(1), an_event(1), an_event(2, call=CALL), feedback_on(card_id(1))]
