@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import platform
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
-from ssl import SSLContext
-from typing import TypeVar
 from uuid import uuid4
 
 import orjson
@@ -24,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cds_service import heap
 from cds_service.audit import (
     AsOfSource,
     DecisionLog,
@@ -44,7 +41,7 @@ from cds_service.audit.signing_keys import default_signing_key_file
 from cds_service.audit.store import AlreadyRecorded
 from cds_service.errors import AuditError, RefractoryCdsError
 from cds_service.fhir.allowed import AddressRules
-from cds_service.fhir.client import Transport, open_connections, tls_context
+from cds_service.fhir.client import Transport, open_connections
 from cds_service.fhir.outcomes import operation_outcome, outcome_of
 from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.completing import Reach
@@ -69,8 +66,6 @@ from cds_service.web.api import api_routes
 from cds_service.web.knowledge_pages import knowledge_routes
 from cds_service.web.operations import operations_routes
 from cds_service.web.page import page_routes
-
-T = TypeVar("T")
 
 SECONDS_OF_PREFLIGHT = 600
 """How long a browser need not ask again; a change of the allowed origins is felt after that."""
@@ -107,7 +102,6 @@ def create_app(
     """
     settings = settings or Settings()
     clients = required_clients(settings.clients_file) if settings.checks_tokens else None
-    tls = None if transport else _beside(tls_context)
     knowledge = knowledge or load_knowledge(site=settings.site_file)
     log = log or open_log(settings, clock, new_id)
     try:
@@ -137,7 +131,7 @@ def create_app(
     )
     reach = Reach(
         rules,
-        transport or _connections(rules, clients, tls),
+        transport or _connections(rules, clients),
         settings.fhir_seconds,
         recent=Recent(settings.recent_charts_mib * MIB),
     )
@@ -194,20 +188,8 @@ def create_app(
     return app
 
 
-def _beside(work: Callable[[], T]) -> Future[T]:
-    """Have a thread do this meanwhile."""
-    thread = ThreadPoolExecutor(1)
-    future = thread.submit(work)
-    thread.shutdown(wait=False)
-    return future
-
-
-def _connections(
-    rules: AddressRules, clients: Clients | None, tls: Future[SSLContext] | None
-) -> Transport:
-    return open_connections(
-        shared_rules(rules, clients or {}), tls=None if tls is None else tls.result()
-    )
+def _connections(rules: AddressRules, clients: Clients | None) -> Transport:
+    return open_connections(shared_rules(rules, clients or {}))
 
 
 def open_log(
@@ -260,7 +242,7 @@ def _lifespan(
         for event in await asyncio.to_thread(lambda: list(told_at_start(*given))):
             with suppress(AlreadyRecorded):  # by another process that started with this one
                 await service.log.append(event)
-        _settle_memory()
+        heap.settle()
         watch = watch_log(service, settings)
         log_event("service.started", version=__version__, knowledge=service.knowledge.version)
         yield
@@ -284,16 +266,6 @@ def _kept_knowledge(settings: Settings) -> Callable[[str], Knowledge | None]:
         return open_package(package, digest) if package is not None else None
 
     return kept
-
-
-def _settle_memory() -> None:
-    """Keep the collector off what lives as long as the process, and off short-lived charts.
-
-    A full collection in the middle of a call costs more than the call; cycles are rare here.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -5,7 +5,6 @@ Everything heavy is imported inside the commands, so that `--help` is there at o
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -17,6 +16,7 @@ import typer
 
 from cds_service.commands.running import PROGRAM, run_command
 from cds_service.errors import UsageError
+from cds_service.heap import collect_seldom
 from cds_service.version import __version__
 
 
@@ -34,8 +34,6 @@ def _day(text: str) -> date:
         raise typer.BadParameter("not a day such as 2026-11-21") from None
 
 
-WHILE_STARTING: Final = (100_000, 20, 20)
-"""Thresholds of the garbage collector: what is made while a command starts stays."""
 FRAMES: Final = "rich" if sys.stdout.isatty() else None
 """Frames around the help on a terminal. A pipe needs none, and has it in two thirds of the time."""
 
@@ -331,7 +329,7 @@ app.add_typer(fixtures_app, name="fixtures")
 
 def main() -> None:
     """The console script: runs the command and ends the process with its exit code."""
-    gc.set_threshold(*WHILE_STARTING)
+    collect_seldom()  # what a start makes stays
     sys.exit(run(sys.argv[1:]))
 
 

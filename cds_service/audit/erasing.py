@@ -7,18 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from cds_service.audit.address import Address, connect
-from cds_service.audit.cabinet import Cabinet, Chosen
 from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys
 from cds_service.audit.database import UNREADABLE, Connection
-from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.entries import Reader
-from cds_service.audit.envelope import Draft, Process, Recorder
+from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, id_shaped, present
 from cds_service.audit.holds import hold_on
 from cds_service.audit.pseudonyms import PatientIdentity, PseudonymKey
 from cds_service.audit.reading import open_reader
-from cds_service.audit.store import Recorded
+from cds_service.audit.removing import RemovingStore
 from cds_service.errors import AuditError
 
 STAYED = ("envelopes",)
@@ -119,41 +117,19 @@ def redaction_event(
     return Event(type=EventType.REDACTION, members=members, sealed=sealed)
 
 
-class _Erasing(DatabaseStore):
+class _Erasing(RemovingStore):
     """A store whose one transaction also deletes these rows."""
 
     def __init__(
         self, address: Address, recorder: Recorder, rows: Sequence[Row], holds_seen: int
     ) -> None:
-        super().__init__(address, recorder)
+        super().__init__(address, recorder, holds_seen)
         self._rows = rows
-        self._holds_seen = holds_seen
 
-    def flush(self) -> bool:
-        """See that no file keeps what was destroyed; False where readers prevent it."""
-        return self._connection().forget()
-
-    def _add(
-        self,
-        db: Connection,
-        cabinet: Cabinet,
-        draft: Draft,
-        chosen: Chosen,
-        head: tuple[int, bytes],
-    ) -> Recorded | AuditError:
-        """The entry and the deletion, both or neither."""
-        about_holds = db.execute(
-            "SELECT count(*) FROM events WHERE event_type = :type",
-            {"type": EventType.LEGAL_HOLD.value},
-        ).fetchone()
-        if about_holds[0] != self._holds_seen:
-            raise AuditError("a legal hold was placed or released meanwhile; nothing was erased")
-        receipt = super()._add(db, cabinet, draft, chosen, head)
-        if isinstance(receipt, Recorded):
-            for row in self._rows:
-                if not db.erase(row.lookup_id, row.data_key, row.pseudonym):
-                    raise AuditError("the patient's row changed meanwhile; nothing was erased")
-        return receipt
+    def remove_from(self, db: Connection) -> None:
+        for row in self._rows:
+            if not db.erase(row.lookup_id, row.data_key, row.pseudonym):
+                raise AuditError("the patient's row changed meanwhile; nothing was erased")
 
 
 def _rows(db: Connection, patient: PatientIdentity, keys: Sequence[PseudonymKey]) -> list[Row]:

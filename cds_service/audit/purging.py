@@ -17,21 +17,19 @@ from datetime import datetime
 import msgspec
 
 from cds_service.audit.address import Address
-from cds_service.audit.cabinet import Cabinet, Chosen
 from cds_service.audit.canonical import Json
 from cds_service.audit.data_keys import DataKeys
 from cds_service.audit.database import Connection
-from cds_service.audit.database_store import DatabaseStore
 from cds_service.audit.due import CONTENTS, IDENTITIES, Batch, Part, next_batch
 from cds_service.audit.due_rows import DueReader
 from cds_service.audit.entries import Reader
-from cds_service.audit.envelope import Draft, Process, Recorder
+from cds_service.audit.envelope import Process, Recorder
 from cds_service.audit.events import Event, EventType, present, utc_now
 from cds_service.audit.holding import Holding, holdings
 from cds_service.audit.holds import Hold
 from cds_service.audit.reading import LogReader, open_reader
+from cds_service.audit.removing import RemovingStore
 from cds_service.audit.retention import Retention, day_before
-from cds_service.audit.store import Recorded
 from cds_service.errors import AuditError
 
 
@@ -163,13 +161,11 @@ def _event(by: Reader, members: dict[str, Json]) -> Event:
     return Event(type=EventType.PURGE, members=told, sealed=by.sealed())
 
 
-class _Purging(DatabaseStore):
+class _Purging(RemovingStore):
     """A store that removes payloads in the transaction of the entry about them."""
 
-    def __init__(self, address: Address, recorder: Recorder, holds_seen: int) -> None:
-        super().__init__(address, recorder)
-        self._holds_seen = holds_seen
-        self._batch: Batch | None = None
+    _batch: Batch | None = None
+    """What goes with the entry at hand: nothing with the last one, which gives the result."""
 
     def remove(self, batch: Batch, by: Reader) -> None:
         """The entry and the removal, both or neither."""
@@ -190,28 +186,9 @@ class _Purging(DatabaseStore):
         if isinstance(receipt, AuditError):
             raise receipt
 
-    def flush(self) -> bool:
-        """See that no file keeps what was removed; False where readers prevent it."""
-        return self._connection().forget()
-
-    def _add(
-        self,
-        db: Connection,
-        cabinet: Cabinet,
-        draft: Draft,
-        chosen: Chosen,
-        head: tuple[int, bytes],
-    ) -> Recorded | AuditError:
-        about_holds = db.execute(
-            "SELECT count(*) FROM events WHERE event_type = :type",
-            {"type": EventType.LEGAL_HOLD.value},
-        ).fetchone()
-        if about_holds[0] != self._holds_seen:
-            raise AuditError("a legal hold was placed or released meanwhile; run it again")
-        receipt = super()._add(db, cabinet, draft, chosen, head)
-        if self._batch is not None and isinstance(receipt, Recorded):
+    def remove_from(self, db: Connection) -> None:
+        if self._batch is not None:
             _remove(db, self._batch)
-        return receipt
 
 
 def _remove(db: Connection, batch: Batch) -> None:

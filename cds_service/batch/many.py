@@ -6,7 +6,6 @@ the number of patients. The disk holds the resources once more, and then the ans
 
 from __future__ import annotations
 
-import gc
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TextIO
 
+from cds_service import heap
 from cds_service.batch.charts import assess_charts
 from cds_service.batch.crew import Crew, crew_of, ways, working_folder
 from cds_service.batch.tally import Tally, shown_on
@@ -76,7 +76,7 @@ def assess_many(
     temporary files.
     """
     order.load()  # before the processes are made, which then have it
-    _settle_memory()
+    heap.settle()
     with working_folder() as folder:
         workshop = Workshop(folder, _partitions(inputs.expected, processes))
         context = ways()
@@ -110,20 +110,13 @@ def _said_of_disk() -> Iterator[None]:
         ) from None
 
 
-def _settle_memory() -> None:
-    """Keep the collector off what stays: processes that are forked share it until it is touched."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-
-
 class _Assessor:
     """What a process has at hand."""
 
     def __init__(self, order: Order, workshop: Workshop, tally: Tally) -> None:
         self.order, self.workshop, self.tally = order, workshop, tally
         self.knowledge = order.load()
-        _settle_memory()
+        heap.settle()
         self._names = NO_NAMES
 
     @property

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import logging
 import multiprocessing
 import os
@@ -20,6 +18,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from cds_service import heap
 from cds_service.commands.listening import address_of, is_loopback, listen_on
 from cds_service.commands.setting import unknown_settings
 from cds_service.errors import RefractoryCdsError, UsageError
@@ -38,8 +37,6 @@ UNUSABLE = 2
 ALLOW_LOOPBACK = "REFRACTORY_CDS_ALLOW_LOOPBACK"
 JWT = "REFRACTORY_CDS_JWT"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_M_ARENA_MAX = -8
-"""The name of a limit in glibc's malloc.h."""
 
 
 def serve(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -86,13 +83,6 @@ def _leave_no_cores() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _keep_one_heap() -> None:
-    """Threads share one heap: glibc would give each its own, which keeps what its largest chart
-    took. Python lets one thread run at a time, so that none waits for it."""
-    with suppress(OSError, AttributeError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
 def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> None:
     """Raise UsageError where others could call and no setting says whether they may."""
     if settings.checks_tokens:
@@ -112,8 +102,8 @@ def check_who_may_call(settings: Settings, host: str, sock: socket.socket) -> No
 
 def application() -> FastAPI:
     """The application of one process, by the settings in its environment."""
-    _keep_one_heap()
-    gc.set_threshold(100_000, 20, 20)  # in a worker as in the first process: what is made stays
+    heap.keep_one()
+    heap.collect_seldom()  # in a worker as in the first process: what a start makes stays
     _do_without_first_pydantic()
     from cds_service.app import create_app
 

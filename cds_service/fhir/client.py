@@ -285,11 +285,6 @@ def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def tls_context() -> ssl.SSLContext:
-    """What connections by TLS are made with; reading its certificates leaves other threads be."""
-    return httpx.create_ssl_context()
-
-
 def open_connections(
     rules: AddressRules | None = None,
     *,
@@ -307,7 +302,7 @@ def open_connections(
     backend = None if rules is None else CheckedBackend(rules, resolve, opener)
     return _Connections(
         httpcore.AsyncConnectionPool(
-            ssl_context=tls or tls_context(),
+            ssl_context=tls or httpx.create_ssl_context(),
             max_connections=most,
             keepalive_expiry=15.0,
             network_backend=backend,

@@ -98,19 +98,6 @@ class Card:
         )  # fmt: skip
 
 
-def cards_for(
-    assessment: Assessment,
-    decision_id: str,
-    maker: CardMaker,
-    encounter_id: str | None = None,
-    *,
-    not_seen: str = "",
-) -> list[Card]:
-    """The cards of `contents_for`, each with its ids."""
-    contents = contents_for(assessment, maker, encounter_id, not_seen=not_seen)
-    return cards_under(decision_id, contents)
-
-
 def cards_under(decision_id: str, contents: Iterable[CardContent]) -> list[Card]:
     """Each with the ids that it has in this decision."""
     return [content.under(decision_id, position) for position, content in enumerate(contents)]

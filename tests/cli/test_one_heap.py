@@ -10,10 +10,10 @@ import pytest
 
 HEAPS = """
 import ctypes, threading
-from cds_service.commands import serving
+from cds_service import heap
 
 if {kept}:
-    serving._keep_one_heap()
+    heap.keep_one()
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 started = threading.Barrier(6)

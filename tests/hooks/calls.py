@@ -8,6 +8,9 @@ from typing import Any
 
 import charts
 
+from cds_service.clinical.assessment import Assessment
+from cds_service.hooks.cards import Card, CardMaker, cards_under, contents_for
+
 SERVICE = "refractory-status"
 REQUIRED = ("patient", "conditions", "medicationRequests", "observations")
 KEY_OF = {
@@ -109,3 +112,8 @@ def quiet() -> list[Resource]:
 def outcome(severity: str = "error", code: str = "exception") -> Resource:
     issue = {"severity": severity, "code": code, "diagnostics": "the search failed"}
     return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def cards_for(assessment: Assessment, decision_id: str, maker: CardMaker) -> list[Card]:
+    """The cards of one decision on an assessment."""
+    return cards_under(decision_id, contents_for(assessment, maker))

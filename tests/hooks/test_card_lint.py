@@ -15,8 +15,9 @@ from cds_service.clinical.wording import CLOSING
 from cds_service.demo.stories import read_stories
 from cds_service.fhir.bundles import unpack
 from cds_service.hooks.card_lint import LintRule, ToBeSaid, lint_card, lint_texts
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
+from hooks.calls import cards_for
 
 KNOWLEDGE = shipped_knowledge()
 MAKER = CardMaker(KNOWLEDGE, build_templates(KNOWLEDGE), "https://cds.example")

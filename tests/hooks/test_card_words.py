@@ -14,10 +14,11 @@ import pytest
 from cds_service import assess, shipped_knowledge
 from cds_service.demo.stories import read_stories
 from cds_service.fhir.bundles import unpack
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.citations import CitationsOfACard, label_of
 from cds_service.hooks.drug_classes import drug_class_in_words
 from cds_service.hooks.orders import build_templates
+from hooks.calls import cards_for
 
 KNOWLEDGE = shipped_knowledge()
 MAKER = CardMaker(KNOWLEDGE, build_templates(KNOWLEDGE))

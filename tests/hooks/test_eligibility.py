@@ -9,8 +9,9 @@ from typing import Any
 import charts
 
 from cds_service import assess, shipped_knowledge
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
+from hooks.calls import cards_for
 
 KNOWLEDGE = shipped_knowledge()
 MAKER = CardMaker(KNOWLEDGE, build_templates(KNOWLEDGE))

@@ -22,9 +22,9 @@ from cds_service import assess, shipped_knowledge
 from cds_service.audit.commands import audit_app
 from cds_service.cli import app
 from cds_service.clinical.assessment_json import to_bytes
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates
-from hooks.calls import bundle, call, myeloma, prefetch_of
+from hooks.calls import bundle, call, cards_for, myeloma, prefetch_of
 from hooks.card_rules import INVISIBLE, URI
 from hooks.gfm import dangers_of
 from hooks.serving import serving

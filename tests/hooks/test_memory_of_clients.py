@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from cds_service.app import open_log
 from cds_service.audit import Call, Client, Feedback, Outcome, User, Versions, feedback_event
 from cds_service.audit.of_assessment import Told
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import read_call
 from cds_service.hooks.orders import build_templates
@@ -25,7 +25,7 @@ from cds_service.hooks.prefetch import ChartResource
 from cds_service.hooks.routes import note_call
 from cds_service.hooks.services import PATIENT_VIEW
 from cds_service.service import Asked, Decided, Service, assess_chart, record_decision
-from hooks.calls import call, myeloma, prefetch_of
+from hooks.calls import call, cards_for, myeloma, prefetch_of
 from hooks.serving import NOON, knowledge, settings_for
 
 A, B = Client(iss="https://a.example"), Client(iss="https://b.example")

@@ -13,9 +13,10 @@ from charts.fhir import reference
 from cds_service import assess, shipped_knowledge
 from cds_service.clinical.advice.silence import answers_to
 from cds_service.clinical.record import read_record
-from cds_service.hooks.cards import CardMaker, cards_for
+from cds_service.hooks.cards import CardMaker
 from cds_service.hooks.orders import build_templates, faults_of_orders
 from cds_service.knowledge.model import Order
+from hooks.calls import cards_for
 from hooks.card_rules import faults_of
 
 KNOWLEDGE = shipped_knowledge()

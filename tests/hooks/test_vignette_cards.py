@@ -10,8 +10,9 @@ from cds_service import assess, shipped_knowledge
 from cds_service.clinical.assessment import Assessment
 from cds_service.clinical.wording import CAVEATS
 from cds_service.hooks.card_lint import ToBeSaid, lint_card
-from cds_service.hooks.cards import Card, CardMaker, cards_for
+from cds_service.hooks.cards import Card, CardMaker
 from cds_service.hooks.orders import build_templates
+from hooks.calls import cards_for
 from hooks.card_rules import OURS, faults_of
 
 KNOWLEDGE = shipped_knowledge()
