@@ -21,6 +21,7 @@ def page_routes() -> APIRouter:
     """The page, made of the document of whatever application it stands in."""
     routes = APIRouter(include_in_schema=False)
 
+    @routes.get("/")  # where somebody looks first who was given the address
     @routes.get("/docs")
     async def docs(request: Request) -> Response:
         return Response(

@@ -95,7 +95,7 @@ def test_the_page_names_every_route_and_no_other(tmp_path: Path) -> None:
             for path, operations in served.app.openapi()["paths"].items()
             for method in operations
         }
-    pages = ("/docs", "/openapi.json", "/knowledge/", "/knowledge/{name}",
+    pages = ("/", "/docs", "/openapi.json", "/knowledge/", "/knowledge/{name}",
              "/knowledge/{digest}/{name}")  # fmt: skip
     assert told == described | {("GET", page) for page in pages}
 

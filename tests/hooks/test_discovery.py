@@ -79,7 +79,6 @@ async def test_discovery_answers_whoever_asks(served: Served, headers: dict[str,
         pytest.param("/cds-services/refractory-status/", 404, id="a service with a slash"),
         pytest.param("/cds-services/other", 404, id="no such service"),
         pytest.param("/CDS-SERVICES", 404, id="capital letters"),
-        pytest.param("/", 404, id="the root"),
         pytest.param("/%00", 404, id="a zero byte"),
         pytest.param("/" + "a" * 5000, 404, id="a long path"),
         pytest.param("/cds-services/%F0%9F%92%8A", 404, id="beyond ASCII"),
@@ -95,6 +94,12 @@ async def test_any_other_address_is_an_outcome_and_never_a_redirect(
     assert issue_of(answer)["code"] in ("not-found", "not-supported")
     for part in ("passwd", "other", "aaaa"):
         assert part not in answer.text
+
+
+async def test_the_bare_address_is_the_page_of_the_api(served: Served) -> None:
+    bare, page = await served.http.get("/"), await served.http.get("/docs")
+    assert (bare.status_code, bare.text) == (200, page.text)
+    assert bare.headers["content-security-policy"] == page.headers["content-security-policy"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW"])
