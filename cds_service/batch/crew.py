@@ -27,6 +27,9 @@ R = TypeVar("R")
 _PREFIX = "refractory-cds-assess-"
 _TRIES = 5
 _ORPHANED = 1
+_SIGNS = {
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+}
 
 
 class Alone(Generic[S]):
@@ -50,7 +53,9 @@ class Processes(Generic[S]):
         self._pool = ProcessPoolExecutor(
             number, mp_context=context, initializer=_begin, initargs=(make, folder)
         )
-        for ready in [self._pool.submit(os.getpid) for _ in range(number)]:
+        with _signals_held_back():
+            begun = [self._pool.submit(os.getpid) for _ in range(number)]
+        for ready in begun:
             _result(ready)  # all are there before this process begins a thread for its own
         self._own = [c for c in multiprocessing.active_children() if c.pid not in before]
 
@@ -135,6 +140,20 @@ def _leave(sign: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Signals wait until this is over; in processes that are made meanwhile, until `_begin` has
+    said what they do there. One that came before would end it with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
 def _deaf() -> Iterator[None]:
     """Nothing interrupts what is inside, which is short."""
     if threading.current_thread() is not threading.main_thread():
@@ -171,6 +190,8 @@ def _begin(make: Callable[[], S], folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the first process sees to it
     for sign in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         signal.signal(sign, signal.SIG_DFL)  # to end at once, and without a word
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNS)
     threading.Thread(target=_watch, args=(folder,), daemon=True).start()
     _own = make()
 
