@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -17,7 +18,8 @@ def test_while_processes_are_made_signals_wait_here_and_in_them() -> None:
     before = signal.signal(signal.SIGTERM, lambda sign, _: met.append(sign))
     try:
         with _signals_held_back():
-            os.kill(os.getpid(), signal.SIGTERM)
+            # to this thread: beside others, as pytest-xdist has them, it could go to any of them
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             child = os.fork()
             if child == 0:
                 held = signal.pthread_sigmask(signal.SIG_BLOCK, ())
