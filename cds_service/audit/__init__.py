@@ -31,6 +31,7 @@ from cds_service.audit.events import Call, Client, Event, EventType
 from cds_service.audit.inputs import Input, Origin
 from cds_service.audit.log import DecisionLog, Limits, Spooling, open_decision_log
 from cds_service.audit.memory import Remembered, Sought
+from cds_service.audit.pieces import Passage, Pieces
 from cds_service.audit.signing import Signing
 from cds_service.audit.spool_draining import SpoolLimits
 from cds_service.audit.store import Recorded
@@ -55,6 +56,8 @@ __all__ = [
     "MissingInput",
     "Origin",
     "Outcome",
+    "Passage",
+    "Pieces",
     "Recorded",
     "Remembered",
     "Signing",

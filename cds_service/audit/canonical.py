@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -48,17 +48,22 @@ def write_unambiguous(value: Json) -> bytes:
 
 def refuse_ambiguous(value: Json) -> None:
     """Raise ValueError where the value holds what could be written in more than one way."""
-    if isinstance(value, str):
-        return
     if isinstance(value, dict):
-        for name, member in value.items():
-            if not name.isascii():
-                raise ValueError("a member's name is not ASCII")
-            refuse_ambiguous(member)
+        if not all(map(str.isascii, value)):
+            raise ValueError("a member's name is not ASCII")
+        inside: Iterable[Json] = value.values()
     elif isinstance(value, list):
-        for member in value:
-            refuse_ambiguous(member)
-    elif isinstance(value, float):
+        inside = value
+    else:
+        _refuse_ambiguous_number(value)
+        return
+    for one in inside:
+        if type(one) is not str:  # most are, and say one thing only
+            refuse_ambiguous(one)
+
+
+def _refuse_ambiguous_number(value: Json) -> None:
+    if isinstance(value, float):
         if value.is_integer() or not _SMALLEST_FRACTION <= abs(value) < _LARGEST_FRACTION:
             raise ValueError("a number without a plain decimal form")
     elif isinstance(value, int) and abs(value) > _LARGEST_INTEGER:

@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -30,7 +31,7 @@ class KeysNeeded(AuditError):
     """The file that the log's data keys are wrapped with cannot be had, or is not the right one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DataKey:
     """The key of one patient, or of the log; `key_id` is random and says nothing."""
 
@@ -41,14 +42,19 @@ class DataKey:
     def new(cls) -> DataKey:
         return cls(secrets.token_hex(16), secrets.token_bytes(KEY_BYTES))
 
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """AES-256-GCM under this key."""
+        return AESGCM(self.secret)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Generation:
     """One key that wraps the others; `key_id` names it without revealing it."""
 
     secret: bytes = field(repr=False)
 
-    @property
+    @cached_property
     def key_id(self) -> str:
         made = hashlib.sha256(b"refractory-cds data key generation" + self.secret)
         return made.digest()[:_ID_BYTES].hex()
@@ -56,16 +62,17 @@ class Generation:
     def wrap(self, key: DataKey) -> bytes:
         """The key as it is stored: generation, nonce, and AES-256-GCM over it, bound to its id."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        wrapped = self._cipher().encrypt(nonce, key.secret, _WRAPS + key.key_id.encode())
+        wrapped = self._cipher.encrypt(nonce, key.secret, _WRAPS + key.key_id.encode())
         return bytes.fromhex(self.key_id) + nonce + wrapped
 
     def unwrap(self, key_id: str, wrapped: bytes) -> DataKey:
         nonce, sealed = wrapped[_ID_BYTES:][:_NONCE_BYTES], wrapped[_ID_BYTES + _NONCE_BYTES :]
         try:
-            return DataKey(key_id, self._cipher().decrypt(nonce, sealed, _WRAPS + key_id.encode()))
+            return DataKey(key_id, self._cipher.decrypt(nonce, sealed, _WRAPS + key_id.encode()))
         except (InvalidTag, ValueError) as error:
             raise AuditError("a data key of the log was altered and cannot be unwrapped") from error
 
+    @cached_property
     def _cipher(self) -> AESGCM:
         return AESGCM(hashlib.sha256(b"refractory-cds wraps data keys" + self.secret).digest())
 

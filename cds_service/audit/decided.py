@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from cds_service.audit.canonical import Json
@@ -85,18 +86,20 @@ class LineDecided:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CancerDecided:
     """One cancer of the chart, by the id of its disease."""
 
     disease: str
     lines: Sequence[LineDecided] = ()
 
-    def as_json(self) -> dict[str, Json]:
+    @cached_property
+    def json(self) -> dict[str, Json]:
+        """As it stands in an envelope; nobody changes it."""
         return present({"disease": self.disease, "lines": [line.as_json() for line in self.lines]})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AdviceDecided:
     """One piece of advice, returned or suppressed: suppressing is a decision too.
 
@@ -111,7 +114,9 @@ class AdviceDecided:
     suppressed: str | None = None
     suppressed_by: str | None = None
 
-    def as_json(self) -> dict[str, Json]:
+    @cached_property
+    def json(self) -> dict[str, Json]:
+        """As it stands in an envelope; nobody changes it."""
         return present(
             {
                 "kind": self.kind,

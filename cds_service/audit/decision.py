@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Literal
 
 from cds_service.audit.canonical import Json
@@ -33,6 +34,7 @@ from cds_service.audit.inputs import (
     small_json,
     without_access_token,
 )
+from cds_service.audit.pieces import Pieces
 from cds_service.audit.pseudonyms import PatientIdentity
 from cds_service.audit.snapshot import Keeping, Snapshot
 
@@ -88,7 +90,7 @@ class AsOf:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Versions:
     """What decided: the software and the clinical knowledge, each by version and digest."""
 
@@ -101,7 +103,9 @@ class Versions:
     python: str | None = None
     image_digest: str | None = None
 
-    def as_json(self) -> dict[str, Json]:
+    @cached_property
+    def json(self) -> dict[str, Json]:
+        """As it stands in an envelope; nobody changes it."""
         software = {
             "version": self.software,
             "commit": self.commit,
@@ -142,7 +146,7 @@ class Decision:
     fhir_server: str | None = None
     as_of: AsOf | None = None
     mode: Literal["live", "silent", "replay", "canary"] = "live"
-    request: bytes | None = None
+    request: bytes | Pieces | None = None
     keep_request: bool = True
     inputs: Sequence[Input] = ()
     inputs_missing: Sequence[MissingInput] = ()
@@ -160,6 +164,7 @@ class Decision:
 
 def decision_event(decision: Decision) -> Event:
     """The entry for one decision. Cheap: hashing and sealing are left to the log's writer."""
+    kept = (decision.request, decision.response, decision.assessment)
     return Event(
         type=EventType.DECISION,
         event_id=decision.decision_id,
@@ -167,7 +172,7 @@ def decision_event(decision: Decision) -> Event:
         sealed=_sealed(decision),
         patient=_patient(decision),
         subjects={card.uuid: card.subject for card in decision.cards if card.subject},
-        held=sum(map(len, filter(None, (decision.request, decision.response, decision.assessment))))
+        held=sum([len(one) for one in kept if one])
         + (decision.snapshot.held if decision.snapshot else 0),
     )
 
@@ -191,13 +196,13 @@ def _envelope(decision: Decision) -> dict[str, Json]:
             "state": list(decision.state),
             "stateUnavailable": decision.state_unavailable or None,
             "snapshot": _keeping(decision),
-            "cancers": [cancer.as_json() for cancer in decision.cancers],
-            "advice": [advice.as_json() for advice in decision.advice],
+            "cancers": [cancer.json for cancer in decision.cancers],
+            "advice": [advice.json for advice in decision.advice],
             "cards": [card.as_json() for card in decision.cards],
             "latencyMs": {
                 name: _to_the_microsecond(ms) for name, ms in decision.latency_ms.items()
             },
-            **decision.versions.as_json(),
+            **decision.versions.json,
         }
     )
 

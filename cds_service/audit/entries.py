@@ -134,7 +134,7 @@ def service_started_event(
 ) -> Event:
     """The entry for one process that starts to serve; `settings` are those that can hide advice.
     `kept`: a digest of each setting, sealed, by which the next start tells what has changed."""
-    members = {**versions.as_json(), "settings": dict(settings)}
+    members = {**versions.json, "settings": dict(settings)}
     sealed: dict[str, Content] = {} if kept is None else {"configuration": kept}
     return Event(type=EventType.SERVICE_STARTED, members=present(members), sealed=sealed)
 

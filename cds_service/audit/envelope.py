@@ -81,6 +81,8 @@ class Entry:
     prev_hash: bytes
     leaf_hash: bytes
     envelope: bytes
+    members: Mapping[str, Json]
+    """What the envelope says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +153,9 @@ class Recorder:
             "prevHash": prev_hash.hex(),
             "recordedAt": timestamp(self.clock()),
         }
-        envelope = write_unambiguous({**draft.members, **links, **place})
-        return Entry(seq, prev_hash, leaf_hash(envelope), envelope)
+        members = {**draft.members, **links, **place}
+        envelope = write_unambiguous(members)
+        return Entry(seq, prev_hash, leaf_hash(envelope), envelope, members)
 
 
 def index_of(envelope: Mapping[str, Any]) -> Index:

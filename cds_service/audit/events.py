@@ -16,9 +16,10 @@ from typing import TypeAlias
 
 from cds_service.audit.canonical import Json
 from cds_service.audit.card_names import CardSubject
+from cds_service.audit.pieces import Pieces
 from cds_service.audit.pseudonyms import PatientIdentity
 
-Content: TypeAlias = bytes | Callable[[], bytes | None]
+Content: TypeAlias = bytes | Callable[[], bytes | Pieces | None]
 """Bytes to seal, or the work that makes them: it is done by the log's writer, not by the route.
 
 None keeps them out of the log; the envelope then names them as withheld."""
@@ -132,12 +133,15 @@ def id_shaped(text: str | None) -> str | None:
     return NOT_ID_SHAPED
 
 
+_MAY_BE_EMPTY = (str, tuple, list, dict)
+
+
 def present(members: Mapping[str, Json]) -> dict[str, Json]:
     """The members that have a value. An absent one is left out, never null, nor empty."""
     return {
         name: value
         for name, value in members.items()
-        if value is not None and not (isinstance(value, str | tuple | list | dict) and not value)
+        if value or (value is not None and not isinstance(value, _MAY_BE_EMPTY))
     }
 
 
@@ -153,4 +157,5 @@ def timestamp(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a moment without a time zone cannot be recorded")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    written = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return written.removesuffix("+00:00") + "Z"

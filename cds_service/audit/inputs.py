@@ -6,13 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
 import msgspec
 
 from cds_service.audit.canonical import CONTENT_FORM, Json, content_hashes, digest
 from cds_service.audit.events import present
+from cds_service.audit.pieces import Pieces
 
 _write = msgspec.json.Encoder(order="deterministic").encode
 _TYPE = re.compile(r"[A-Za-z]{1,40}")
@@ -87,41 +88,52 @@ class Inputs(tuple[Input, ...]):
         return msgspec.Raw(_write([one.as_json() for one in self]))
 
 
-def inputs_document(request: bytes | None, inputs: Inputs) -> bytes:
+def inputs_document(request: bytes | Pieces | None, inputs: Inputs) -> bytes:
     """What is sealed about the inputs: two digests for each resource that was used, and one of the
     whole request body as it came, which also covers the resources that were not."""
     document: dict[str, Json | msgspec.Raw] = {"form": CONTENT_FORM}
     if request is not None:
-        document["request"] = digest(request)
+        parts = request.parts if isinstance(request, Pieces) else (request,)
+        document["request"] = digest(*parts)
     if inputs:
         document["resources"] = inputs.written
     return _write(document)
 
 
-def without_access_token(body: bytes) -> bytes | None:
+def without_access_token(body: bytes | Pieces) -> bytes | Pieces | None:
     """The request body with the text of every `access_token` replaced; None where one might stay.
 
     A token opens the whole chart to whoever reads it; it is used for one call and never kept. It
     might stay where it is no text, where it stands in another place too, where there are very many,
     and, if it is named at all, in what is no JSON.
     """
-    if b"access_token" not in body and b"\0" not in body and not _has_escapes(body):
+    if isinstance(body, Pieces) and not body.passage.is_plain:
+        body = bytes(body)
+    shown = body.around if isinstance(body, Pieces) else body
+    if b"access_token" not in shown and b"\0" not in shown and not _has_escapes(shown):
         return body
     try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-        named = _ACCESS_TOKEN if _ESCAPED_LETTER.search(body) else _PLAIN_NAME
-        texts = [text for _, text in named.findall(body)]
-        tokens = {msgspec.json.decode(text, type=str) for text in texts}
+        msgspec.json.decode(shown, type=msgspec.Raw)
+        named = _ACCESS_TOKEN if _ESCAPED_LETTER.search(shown) else _PLAIN_NAME
+        texts = [text for _, text in named.findall(shown)]
+        tokens = {msgspec.json.decode(text, type=str).encode() for text in texts} - {b""}
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    if not tokens:
+    if not texts:
         return body
     if len(tokens) > _MOST_TOKENS:
         return None
-    stripped = named.sub(rb'\1"(removed)"', body)
-    plain = stripped.replace(rb"\/", b"/")
+    remove = partial(named.sub, rb'\1"(removed)"')
+    stripped = body.changed(remove) if isinstance(body, Pieces) else remove(body)
+    plain = (stripped.around if isinstance(stripped, Pieces) else stripped).replace(rb"\/", b"/")
     plain = _ESCAPED_ASCII.sub(lambda escape: bytes.fromhex(escape[1].decode()), plain)
-    return None if any(token.encode() in plain for token in tokens if token) else stripped
+    return (
+        None if any(token in plain or _is_within(stripped, token) for token in tokens) else stripped
+    )
+
+
+def _is_within(body: bytes | Pieces, token: bytes) -> bool:
+    return isinstance(body, Pieces) and body.has_in_passage(token)
 
 
 def _has_escapes(body: bytes) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 from uuid import uuid4
 
 from cds_service.audit.address import Address, beside, connect
@@ -54,14 +55,47 @@ class Spooling:
     limits: SpoolLimits = field(default_factory=SpoolLimits)
 
 
-@dataclass(frozen=True, slots=True)
+_Answer: TypeAlias = Recorded | AuditError | None
+
+
+@dataclass(slots=True, eq=False)
 class _Waiting:
+    """An event, and who waits in which loop for its receipt."""
+
     event: Event | None  # None: only ask whether the store would take one
-    receipt: Future[Recorded | None] = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop
+    receipt: asyncio.Future[Recorded | None]
+    is_taken: bool = False
+    is_given_up: bool = False
+
+    @classmethod
+    def here(cls, event: Event | None) -> _Waiting:
+        loop = asyncio.get_running_loop()
+        return cls(event, loop, loop.create_future())
 
     @property
     def held(self) -> int:
         return self.event.held if self.event else 0
+
+    async def for_its_receipt(self, seconds: float) -> Recorded | None:
+        """Raises what the store did, and TimeoutError where it does not answer in time."""
+        timer = self.loop.call_later(seconds, _answer, [(self, TimeoutError())])
+        try:
+            return await self.receipt
+        finally:
+            timer.cancel()
+
+
+def _answer(answers: Iterable[tuple[_Waiting, _Answer | TimeoutError]]) -> None:
+    """Tell those who wait; in their loop. Who no longer does is passed over."""
+    for one, answer in answers:
+        if one.receipt.done():
+            continue
+        if isinstance(answer, Exception):
+            one.receipt.set_exception(answer)
+            one.receipt.exception()  # whether or not anybody waits: it is no stray error
+        else:
+            one.receipt.set_result(answer)
 
 
 class DecisionLog:
@@ -105,17 +139,16 @@ class DecisionLog:
             event = self._spool.named(event)
             if self._spool.is_stuck:
                 return await self._put_in_spool(self._spool, event)
-        receipt = self._offer(event)
-        waiting = asyncio.wrap_future(receipt)
+        waiting = self._offer(event)
         try:
-            recorded = await asyncio.wait_for(waiting, self._limits.seconds)
+            recorded = await waiting.for_its_receipt(self._limits.seconds)
         except TimeoutError:
             if self._spool is not None:  # should the store have it after all, it is known by its id
                 return await self._put_in_spool(self._spool, event)
-            self._say_given_up(receipt, event)
+            self._say_given_up(waiting, event)
             raise LogUnavailable("the decision log does not answer in time") from None
         except asyncio.CancelledError:
-            self._say_given_up(receipt, event)
+            self._say_given_up(waiting, event)
             raise
         if recorded is None:
             raise LogUnavailable("the decision log gave no receipt")
@@ -136,9 +169,10 @@ class DecisionLog:
             with suppress(RuntimeError):  # closed before
                 self._reader.submit(self._memory.close)
 
-    def _say_given_up(self, receipt: Future[Recorded | None], event: Event) -> None:
-        was_taken = not receipt.cancel()
-        if was_taken and event.type is EventType.DECISION and event.event_id:
+    def _say_given_up(self, waiting: _Waiting, event: Event) -> None:
+        with self._changed:
+            waiting.is_given_up = True  # and left out, unless it was taken
+        if waiting.is_taken and event.type is EventType.DECISION and event.event_id:
             with suppress(LogUnavailable):
                 self._offer(delivery_event(event.event_id, cause="gave-up-waiting"))
 
@@ -163,9 +197,9 @@ class DecisionLog:
         if self._spool is not None and self._spool.is_stuck:
             await asyncio.to_thread(self._spool.spool, [])
             return
-        probed = asyncio.wrap_future(self._offer(None))
+        probed = self._offer(None)
         try:
-            await asyncio.wait_for(probed, self._limits.seconds)
+            await probed.for_its_receipt(self._limits.seconds)
         except TimeoutError:
             if self._spool is None:
                 raise LogUnavailable("the decision log does not answer in time") from None
@@ -202,8 +236,8 @@ class DecisionLog:
         if self._keeper:
             self._keeper.close()
 
-    def _offer(self, event: Event | None) -> Future[Recorded | None]:
-        waiting = _Waiting(event)
+    def _offer(self, event: Event | None) -> _Waiting:
+        waiting = _Waiting.here(event)
         with self._changed:
             if self._is_closed:
                 raise LogUnavailable("the decision log is closed")
@@ -212,7 +246,7 @@ class DecisionLog:
             self._queue.append(waiting)
             self._held += waiting.held
             self._changed.notify()
-        return waiting.receipt
+        return waiting
 
     def _has_room_for(self, waiting: _Waiting) -> bool:
         return (
@@ -224,15 +258,13 @@ class DecisionLog:
         batch: list[_Waiting] = []
         try:
             while batch := self._take():
-                self._commit([one for one in batch if one.receipt.set_running_or_notify_cancel()])
+                self._commit([one for one in batch if not one.is_given_up])
         finally:  # after an error that nobody foresaw, too, no caller is left waiting
             with self._changed:
                 self._is_closed = True
                 batch += self._queue
                 self._queue.clear()
-            for one in batch:
-                if not one.receipt.done():
-                    one.receipt.set_exception(LogUnavailable("the decision log has stopped"))
+            _tell([(one, LogUnavailable("the decision log has stopped")) for one in batch])
             self._store.close()
 
     def _take(self) -> list[_Waiting]:
@@ -243,21 +275,24 @@ class DecisionLog:
             count = min(len(self._queue), self._limits.batch_events)
             batch = [self._queue.popleft() for _ in range(count)]
             self._held -= sum(one.held for one in batch)
+            for one in batch:
+                one.is_taken = not one.is_given_up
             return batch
 
     def _commit(self, batch: list[_Waiting]) -> None:
         try:
             receipts = iter(self._store.append([one.event for one in batch if one.event]))
         except LogUnavailable as error:
-            for one in batch:
-                one.receipt.set_exception(LogUnavailable(str(error)))
-            return
-        for one in batch:
-            receipt = next(receipts) if one.event else None
-            if isinstance(receipt, AuditError):
-                one.receipt.set_exception(receipt)
-            else:
-                one.receipt.set_result(receipt)
+            _tell([(one, LogUnavailable(str(error))) for one in batch])
+        else:
+            _tell([(one, next(receipts) if one.event else None) for one in batch])
+
+
+def _tell(answers: Sequence[tuple[_Waiting, _Answer]]) -> None:
+    """Tell those who wait, each loop once."""
+    for loop in {one.loop for one, _ in answers}:
+        with suppress(RuntimeError):  # closed: nobody waits there
+            loop.call_soon_threadsafe(_answer, [it for it in answers if it[0].loop is loop])
 
 
 def open_decision_log(

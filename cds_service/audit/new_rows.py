@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TypeAlias
-
-import msgspec
 
 from cds_service.audit.database import Connection
 from cds_service.audit.envelope import Draft, Entry, Index, index_of
@@ -27,18 +26,18 @@ class NewRows:
 
     def add(self, draft: Draft, entry: Entry) -> Index:
         """The rows of one entry, and what it is found by."""
-        index = index_of(msgspec.json.decode(entry.envelope))
+        index = index_of(entry.members)
         self.payloads += [
             (entry.seq, p.name, p.scheme, p.key_id, p.nonce, p.stored) for p in draft.payloads
         ]
-        self.terms += [(*term, entry.seq) for term in sorted(index.terms)]
+        self.terms += [(name, str(value), entry.seq) for name, value in sorted(index.terms)]
         self.events.append(
             (
                 entry.seq,
                 entry.prev_hash,
                 entry.leaf_hash,
                 index.event_id,
-                index.event_type,
+                str(index.event_type),
                 index.decision_id,
                 index.recorded_at,
                 entry.envelope,
@@ -56,9 +55,14 @@ class NewRows:
 def insert(db: Connection, table: str, rows: Sequence[Row]) -> None:
     """One statement for all rows: each statement gives up Python's lock and has to win it back,
     and the log's own lock is held meanwhile."""
-    places = ", ".join(["(" + ", ".join("?" * len(rows[0])) + ")"] * len(rows))
     values = [value for row in rows for value in row]
-    db.execute(f"INSERT INTO {table} VALUES {places}", values)  # noqa: S608 # our own names
+    db.execute(_insert(table, len(rows[0]), len(rows)), values)
+
+
+@cache
+def _insert(table: str, columns: int, rows: int) -> str:
+    places = ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
+    return f"INSERT INTO {table} VALUES {places}"  # noqa: S608 # our own names
 
 
 def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

@@ -12,17 +12,12 @@ import zlib
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cds_service.audit.canonical import digest
 from cds_service.audit.data_keys import DataKey
 from cds_service.audit.gone import Purge
+from cds_service.audit.pieces import Pieces, compress
 from cds_service.errors import AuditError
-
-try:
-    from isal.isal_zlib import compress
-except ImportError:  # not built for this machine: the same format, in five times the time
-    from zlib import compress
 
 PLAIN = "plain"
 AES_256_GCM = "aes-256-gcm"
@@ -80,7 +75,7 @@ class Bond:
         return f"{self.event_id}\x1f{name}\x1f{self.schema_version}".encode()
 
 
-def pack(content: bytes) -> bytes:
+def pack(content: bytes | Pieces) -> bytes:
     """This content as it is encrypted: a salt of 256 random bits, then the content, compressed
     (RFC 1950).
 
@@ -88,7 +83,7 @@ def pack(content: bytes) -> bytes:
     with the nonce at hand, and it dies with the key. Compression comes first because it is cheaper
     than writing: a chart of 12 MB is stored in 0.8 MB.
     """
-    return secrets.token_bytes(_SALT_BYTES) + compress(content, 1)
+    return secrets.token_bytes(_SALT_BYTES) + compress(content)
 
 
 def seal(name: str, packed: bytes, key: DataKey, bond: Bond) -> Payload:
@@ -97,7 +92,7 @@ def seal(name: str, packed: bytes, key: DataKey, bond: Bond) -> Payload:
     Source: NIST SP 800-38D (96-bit nonces; far below 2^32 payloads for one patient).
     """
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    stored = AESGCM(key.secret).encrypt(nonce, packed, bond.with_name(name))
+    stored = key.cipher.encrypt(nonce, packed, bond.with_name(name))
     return Payload(name, AES_256_GCM, key.key_id, nonce, stored)
 
 
@@ -108,8 +103,7 @@ def unseal(payload: Payload, key: DataKey | None, bond: Bond) -> bytes:
         if payload.scheme == PLAIN:
             return zlib.decompress(payload.stored)
         if payload.scheme == AES_256_GCM and key is not None:
-            cipher = AESGCM(key.secret)
-            packed = cipher.decrypt(payload.nonce, payload.stored, bond.with_name(payload.name))
+            packed = key.cipher.decrypt(payload.nonce, payload.stored, bond.with_name(payload.name))
             return zlib.decompress(packed[_SALT_BYTES:])
     except (zlib.error, InvalidTag, ValueError) as error:
         raise AuditError(f"a stored payload cannot be opened: {payload.name}") from error

@@ -13,13 +13,13 @@ from datetime import date, datetime
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from cds_service.audit.canonical import Json, canonical_json
 from cds_service.audit.card_names import CardSubject
 from cds_service.audit.data_keys import DataKey
 from cds_service.audit.envelope import Process
 from cds_service.audit.events import Content, Event, EventType, timestamp
+from cds_service.audit.pieces import Pieces
 from cds_service.audit.pseudonyms import PatientIdentity
 from cds_service.audit.spool_frames import Frame
 from cds_service.errors import AuditError
@@ -65,7 +65,7 @@ def write_event(event: Event, spooled_at: datetime, process: Process) -> bytes:
         event.event_id or "",
         canonical_json(members),
         {
-            name: content() if callable(content) else content
+            name: _made(content() if callable(content) else content)
             for name, content in event.sealed.items()
         },
         (patient.tenant, patient.fhir_server, patient.patient_id) if patient else None,
@@ -101,7 +101,7 @@ def seal_event(written: bytes, key: DataKey, segment: bytes, number: int, before
     """What `write_event` made, encrypted with AES-256-GCM and bound to its place in the spool."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     bond = segment + _PLACE.pack(number) + before
-    return nonce + AESGCM(key.secret).encrypt(nonce, written, bond)
+    return nonce + key.cipher.encrypt(nonce, written, bond)
 
 
 def open_event(frame: Frame, key: DataKey, segment: bytes) -> Event:
@@ -109,9 +109,13 @@ def open_event(frame: Frame, key: DataKey, segment: bytes) -> Event:
     nonce, sealed = frame.content[:_NONCE_BYTES], frame.content[_NONCE_BYTES:]
     bond = segment + _PLACE.pack(frame.number) + frame.before
     try:
-        return read_event(AESGCM(key.secret).decrypt(nonce, sealed, bond))
+        return read_event(key.cipher.decrypt(nonce, sealed, bond))
     except (InvalidTag, ValueError) as error:
         raise AuditError("a spooled event was altered") from error
+
+
+def _made(content: bytes | Pieces | None) -> bytes | None:
+    return bytes(content) if isinstance(content, Pieces) else content
 
 
 def _again(content: bytes | None) -> Content:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from cds_service.audit import Origin
+from cds_service.audit import Origin, Passage
 from cds_service.errors import (
     FhirError,
     FhirForbidden,
@@ -26,6 +26,7 @@ from cds_service.fhir.client import FhirClient, FhirLimits, Transport
 from cds_service.fhir.offers import Offers
 from cds_service.fhir.pointed_at import POINTED_AT, fetch_pointed_at, lack_any
 from cds_service.fhir.queries import QUERIES, Fetched, fetch_missing
+from cds_service.fhir.silent import SilentServers
 from cds_service.hooks.authorization import Grant, grant_of
 from cds_service.hooks.messages import HookCall
 from cds_service.hooks.prefetch import (
@@ -72,7 +73,9 @@ class Reach:
     offers: Offers = field(default_factory=Offers)
     credentials: Credentials | None = None
     room: Room = field(default_factory=lambda: Room(ROOM))
+    silent: SilentServers = field(default_factory=SilentServers)
     recent: Recent[Sorted] = field(default_factory=lambda: Recent(0))
+    passages: Recent[Passage] = field(default_factory=lambda: Recent(0))
 
     def of(self, caller: Caller) -> Reach:
         """The same for one caller, who may have a list of servers of its own."""
@@ -89,9 +92,13 @@ async def complete_prefetch(call: HookCall, reach: Reach, glance: Glance | None 
     found, digest = await sort_once(call, glance or Glance(), reach.recent)
     of_prefetch, resources_of_prefetch = len(found.problems), len(found.resources)
     wanted, required = _wanted(call, found)
-    if wanted and call.fhir_server is not None:
+    if call.fhir_server is None or not (wanted or lack_any(found.resources)):
+        pass
+    elif not required and reach.silent.has(call.fhir_server):
+        found.missing |= dict.fromkeys(wanted, "search-failed")
+    elif wanted:
         await _read_missing(call, reach, found, wanted, is_needed=bool(required))
-    elif call.fhir_server is not None and lack_any(found.resources):
+    else:
         with suppress(FhirError):  # an order that names no drug becomes an issue
             await _complete_alone(call, reach, found)
     return Chart(
@@ -206,6 +213,7 @@ async def _read_missing(
             began + reach.seconds * SHARE_OF_OPTIONAL,
             source.refused(),
         )
+        _note_silence(call.fhir_server, fetched, reach)
         if fetched.failure is not None:
             raise fetched.failure
         _take(fetched, found)
@@ -213,6 +221,17 @@ async def _read_missing(
             if query.key in fetched.resources and source.is_in_part(query.resource_type):
                 found.missing[query.key] = "granted-in-part"
         await _complete_pointed_at(source, found, deadline)
+
+
+def _note_silence(address: str | None, fetched: Fetched, reach: Reach) -> None:
+    """Note of a server whether it gave anything. One that refuses this caller may give others."""
+    if address is None:
+        return
+    kinds = {type(error) for error in fetched.errors.values()}
+    if fetched.resources or any(issubclass(kind, FhirForbidden) for kind in kinds):
+        reach.silent.remove(address)
+    elif kinds - {FhirNotOffered}:
+        reach.silent.add(address)
 
 
 def _take(fetched: Fetched, found: Sorted) -> None:
@@ -232,13 +251,15 @@ def _take(fetched: Fetched, found: Sorted) -> None:
 async def _complete_alone(call: HookCall, reach: Reach, found: Sorted) -> None:
     source = _Source.of(call, reach)
     async with source.client:
-        await _complete_pointed_at(source, found, None)
+        _note_silence(call.fhir_server, await _complete_pointed_at(source, found, None), reach)
 
 
-async def _complete_pointed_at(source: _Source, found: Sorted, deadline: float | None) -> None:
+async def _complete_pointed_at(source: _Source, found: Sorted, deadline: float | None) -> Fetched:
     """Medications and the like: no prefetch can ask for them, so they are read here."""
     refused = source.refused()
-    _take(await fetch_pointed_at(source.client, found.resources, deadline, refused), found)
+    fetched = await fetch_pointed_at(source.client, found.resources, deadline, refused)
+    _take(fetched, found)
+    return fetched
 
 
 async def read_medications(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from secrets import token_hex
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -244,14 +245,35 @@ def outline_of(body: bytes) -> Outline | None:
     None where a member stands twice, there are too many, or it is no call: `read_call` says so.
     """
     try:
-        call = _plain(_members_by_name(body))
-        for name, value in call.items():
-            if isinstance(value, dict):
-                call[name] = _plain(value)
+        call = _call_in(body)
         prefetch = call.pop("prefetch") if isinstance(call.get("prefetch"), dict) else None
         return Outline(msgspec.json.encode(call), prefetch)
-    except (_NotPlain, msgspec.DecodeError, UnicodeError, RecursionError, ValueError, TypeError):
+    except _NO_CALL:
         return None
+
+
+_NO_CALL = (_NotPlain, msgspec.DecodeError, UnicodeError, RecursionError, ValueError, TypeError)
+_STAND_IN = token_hex(16)
+"""A text that no body has, since nobody knows it."""
+
+
+def outline_around(before: bytes, after: bytes) -> Outline | None:
+    """The outline of a body by what stands before and after the value of its prefetch, which is
+    None here. None where anything else stands between the two."""
+    try:
+        call = _call_in(before + f'"{_STAND_IN}"'.encode() + after)
+        is_prefetch = call.pop("prefetch", None) == _STAND_IN
+        return Outline(msgspec.json.encode(call), None) if is_prefetch else None
+    except _NO_CALL:
+        return None
+
+
+def _call_in(body: bytes) -> dict[str, Any]:
+    call = _plain(_members_by_name(body))
+    for name, value in call.items():
+        if isinstance(value, dict):
+            call[name] = _plain(value)
+    return call
 
 
 def _members_by_name(body: bytes) -> dict[_Name, _Value]:
@@ -275,7 +297,6 @@ def _plain(members: Mapping[_Name, Any]) -> dict[str, Any]:
 
 
 def _read_call(body: bytes, hook: str, shape: type[HookCall]) -> HookCall:
-    refuse_doubles(body, inside=_OBJECTS_OF_CALL)
     if read_message(body, _Hook).hook != hook:
         raise InvalidRequest(f"this service answers the hook {hook}", where="hook")
     return read_message(body, shape)
@@ -288,6 +309,8 @@ def read_call(
 
     With its `outline` the prefetch is not gone through again.
     """
+    if outline is None:  # which has no doubles
+        refuse_doubles(body, inside=_OBJECTS_OF_CALL)
     call = _read_call(outline.rest if outline else body, hook, shape)
     if outline is not None and outline.prefetch is not None:
         call.prefetch = outline.prefetch

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from cds_service.audit import Origin
+from cds_service.audit import Origin, Pieces
 from cds_service.errors import InvalidRequest, UnreadableInput
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
 from cds_service.fhir.queries import QUERIES, Query
@@ -94,13 +94,14 @@ class Glance:
     sorted: Sorted | None = None
 
 
-async def glance_at(call: HookCall, recent: Recent[Sorted]) -> Glance:
-    """What can be told of a prefetch by its bytes alone."""
-    size = _size(call)
-    if not recent.is_on:
-        return Glance(None, size)
-    digest = await beside(size, _digest, call)
-    return Glance(digest, size, recent.get(digest))
+def glance_at(call: HookCall, pieces: Pieces | None, recent: Recent[Sorted]) -> Glance:
+    """What can be told of a prefetch by its bytes alone; `pieces`: the body, where it has one and
+    it is known where that stands."""
+    if pieces is None and call.prefetch:
+        return Glance(None, _size(call))
+    text = pieces.passage.digest if pieces else b""
+    digest = sha256(text + call.context.patient_id.encode()).digest()
+    return Glance(digest, len(pieces.passage) if pieces else 0, recent.get(digest))
 
 
 async def sort_once(
@@ -110,24 +111,13 @@ async def sort_once(
     found = glance.sorted
     if found is None:
         found = await beside(glance.size, sort_prefetch, call)
-        if glance.digest is not None:
+        if glance.digest is not None and recent.is_on:
             recent.keep(glance.digest, found, found.held)
     return found.copy(), glance.digest
 
 
 def _size(call: HookCall) -> int:
     return sum(len(raw) for raw in (call.prefetch or {}).values())
-
-
-def _digest(call: HookCall) -> bytes:
-    """A digest of whose chart it is and of all that came of it."""
-    state = sha256(call.context.patient_id.encode())
-    for query in QUERIES:
-        raw = (call.prefetch or {}).get(query.key)
-        if raw is not None:
-            state.update(f"\x1f{query.key}\x1f{len(raw)}\x1f".encode())
-            state.update(raw)
-    return state.digest()
 
 
 def sort_prefetch(call: HookCall) -> Sorted:

@@ -27,6 +27,7 @@ from cds_service.hooks.deciding import (
 )
 from cds_service.hooks.drafting import drafts_of
 from cds_service.hooks.feedback import take_feedback
+from cds_service.hooks.known_text import keep, known_in, pieces_of
 from cds_service.hooks.memory import earlier_cards
 from cds_service.hooks.messages import HookCall, OrderSignContext, outline_of, read_call
 from cds_service.hooks.opened import Opened
@@ -103,7 +104,7 @@ def _add_service(routes: APIRouter, definition: HookDefinition, hooks: HookServi
         asked = asked_by(request, service, definition.id)
         try:
             asked.body = await read_text(request, service.max_body_bytes)
-            call, glance = await _read(asked.body, definition, hooks)
+            call, glance = await _read(asked, definition, hooks)
             as_of = note_call(call, asked, service)
             decided = await _decide(call, glance, asked, as_of, hooks)
         except InvalidRequest as error:
@@ -116,17 +117,28 @@ def _add_service(routes: APIRouter, definition: HookDefinition, hooks: HookServi
 
 
 async def _read(
-    body: bytes, definition: HookDefinition, hooks: HookService
+    asked: Asked, definition: HookDefinition, hooks: HookService
 ) -> tuple[HookCall, Glance]:
-    """The call, with its prefetch looked through unless it is one that was a moment ago."""
-    most = hooks.service.max_body_bytes
-    outline = await beside(len(body), outline_of, body)
-    await look_through(body if outline is None else outline.rest, most)
-    call = read_call(body, definition.hook, definition.call, outline)
-    glance = await glance_at(call, hooks.reach.recent)
-    if outline is not None and glance.sorted is None:
-        await look_through(body, most)
-    return call, glance
+    """The call. Of one whose prefetch was looked through a moment ago, the rest is looked through.
+
+    Notes in `asked` which passage of the body its prefetch is.
+    """
+    body, reach, most = asked.body, hooks.reach, hooks.service.max_body_bytes
+    if (known := await known_in(body, reach.passages)) is not None:
+        asked.pieces, outline = known
+        await look_through(outline.rest, most)
+        call = read_call(body, definition.hook, definition.call, outline)
+        glance = glance_at(call, asked.pieces, reach.recent)
+        if glance.sorted is not None:
+            return call, glance
+    read = await beside(len(body), outline_of, body)
+    await look_through(body, most)
+    call = read_call(body, definition.hook, definition.call, read)
+    if read is not None and reach.passages.is_on:
+        asked.pieces = await pieces_of(body, read)
+        if asked.pieces is not None:
+            keep(asked.pieces, reach.passages)
+    return call, glance_at(call, asked.pieces, reach.recent)
 
 
 def note_call(call: HookCall, asked: Asked, service: Service) -> date:

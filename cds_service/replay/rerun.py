@@ -100,8 +100,8 @@ def _as_compared(decided: Decided) -> Answer:
         "outcome": decided.outcome,
         "httpStatus": decided.http_status,
         "errorClass": decided.error_class,
-        "cancers": [one.as_json() for one in told.cancers] if told else [],
-        "advice": [one.as_json() for one in advice],
+        "cancers": [one.json for one in told.cancers] if told else [],
+        "advice": [one.json for one in advice],
         "issues": dict(decided.issues_counted()),
         "state": list(state_used(advice)),
     }
