@@ -1,7 +1,8 @@
 """Whole decisions over HTTP beside a bare parse and beside the naive design, in one run.
 
 Servers on one core, the client on the other, rounds interleaved, medians of the rounds. A chart is
-*new*, of another patient each time, or *opened again*, the very same as a moment ago.
+*new*, of another patient each time, or *opened again*, the very same as a moment ago; *away*, the
+same of a client that prefetches only what is needed and whose FHIR server cannot be reached.
 """
 
 from __future__ import annotations
@@ -12,17 +13,18 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from bench.prostate_chart import PATIENT, hook_call
+from bench.prostate_chart import PATIENT, hook_call, in_part
 from bench.rows import Row, say
 from bench.servers import SERVICE, Server, all_servers, load
 
 SIZES = (50, 1_000, 10_000)
 FLOOR = "floor"
 NAIVE = "naive"
-NEW, AGAIN = "new", "again"
+NEW, AGAIN, AWAY = "new", "again", "away"
 BOUNDS = {
     (50, AGAIN): 3.0, (1_000, AGAIN): 1.0, (10_000, AGAIN): 0.6,
     (50, NEW): 3.0, (1_000, NEW): 1.0, (10_000, NEW): 0.6,
+    (50, AWAY): 3.0, (1_000, AWAY): 1.0, (10_000, AWAY): 0.6,
 }  # fmt: skip
 MIB_OF_SIZE = {1_000: 160.0, 10_000: 300.0}
 SLOWEST = 2.0
@@ -78,6 +80,7 @@ def rows(folder: Path, today: date, *, quick: bool) -> list[Row]:
         for size in SIZES:
             body = folder / f"call-{size}.json"
             body.write_bytes(hook_call(size, today))
+            _away(body).write_bytes(in_part(body.read_bytes()))
             for server in servers:
                 load(server, body, 1 if server.name == NAIVE else 5, 1, 60)
             stages[size] = _of_stages(servers[0], body, plan.requests[size, 1])
@@ -111,19 +114,30 @@ def _of_size(servers: list[Server], body: Path, size: int, plan: Plan) -> Table:
         for key in loads:
             for server in servers:
                 requests = plan.slow_requests if server.name == NAIVE else plan.requests
-                for way in (NEW, AGAIN) if server.name == SERVICE else (AGAIN,):
-                    if key in requests:
-                        new = PATIENT if way == NEW else None
-                        if server.name == SERVICE and way == AGAIN:
-                            load(server, body, 1, 1, 25)  # the first time, before it is again
-                        found = load(server, body, requests[key], key[1], 25, new=new)
-                        figures = Figures(found["p50"], found["p95"], found["a_second"])
-                        name = way if server.name == SERVICE else server.name
-                        rounds.setdefault((key, name), []).append(figures)
+                if key not in requests:
+                    continue
+                for way in _ways(server, key[1]):
+                    sent = _away(body) if way == AWAY else body
+                    if way in (AGAIN, AWAY):
+                        load(server, sent, 1, 1, 25)  # the first time, before it is again
+                    new = PATIENT if way == NEW else None
+                    found = load(server, sent, requests[key], key[1], 25, new=new)
+                    figures = Figures(found["p50"], found["p95"], found["a_second"])
+                    rounds.setdefault((key, way), []).append(figures)
     table: Table = {key: {} for key in loads}
     for (key, name), several in rounds.items():
         table[key][name] = _median(several)
     return table
+
+
+def _away(body: Path) -> Path:
+    return body.with_name(f"away-{body.name}")
+
+
+def _ways(server: Server, at_once: int) -> tuple[str, ...]:
+    if server.name != SERVICE:
+        return (server.name,)
+    return (NEW, AGAIN, AWAY) if at_once == 1 else (NEW, AGAIN)
 
 
 def _median(rounds: list[Figures]) -> Figures:
@@ -138,8 +152,9 @@ def _rows_of(size: int, table: Table) -> Iterator[Row]:
     for (_, at_once), by_name in table.items():
         floor, naive = by_name[FLOOR], by_name.get(NAIVE)
         yield Row(f"floor, {size:,} × {at_once}", 1.0, "itself", said=str(floor))
-        for way in (NEW, AGAIN):
-            ours = by_name[way]
+        for way in (NEW, AGAIN, AWAY):
+            if (ours := by_name.get(way)) is None:
+                continue
             name = f"{way}, {size:,} × {at_once}"
             if at_once == 1:
                 yield Row(

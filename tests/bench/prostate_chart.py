@@ -101,6 +101,9 @@ ORDERS: Final = (
 )
 
 
+NEEDED: Final = ("patient", "conditions", "medicationRequests", "observations")
+
+
 def hook_call(size: int, today: date) -> bytes:
     """A `patient-view` call whose prefetch holds `size` resources and lacks nothing."""
     chart = prostate_chart(size, today)
@@ -114,6 +117,13 @@ def hook_call(size: int, today: date) -> bytes:
             "prefetch": prefetch,
         }
     )
+
+
+def in_part(call: bytes) -> bytes:
+    """The same of a client that prefetches what is needed, and names a server that is away."""
+    whole = orjson.loads(call)
+    needed = {key: whole["prefetch"][key] for key in NEEDED}
+    return orjson.dumps({**whole, "fhirServer": "http://127.0.0.1:9/fhir", "prefetch": needed})
 
 
 def prostate_chart(size: int, today: date) -> Chart:
