@@ -27,7 +27,7 @@ from cds_service.fhir.bundles import Problem, RawResource
 from cds_service.fhir.charts import left_out
 from cds_service.fhir.files import nobody_in
 from cds_service.fhir.frames import Frame, read_frames
-from cds_service.fhir.lookups import write_lookup
+from cds_service.fhir.lookups import write_names, write_shared
 from cds_service.fhir.pieces import Inputs, Piece, PieceRead, ProblemsByFile, cut
 from cds_service.fhir.scattering import (
     NO_NAMES,
@@ -152,7 +152,7 @@ def _read(
                 by_file.add(piece, next(surveyed))
         by_file.problems()
         frames = _frames(workshop.addresses_in(piece.number) for piece in pieces)
-        write_lookup(workshop.names_file, frames)
+        write_names(workshop.names_file, frames)
         workshop.begin_again()
         tally.begin("reading again", total)
         found = _scatter_all(pieces, crew) or []
@@ -167,7 +167,7 @@ def _read(
     if not any(scattered.is_anybody for scattered in found):
         raise nobody_in(inputs.asked)
     frames = _frames(workshop.shared_in(piece.number) for piece in pieces)
-    write_lookup(workshop.shared_file, frames)
+    write_shared(workshop.shared_file, frames)
     return problems + left_out(homeless)
 
 

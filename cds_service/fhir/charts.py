@@ -139,14 +139,22 @@ def left_out(homeless: Counter[str]) -> tuple[Problem, ...]:
     return tuple(Problem(kind, f"{n} {what}") for kind, n in sorted(homeless.items()))
 
 
-def _names_by_address(kept: Iterable[tuple[RawResource, Head]]) -> dict[str, str]:
+NOBODY = ""
+"""The name at an address that means more than one: who uses it cannot be told."""
+
+
+def _names_by_address(kept: Sequence[tuple[RawResource, Head]]) -> dict[str, str]:
+    """Each address with what stands there. Documents that were put together may use the same one
+    for different patients, or drugs; then it is nobody's."""
     names: dict[str, str] = {}
     for resource, head in kept:
-        if head.resource_type in LOOKED_UP:
-            if resource.full_url:
-                names[resource.full_url] = name_at(resource, head)
-            if head.resource_type == "Patient" and head.id:
-                names.setdefault(address_by_id(head), head.name)
+        if head.resource_type in LOOKED_UP and resource.full_url:
+            name = name_at(resource, head)
+            if names.setdefault(resource.full_url, name) != name:
+                names[resource.full_url] = NOBODY
+    for _, head in kept:
+        if head.resource_type == "Patient" and head.id:
+            names.setdefault(address_by_id(head), head.name)
     return names
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from cds_service.fhir.bundles import RawResource
+from cds_service.fhir.charts import NOBODY
 from cds_service.fhir.frames import Frame
 
 V = TypeVar("V")
@@ -64,20 +65,33 @@ class StoredResources(_Stored[RawResource]):
         return RawResource(body, address)
 
 
-def write_lookup(file: Path, frames: Iterable[Frame]) -> None:
-    """Make a table of records in the order in which they were met: the last of a key counts.
+_SHARED = "INSERT OR REPLACE INTO found VALUES (?, ?, ?)"
+_STRONG = f"""
+INSERT INTO found VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE
+   SET address = CASE WHEN body = CAST('{WEAK.decode()}' AS BLOB) OR address = excluded.address
+                 THEN excluded.address ELSE '{NOBODY}' END,
+       body = excluded.body
+"""  # noqa: S608 # our own words
+_WEAK = "INSERT OR IGNORE INTO found VALUES (?, ?, ?)"
 
-    A weak one never takes the place of another.
-    """
+
+def write_names(file: Path, frames: Iterable[Frame]) -> None:
+    """Make a table of names by address. One under which two names were met is nobody's; a weak one
+    holds where no other has its address."""
+    _write(file, ((_WEAK if one.body == WEAK else _STRONG, one) for one in frames))
+
+
+def write_shared(file: Path, frames: Iterable[Frame]) -> None:
+    """Make a table of resources in the order in which they were met: the last of a name counts."""
+    _write(file, ((_SHARED, one) for one in frames))
+
+
+def _write(file: Path, rows: Iterable[tuple[str, Frame]]) -> None:
     db = sqlite3.connect(file, isolation_level=None)
     try:
         db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {_TABLE}; BEGIN")
-        for frame in frames:
-            how = "IGNORE" if frame.body == WEAK else "REPLACE"
-            db.execute(
-                f"INSERT OR {how} INTO found VALUES (?, ?, ?)",  # noqa: S608 - one of two words
-                (frame.key, frame.address, frame.body),
-            )
+        for statement, one in rows:
+            db.execute(statement, (one.key, one.address, one.body))
         db.execute("COMMIT")
     finally:
         db.close()

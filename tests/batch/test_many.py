@@ -146,7 +146,7 @@ def urn_of_another_file(folder: Path) -> None:
 
 
 def one_address_twice(folder: Path) -> None:
-    """The last of two resources at one address counts."""
+    """Two patients at one address: who is meant by it cannot be told."""
     for name, story in (("a", "mm-len"), ("b", "mm-vgpr")):
         found = bundle(resources_of(story), "url")
         found["entry"][0]["fullUrl"] = "urn:uuid:one"

@@ -107,6 +107,35 @@ def test_a_medication_is_given_to_every_patient_whose_orders_point_at_it(referen
     ]
 
 
+def test_an_address_that_means_two_patients_means_neither() -> None:
+    """Two exports that were put together, and number their entries alike."""
+    one, other = (raw("Patient", f"p{number}", "urn:uuid:1") for number in (1, 2))
+    for resources in ([one, other, of("urn:uuid:1")], [of("urn:uuid:1"), other, one]):
+        charts = list(charts_of([*resources, of("Patient/p2", "o2")]))
+        assert [(chart.patient, names(chart)[1:]) for chart in charts] == [
+            ("Patient/p1", []),
+            ("Patient/p2", ["Observation/o2"]),
+        ]
+        (problem,) = charts[0].problems
+        assert str(problem) == "Observation: 1 left out, of no patient that can be told"
+
+
+def test_an_address_that_means_two_drugs_means_neither() -> None:
+    order = raw(
+        "MedicationRequest",
+        "a",
+        subject={"reference": "Patient/p1"},
+        medicationReference={"reference": "urn:uuid:drug"},
+    )
+    drugs = [raw("Medication", f"m{number}", "urn:uuid:drug") for number in (1, 2)]
+    assert [names(chart) for chart in charts_of([*drugs, order])] == [["MedicationRequest/a"]]
+
+
+def test_the_same_patient_twice_at_one_address_is_one_patient() -> None:
+    twice = [raw("Patient", "p1", "urn:uuid:1")] * 2
+    assert [len(chart.resources) for chart in charts_of([*twice, of("urn:uuid:1")])] == [3]
+
+
 def test_charts_come_in_the_order_of_patient_ids_with_their_resources_as_they_came() -> None:
     resources = [of("Patient/b", "1"), of("Patient/a", "2"), of("Patient/b", "0")]
     assert [(c.patient, names(c)) for c in charts_of(resources)] == [
