@@ -134,7 +134,7 @@ def create_app(
         transport or _connections(rules, clients),
         settings.fhir_seconds,
         recent=Recent(settings.recent_charts_mib * MIB),
-        passages=Recent(settings.recent_charts_mib * MIB),
+        passages=Recent(settings.recent_charts_mib * MIB // 4),
     )
     if settings.fhir_credentials_file is not None:
         from cds_service.fhir.credentials import open_credentials  # few sites have any
