@@ -99,7 +99,7 @@ def opened_of(reader: LogReader, event: StoredEvent, members: Mapping[str, Any])
         return None
     try:
         identity = identity_of(reader, event)
-        used = _read(reader.content(event, "inputs"), _Inputs).resources
+        used = used_in(reader, event)
         request = reader.content(event, "request")
         snapshot = reader.content(event, "snapshot")
         response = _read(reader.content(event, "response"), dict)
@@ -113,6 +113,12 @@ def opened_of(reader: LogReader, event: StoredEvent, members: Mapping[str, Any])
         str(one.get("uuid")): one for one in response.get("cards", ()) if isinstance(one, dict)
     }
     return Opened(identity, used, kept, cards, members["decisionId"])
+
+
+def used_in(reader: LogReader, event: StoredEvent) -> tuple[Used, ...]:
+    """The resources that a decision rests on. Raises as `LogReader.content`."""
+    found: tuple[Used, ...] = _read(reader.content(event, "inputs"), _Inputs).resources
+    return found
 
 
 def _without_contents(

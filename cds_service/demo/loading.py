@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from cds_service.commands.tokens import read_token
 from cds_service.demo.http_calls import Caller, CallFailed, NoAnswer, Reply, answered
 from cds_service.demo.stories import Story, read_stories
 from cds_service.errors import UsageError
+from cds_service.fhir.at_terminal import read_token
 from cds_service.report import Page, plain
 
 REFUSED = 1

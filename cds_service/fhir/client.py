@@ -143,12 +143,20 @@ class FhirClient:
         return _RELATIVE.match(reference) is not None or reference.startswith(f"{self._base}/")
 
     async def read(
-        self, resource_type: str, resource_id: str, *, deadline: float | None = None
+        self,
+        resource_type: str,
+        resource_id: str,
+        *,
+        version: str | None = None,
+        deadline: float | None = None,
     ) -> RawResource:
-        """One resource by its id; `deadline` is a time of the event loop's clock."""
-        if not _ID.fullmatch(resource_id):
+        """One resource by its id, as it is or in a version that it had; `deadline` is a time of the
+        event loop's clock."""
+        parts = (resource_id,) if version is None else (resource_id, version)
+        if not all(_ID.fullmatch(part) for part in parts):
             raise InvalidRequest("not a FHIR id")
-        ask = Ask(resource_type, f"{self._base}/{resource_type}/{resource_id}", is_read=True)
+        url = f"{self._base}/{resource_type}/{'/_history/'.join(parts)}"
+        ask = Ask(resource_type, url, is_read=True)
         async with self._within(resource_type, deadline) as until:
             answer = unpack_answer(ask, await self._answer(ask, self._limits.bytes, until))
         if answer.root != resource_type:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +28,14 @@ from cds_service.audit.commands import audit_app
 from cds_service.audit.entries import access_event
 from cds_service.audit.events import id_shaped
 from cds_service.audit.listing import Wanted
-from cds_service.audit.reading import open_reader
-from cds_service.errors import AuditError
+from cds_service.audit.reading import LogReader, StoredEvent, open_reader
+from cds_service.errors import AuditError, FhirError, InvalidRequest, UnreadableInput
 from cds_service.replay.approving import approve_knowledge
-from cds_service.replay.compare import EXIT_CODES, replay_one
+from cds_service.replay.compare import EXIT_CODES, Replayed, replay_one
 from cds_service.replay.crew import Period, processes_for, replay_side_by_side
 from cds_service.replay.knowledge import KnownThen, candidate
 from cds_service.replay.period import replay_period
+from cds_service.replay.rerun import Again, Prepared
 from cds_service.replay.text import print_period, print_replayed
 
 __all__ = ["audit_app", "replay"]
@@ -64,6 +67,24 @@ def replay(
     site: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A site file over that knowledge.")
     ] = None,
+    fhir_base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where the inputs are of a decision of which only digests were kept.",
+        ),
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File with that server's bearer token.")
+    ] = None,
+    credentials_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="REFRACTORY_CDS_FHIR_CREDENTIALS_FILE",
+            help="The service's own credentials for FHIR servers.",
+        ),
+    ] = None,
     output: Output = Format.TEXT,
     data_key_file: DataKeyFile = None,
     reason: Reason = None,
@@ -73,10 +94,34 @@ def replay(
     is_period = since is not None or until is not None
     if (entry_id is None) is not is_period:
         raise typer.BadParameter("replay takes the ID of a decision, or --from and --to")
+    if fhir_base is not None and is_period:
+        raise typer.BadParameter("--fhir-base goes with the ID of one decision")
     if entry_id is not None:
-        _replay_one(db, data_key_file, entry_id, knowledge, site, output, reason)
+        server = _Server(fhir_base, token_file, credentials_file) if fhir_base else None
+        _replay_one(db, data_key_file, entry_id, knowledge, site, server, output, reason)
     wanted = Wanted(since=since, until=until)
     _replay_period(db, data_key_file, wanted, knowledge, site, output, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """Where inputs are read again, and with which right."""
+
+    base: str
+    token_file: Path | None
+    credentials_file: Path | None
+
+    def replay(
+        self, reader: LogReader, event: StoredEvent, then: Prepared, under: Again | None
+    ) -> Replayed:
+        from cds_service.fhir.at_terminal import client_at_terminal  # nothing else needs the net
+        from cds_service.replay.reread import replay_reread, reread
+
+        try:
+            client = client_at_terminal(self.base, self.token_file, self.credentials_file)
+        except (UnreadableInput, FhirError, InvalidRequest) as fault:
+            raise AuditError(str(fault)) from None
+        return replay_reread(reader, event, then, under, partial(reread, client))
 
 
 def _replay_one(
@@ -85,6 +130,7 @@ def _replay_one(
     entry_id: str,
     knowledge: str | None,
     site: Path | None,
+    server: _Server | None,
     output: Format,
     reason: str | None,
 ) -> None:
@@ -92,8 +138,10 @@ def _replay_one(
         with open_reader(db, keys) as reader:
             event = reader.find(entry_id)
             under = candidate(reader, knowledge, site) if event else None
-            replayed = replay_one(reader, event, KnownThen(reader), under) if event else None
-        query = _asked(id=entry_id, knowledge=knowledge, site=site)
+            again = replay_one if server is None else server.replay
+            replayed = again(reader, event, KnownThen(reader), under) if event else None
+        base = server.base if server else None
+        query = _asked(id=entry_id, knowledge=knowledge, site=site, fhir_base=base)
         rows = 1 if replayed else 0
         record(db, access_event(who(reason), command="replay", query=query, rows=rows), keys)
         if replayed is None:

@@ -35,6 +35,8 @@ class Replayed:
     notes: tuple[str, ...] = ()
     software: Mapping[str, Any] = field(default_factory=dict)
     knowledge: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What became of inputs that were read again."""
 
     @property
     def classes(self) -> list[str]:
@@ -49,6 +51,7 @@ class Replayed:
             "classes": self.classes,
             "software": dict(self.software),
             "knowledge": dict(self.knowledge),
+            "inputs": dict(self.inputs),
             "notes": list(self.notes),
             "differences": list(self.differences),
         }

@@ -19,8 +19,8 @@ from hooks.serving import everything_in, issue_of, serving, settings_for
 from hooks.token_server import BASE, BEARER, CONFIGURATION, NOW, TOKEN_URL, TokenServer, said
 from joserfc.jwk import ECKey, RSAKey
 
-from cds_service.commands import assessing_on_server
 from cds_service.errors import FhirError, FhirTokenUnusable, FhirUnavailable, UsageError
+from cds_service.fhir import at_terminal
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.assertions import (
     ASSERTION_SECONDS,
@@ -387,12 +387,10 @@ async def test_a_server_that_gives_no_token_is_412(tmp_path: Path, server: Token
     [(BASE, True), (f"{BASE}/", True), (f"{BASE}2", False), ("nowhere", False)],
 )
 def test_assess_reads_a_named_server_with_the_services_own_token(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, is_named: bool
+    tmp_path: Path, base: str, is_named: bool
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert assessing_on_server._own_token(base) is None
-    monkeypatch.setenv("REFRACTORY_CDS_FHIR_CREDENTIALS_FILE", str(credentials(tmp_path)))
-    assert (assessing_on_server._own_token(base) is not None) is is_named
+    assert at_terminal._own_token(base, None) is None
+    assert (at_terminal._own_token(base, credentials(tmp_path)) is not None) is is_named
 
 
 def test_no_secret_is_in_the_digest_of_the_settings(tmp_path: Path) -> None:
