@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from real.hapi_server import hapi
 
 from cds_service import assess
 from cds_service.app import create_app
+from cds_service.audit.listing import Wanted
+from cds_service.audit.reading import open_reader
 from cds_service.clinical.assessment_json import to_json
 from cds_service.demo.fhir_server import create_fhir_app
 from cds_service.errors import FhirNotFound
@@ -169,11 +172,14 @@ def call(story: Story, **members: Any) -> dict[str, Any]:
     }
 
 
-async def answer_to(story: Story, folder: Path, **members: Any) -> bytes:
+async def answer_to(story: Story, folder: Path, *, keeps: bool = True, **members: Any) -> bytes:
     """The answer of a service with a log of its own, on the day of the story."""
     noon = datetime.combine(story.as_of, time(12), UTC)
     settings = Settings(
-        audit_db=folder / "decisions.db", allow_loopback=True, fhir_seconds=UNHURRIED.seconds
+        audit_db=folder / "decisions.db",
+        audit_keep_requests=keeps,
+        allow_loopback=True,
+        fhir_seconds=UNHURRIED.seconds,
     )
     ids = (f"00000000-0000-4000-8000-{number:012d}" for number in count())
     app = create_app(settings, clock=lambda: noon, new_id=lambda: next(ids), knowledge=knowledge())
@@ -252,6 +258,34 @@ async def put(base: str, *resources: dict[str, Any]) -> None:
         for resource in resources:
             name = f"{resource['resourceType']}/{resource['id']}"
             (await client.put(name, json=resource)).raise_for_status()
+
+
+def of_another(story: Story, name: str) -> Story:
+    """The same chart of another patient, every resource under an id of its own."""
+    text = orjson.dumps(story.bundle).decode()
+    for resource in story.resources:
+        kind, rid = resource["resourceType"], resource["id"]
+        text = text.replace(f'"{kind}/{rid}"', f'"{kind}/{name}-{rid}"')
+        text = text.replace(f'"id":"{rid}"', f'"id":"{name}-{rid}"')
+    return Story(f"{name}-{story.slug}", orjson.loads(text), story.told)
+
+
+async def test_a_decision_of_digests_is_replayed_on_the_versions_that_hapi_has_kept(
+    hapi_base: str, tmp_path: Path
+) -> None:
+    (known,) = (s for s in STORIES if s.slug == "mm-len")
+    story = of_another(known, "then")
+    await put(hapi_base, *story.resources)
+    await answer_to(story, tmp_path, keeps=False, fhirServer=hapi_base)
+    db = tmp_path / "decisions.db"
+    with open_reader(db) as reader:
+        (decision,) = reader.page(Wanted(limit=1))
+    replay = ("audit", "replay", decision.event_id, "--db", str(db), "--fhir-base", hapi_base)
+    changed = next(r for r in story.resources if r["resourceType"] == "Observation")
+    await put(hapi_base, {**changed, "status": "entered-in-error"})  # a version of its own
+    said = orjson.loads(await asyncio.to_thread(command, *replay, "--format", "json"))
+    assert (said["result"], said["inputs"]["state"]) == ("identical", "inputs-verified")
+    assert set(said["inputs"]["byType"]) >= {"Patient", "Condition", "Observation"}
 
 
 async def test_samples_trials_tumours_and_drugs_that_are_pointed_at_are_found(
