@@ -66,16 +66,9 @@ class Reread:
 def reread(client: FhirClient, used: Sequence[Used]) -> Reread:
     """Read these resources in the versions that were read then. NotReplayable where the server does
     not say whether it has them."""
-
-    async def all_of_them() -> list[tuple[Fate, RawResource | None]]:
-        gate = asyncio.Semaphore(_AT_ONCE)
-        async with client:
-            return await asyncio.gather(*(_one(client, one, gate) for one in used))
-
-    try:
-        found = asyncio.run(all_of_them())
-    except FhirError as fault:
-        raise NotReplayable(str(fault)) from None
+    found, fault = asyncio.run(_all_of_them(client, used))
+    if fault is not None:
+        raise NotReplayable(str(fault))
     fates: dict[str, Counter[Fate]] = {}
     for one, (fate, _) in zip(used, found, strict=True):
         fates.setdefault(one.reference.partition("/")[0], Counter())[fate] += 1
@@ -83,13 +76,33 @@ def reread(client: FhirClient, used: Sequence[Used]) -> Reread:
     return Reread(same, dict(sorted(fates.items())))
 
 
-async def _one(
-    client: FhirClient, used: Used, gate: asyncio.Semaphore
-) -> tuple[Fate, RawResource | None]:
+_Found = tuple[Fate, RawResource | None]
+
+
+async def _all_of_them(
+    client: FhirClient, used: Sequence[Used]
+) -> tuple[list[_Found], FhirError | None]:
+    """What became of each; or why the server did not say: then no more is asked."""
+    gate, faults = asyncio.Semaphore(_AT_ONCE), list[FhirError]()
+
+    async def one_of_them(one: Used) -> _Found:
+        async with gate:
+            try:
+                if not faults:
+                    return await _read(client, one)
+            except FhirError as fault:
+                faults.append(fault)
+        return "gone", None
+
+    async with client:
+        found = await asyncio.gather(*map(one_of_them, used))
+    return found, faults[0] if faults else None
+
+
+async def _read(client: FhirClient, used: Used) -> _Found:
     kind, _, name = used.reference.partition("/")
     try:
-        async with gate:
-            resource = await client.read(kind, name, version=used.version_id)
+        resource = await client.read(kind, name, version=used.version_id)
         hashes = content_hashes(resource.raw)
     except (FhirNotFound, InvalidRequest):  # nothing by this name, or it had none that a server has
         return "gone", None
