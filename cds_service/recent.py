@@ -55,7 +55,7 @@ class Recent(Generic[T]):
 
     def keep(self, key: bytes, value: T, size: int) -> None:
         """Keep a value of about so many bytes, and let go of what was not used for longest."""
-        if size > self._most_bytes:
+        if size > self._most_bytes or not self.is_on:
             return
         self._drop(key)
         until = self._clock() + KEPT_SECONDS

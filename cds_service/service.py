@@ -13,7 +13,7 @@ from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope
+from starlette.types import Scope
 
 from cds_service.audit import (
     AdviceDecided,
@@ -53,7 +53,7 @@ from cds_service.errors import (
     UnreadableInput,
 )
 from cds_service.fhir.bundles import Problem
-from cds_service.intake import beside
+from cds_service.intake import beside, has_gone
 from cds_service.knowledge.model import Knowledge
 from cds_service.metrics import CALLS, CARDS, ISSUES, Stopwatch
 from cds_service.operations_log import log_event
@@ -212,20 +212,6 @@ def asked_by(request: Request, service: Service, service_id: str) -> Asked:
         is_gone=partial(has_gone, request.receive),
     )
     return asked
-
-
-async def has_gone(receive: Receive) -> bool:
-    """Whether the caller has closed the connection; asked without waiting for what it does.
-
-    As `Request.is_disconnected`, in a fourth of the time: one step of the question tells.
-    """
-    asking = receive()
-    try:
-        asking.send(None)  # type: ignore[attr-defined]
-    except StopIteration as answer:
-        return bool(answer.value["type"] == "http.disconnect")
-    asking.close()  # type: ignore[attr-defined]
-    return False
 
 
 _TRACEPARENT = re.compile(

@@ -140,7 +140,7 @@ class FhirClient:
 
     def keeps(self, reference: str) -> bool:
         """Whether a reference, as a chart writes it, points at a resource of this server."""
-        return _RELATIVE.match(reference) is not None or reference.startswith(f"{self._base}/")
+        return keeps(self._base, reference)
 
     async def read(
         self,
@@ -279,6 +279,11 @@ class FhirClient:
             return await read_body(response.aiter_raw(), encoding, most_bytes, room)
         finally:
             await response.aclose()
+
+
+def keeps(base: BaseUrl, reference: str) -> bool:
+    """Whether a reference, as a chart writes it, points at a resource of the server at `base`."""
+    return _RELATIVE.match(reference) is not None or reference.startswith(f"{base}/")
 
 
 def _base_of(url: str | BaseUrl) -> BaseUrl:

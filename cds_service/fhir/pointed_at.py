@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -40,7 +40,9 @@ async def fetch_pointed_at(
     Types that are `refused` from the start are not asked for. Nothing is asked where nothing is
     missing.
     """
-    missing = _missing(resources, client.keeps)
+    missing: dict[str, list[str]] = {}
+    for kind, id_ in _kept_there(lacking(list(resources)), client.keeps):
+        missing.setdefault(kind, []).append(id_)
     kinds = sorted(missing)
     answers = await asyncio.gather(
         *(_by_id(client, kind, missing[kind], deadline, refused.get(kind)) for kind in kinds)
@@ -84,24 +86,31 @@ async def _by_id(
     )
 
 
-def lack_any(resources: Iterable[RawResource]) -> bool:
-    """Whether the `resources` point at something, here or elsewhere, that is not among them."""
-    return bool(_missing(resources, lambda _: True))
+def lacking(resources: Sequence[RawResource]) -> tuple[str, ...]:
+    """The references, as they are written, to what the `resources` point at, here or elsewhere, and
+    what is not among them."""
+    wanted = {
+        reference: name
+        for resource in resources
+        for reference in pointed_at_by(resource)
+        if (name := local_name(reference, {})).partition("/")[0] in POINTED_AT
+    }
+    if not wanted:  # as in most charts
+        return ()
+    here = {
+        head.name
+        for resource in resources
+        if any(mark in resource.raw for mark in _MARKS) and (head := head_of(resource))
+    }
+    return tuple(reference for reference, name in wanted.items() if name not in here)
 
 
-def _missing(
-    resources: Iterable[RawResource], keeps: Callable[[str], bool]
-) -> dict[str, list[str]]:
-    """The ids that are pointed at, kept there and not at hand, by type."""
-    wanted: set[str] = set()
-    here: set[str] = set()
-    for resource in resources:
-        wanted |= {local_name(r, {}) for r in pointed_at_by(resource) if keeps(r)}
-        if any(mark in resource.raw for mark in _MARKS) and (head := head_of(resource)):
-            here.add(head.name)
-    missing: dict[str, list[str]] = {}
-    for name in sorted(wanted - here):
-        kind, _, id_ = name.partition("/")
-        if kind in POINTED_AT:
-            missing.setdefault(kind, []).append(id_)
-    return missing
+def keys_lacking(references: Iterable[str], keeps: Callable[[str], bool]) -> list[str]:
+    """The keys that what is lacking, and kept there, is known by."""
+    return sorted({POINTED_AT[kind] for kind, _ in _kept_there(references, keeps)})
+
+
+def _kept_there(references: Iterable[str], keeps: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Type and id of those of the references that lead there, each once and in order."""
+    names = {local_name(reference, {}) for reference in references if keeps(reference)}
+    return [(kind, id_) for kind, _, id_ in (name.partition("/") for name in sorted(names))]

@@ -82,18 +82,15 @@ _codeable = msgspec.json.Decoder(_CodeableReference)
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+_POINTING = re.compile(rb'"(?:medication(?:Reference)?|study|focus)"')
+
+
 def pointed_at_by(resource: RawResource) -> tuple[str, ...]:
     """Medication, trial and focus that a resource points at, as the chart writes the references.
 
     In R5 the medication may stand in a CodeableReference.
     """
-    raw = resource.raw
-    if not (
-        b'"medicationReference"' in raw
-        or b'"medication"' in raw
-        or b'"study"' in raw
-        or b'"focus"' in raw
-    ):
+    if _POINTING.search(resource.raw) is None:
         return ()
     pointing = _or_none(_pointing, resource.raw)
     if pointing is None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,10 @@ from cds_service.errors import (
 from cds_service.fhir.allowed import AddressRules
 from cds_service.fhir.bodies import Room
 from cds_service.fhir.bundles import Problem
-from cds_service.fhir.client import FhirClient, FhirLimits, Transport
+from cds_service.fhir.client import FhirClient, FhirLimits, Transport, keeps
+from cds_service.fhir.links import BaseUrl
 from cds_service.fhir.offers import Offers
-from cds_service.fhir.pointed_at import POINTED_AT, fetch_pointed_at, lack_any
+from cds_service.fhir.pointed_at import POINTED_AT, fetch_pointed_at, keys_lacking
 from cds_service.fhir.queries import QUERIES, Fetched, fetch_missing
 from cds_service.fhir.silent import SilentServers
 from cds_service.hooks.authorization import Grant, grant_of
@@ -92,15 +94,16 @@ async def complete_prefetch(call: HookCall, reach: Reach, glance: Glance | None 
     found, digest = await sort_once(call, glance or Glance(), reach.recent)
     of_prefetch, resources_of_prefetch = len(found.problems), len(found.resources)
     wanted, required = _wanted(call, found)
-    if call.fhir_server is None or not (wanted or lack_any(found.resources)):
-        pass
-    elif not required and reach.silent.has(call.fhir_server):
-        found.missing |= dict.fromkeys(wanted, "search-failed")
-    elif wanted:
-        await _read_missing(call, reach, found, wanted, is_needed=bool(required))
-    else:
-        with suppress(FhirError):  # an order that names no drug becomes an issue
-            await _complete_alone(call, reach, found)
+    if call.fhir_server is not None and (wanted or found.lacking):
+        silent = None if required else _silent_server(call.fhir_server, reach)
+        if silent is not None:
+            also = keys_lacking(found.lacking or (), partial(keeps, silent))
+            found.missing |= dict.fromkeys([*wanted, *also], "search-failed")
+        elif wanted:
+            await _read_missing(call, reach, found, wanted, is_needed=bool(required))
+        else:
+            with suppress(FhirError):  # an order that names no drug becomes an issue
+                await _complete_alone(call, reach, found)
     return Chart(
         tuple(found.resources),
         tuple(sorted(found.missing.items())),
@@ -108,6 +111,15 @@ async def complete_prefetch(call: HookCall, reach: Reach, glance: Glance | None 
         of_prefetch,
         digest and _with_read(digest, found.resources[resources_of_prefetch:]),
     )
+
+
+def _silent_server(address: str, reach: Reach) -> BaseUrl | None:
+    """The server at this address, where we would go there, but it gave nothing a moment ago."""
+    try:
+        base = reach.rules.check(address)
+    except FhirError:
+        return None
+    return base if reach.silent.has(address) else None
 
 
 def _with_read(digest: bytes, read: Sequence[ChartResource]) -> bytes:

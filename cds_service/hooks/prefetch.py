@@ -12,6 +12,7 @@ import msgspec
 from cds_service.audit import Origin, Pieces
 from cds_service.errors import InvalidRequest, UnreadableInput
 from cds_service.fhir.bundles import NOT_READ, Problem, RawResource, Unpacked, unpack
+from cds_service.fhir.pointed_at import lacking
 from cds_service.fhir.queries import QUERIES, Query
 from cds_service.fhir.references import is_of_patient
 from cds_service.hooks.messages import HookCall
@@ -73,6 +74,8 @@ class Sorted:
     missing: dict[str, MissingCode] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     entries: int = 0
+    lacking: tuple[str, ...] | None = None
+    """The references to what no prefetch can ask for; None as long as nobody has looked."""
 
     @property
     def held(self) -> int:
@@ -81,7 +84,12 @@ class Sorted:
 
     def copy(self) -> Sorted:
         """The same, to be added to."""
-        return Sorted(list(self.resources), dict(self.missing), list(self.problems), self.entries)
+        return replace(
+            self,
+            resources=list(self.resources),
+            missing=dict(self.missing),
+            problems=list(self.problems),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +119,10 @@ async def sort_once(
     found = glance.sorted
     if found is None:
         found = await beside(glance.size, sort_prefetch, call)
-        if glance.digest is not None and recent.is_on:
+        if glance.digest is not None:
             recent.keep(glance.digest, found, found.held)
+    if call.fhir_server is not None and found.lacking is None:
+        found.lacking = await beside(glance.size, lacking, found.resources)
     return found.copy(), glance.digest
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -82,10 +83,23 @@ class KeptDigests:
         return named[0] if len(named) == 1 else None
 
 
+@contextmanager
+def _why_not() -> Iterator[None]:
+    """NotReplayable for whatever keeps an entry from being read."""
+    try:
+        yield
+    except PayloadPurged as gone:
+        raise NotReplayable(f"what it rests on was {gone.purge.told}") from None
+    except AuditError as fault:
+        raise NotReplayable(str(fault)) from None
+    except (KeyError, TypeError, ValueError) as fault:
+        raise NotReplayable(f"the entry lacks what it should say: {fault}") from None
+
+
 def kept_digests(reader: LogReader, event: StoredEvent) -> KeptDigests:
     """The decision of this entry; raises NotReplayable where it has no inputs that could be read
     again, or has them itself."""
-    try:
+    with _why_not():
         envelope = _decision(event)
         _refuse_without_inputs(envelope)
         if envelope["snapshot"] != "hashes":
@@ -96,17 +110,11 @@ def kept_digests(reader: LogReader, event: StoredEvent) -> KeptDigests:
         return KeptDigests(
             event.event_id, event.seq, date.fromisoformat(envelope["asOf"]), envelope, used
         )
-    except PayloadPurged as gone:
-        raise NotReplayable(f"what it rests on was {gone.purge.told}") from None
-    except AuditError as fault:
-        raise NotReplayable(str(fault)) from None
-    except (KeyError, TypeError, ValueError) as fault:
-        raise NotReplayable(f"the entry lacks what it should say: {fault}") from None
 
 
 def stored_decision(reader: LogReader, event: StoredEvent) -> StoredDecision:
     """The decision of this entry; raises NotReplayable where it cannot be worked out again."""
-    try:
+    with _why_not():
         envelope = _decision(event)
         _refuse(envelope)
         request = _content(reader, event, "request")
@@ -122,12 +130,6 @@ def stored_decision(reader: LogReader, event: StoredEvent) -> StoredDecision:
             assessment=reader.content(event, "assessment"),
             inputs=_inputs(reader.content(event, "inputs")),
         )
-    except PayloadPurged as gone:
-        raise NotReplayable(f"what it rests on was {gone.purge.told}") from None
-    except AuditError as fault:
-        raise NotReplayable(str(fault)) from None
-    except (KeyError, TypeError, ValueError) as fault:
-        raise NotReplayable(f"the entry lacks what it should say: {fault}") from None
 
 
 def _decision(event: StoredEvent) -> Mapping[str, Any]:

@@ -101,6 +101,8 @@ ORDERS: Final = (
 )
 
 
+AWAY: Final = "http://127.0.0.1:9/fhir"
+"""A server that nobody has to ask: as clients do, every call names one."""
 NEEDED: Final = ("patient", "conditions", "medicationRequests", "observations")
 
 
@@ -113,6 +115,7 @@ def hook_call(size: int, today: date) -> bytes:
         {
             "hook": "patient-view",
             "hookInstance": "6f1b8c7e-3a0f-4d55-9a0e-1c1f6d1a7c10",
+            "fhirServer": AWAY,
             "context": {"userId": "Practitioner/bench", "patientId": PATIENT},
             "prefetch": prefetch,
         }
@@ -120,10 +123,10 @@ def hook_call(size: int, today: date) -> bytes:
 
 
 def in_part(call: bytes) -> bytes:
-    """The same of a client that prefetches what is needed, and names a server that is away."""
+    """The same of a client that prefetches only what is needed; its server is away."""
     whole = orjson.loads(call)
     needed = {key: whole["prefetch"][key] for key in NEEDED}
-    return orjson.dumps({**whole, "fhirServer": "http://127.0.0.1:9/fhir", "prefetch": needed})
+    return orjson.dumps({**whole, "prefetch": needed})
 
 
 def prostate_chart(size: int, today: date) -> Chart:

@@ -13,7 +13,7 @@ from cds_service.demo.fhir_server_faults import Fault
 from cds_service.errors import FhirForbidden, FhirOutOfScope
 from cds_service.fhir.bundles import RawResource
 from cds_service.fhir.client import FhirClient
-from cds_service.fhir.pointed_at import fetch_pointed_at, lack_any
+from cds_service.fhir.pointed_at import fetch_pointed_at, lacking
 
 BASE = "http://ehr.test/fhir"
 KEPT = [
@@ -112,8 +112,8 @@ async def test_two_hundred_and_fifty_medications_are_three_searches() -> None:
 
 async def test_what_is_at_hand_is_not_read_again() -> None:
     order = raw("MedicationRequest", medicationReference=to("Medication/x"))
-    assert lack_any([order])
-    assert not lack_any([order, raw("Medication")])
+    assert lacking([order])
+    assert not lacking([order, raw("Medication")])
     wire = Wire()
     await fetch_pointed_at(FhirClient(BASE, transport=wire), [order, raw("Medication")])
     assert wire.asked == []

@@ -15,7 +15,7 @@ import pytest
 from cds_service import service as service_module
 from cds_service.hooks import prefetch as prefetch_module
 from cds_service.hooks import routes as routes_module
-from hooks.calls import Resource, call, myeloma, prefetch_of
+from hooks.calls import KEYS, Resource, call, myeloma, prefetch_of
 from hooks.serving import EHR, Served, Wire, serving
 from hooks.test_memory import Calendar
 
@@ -31,6 +31,7 @@ class Counted:
         for module, name in (
             (service_module, "study"),
             (prefetch_module, "unpack"),
+            (prefetch_module, "lacking"),
             (routes_module, "prepare"),
         ):
             self._count(monkeypatch, module, name)
@@ -85,6 +86,17 @@ async def test_the_same_chart_is_not_taken_apart_nor_studied_nor_written_up_agai
         assert work.since() == set()
         assert again == first
         assert "lenalidomide" in first[1]
+
+
+async def test_what_a_chart_points_at_is_looked_for_once(tmp_path: Path, work: Counted) -> None:
+    """Every client names its server; that costs nothing where all is at hand."""
+    whole = {**dict.fromkeys(KEYS), **prefetch_of(myeloma())}
+    with serving(tmp_path) as served:
+        await opens(served, call(whole, fhirServer=EHR))
+        assert work.since() == {*ALL, "lacking"}
+        await opens(served, call(whole, fhirServer=EHR), "dr-b")
+        assert work.since() == set()
+        assert served.wire.asked == []
 
 
 async def test_where_nothing_is_kept_it_is_read_again(tmp_path: Path, work: Counted) -> None:

@@ -107,8 +107,27 @@ async def test_a_medication_that_an_order_points_at_is_not_waited_for_either(
     }  # fmt: skip
     whole = {**dict.fromkeys(KEYS), **prefetch_of([*myeloma(), pointing])}
     with serving(tmp_path, transport=wire) as served:
-        await served.hook(call(whole, fhirServer=EHR))
-        assert "Medication" in wire.asked
+        first = await served.hook(call(whole, fhirServer=EHR))
+        missing = served.last()["inputsMissing"]
+        assert {"key": "medications", "code": "search-failed"} in missing
         wire.asked.clear()
-        await served.hook(call(whole, fhirServer=EHR))
+        again = await served.hook(call(whole, fhirServer=EHR))
         assert wire.asked == []
+        assert served.last()["inputsMissing"] == missing
+        details = [answer.json()["cards"][0]["detail"] for answer in (first, again)]
+        assert details[0] == details[1]
+        assert "Not seen: medications" in details[0]
+
+
+async def test_what_a_server_that_is_away_does_not_keep_is_not_missed_from_it(
+    tmp_path: Path,
+) -> None:
+    elsewhere: Resource = {
+        "resourceType": "MedicationRequest", "id": "m9", "status": "active", "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationReference": {"reference": "https://other.example/fhir/Medication/1"},
+    }  # fmt: skip
+    with serving(tmp_path, transport=Wire("away")) as served:
+        for _ in range(2):
+            await served.hook(in_part([*myeloma(), elsewhere]))
+            assert [one["key"] for one in served.last()["inputsMissing"]] == OPTIONAL
